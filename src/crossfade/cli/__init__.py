@@ -1,0 +1,1 @@
+"""The commands, in the order in which a play travels."""

@@ -1,0 +1,1 @@
+"""What a play is: its fields, the rules that it obeys and how one is read."""

@@ -1,0 +1,44 @@
+"""The lengths of time that both layers agree on (DESIGN: the time boundary)."""
+
+from dataclasses import dataclass
+
+from crossfade.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, floor_to
+from crossfade.errors import MisuseError
+
+FUTURE_MS = 5 * MINUTE_MS
+"""An event time further ahead of log time than this is rejected (F)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRules:
+    """Grain G, lateness D and clock slack epsilon of one data folder, in milliseconds."""
+
+    grain_ms: int = 10 * MINUTE_MS
+    late_after_ms: int = 30 * MINUTE_MS
+    clock_slack_ms: int = SECOND_MS
+
+    def __post_init__(self) -> None:
+        """Refuse lengths with which windows would not tile an hour."""
+        if self.grain_ms < SECOND_MS or HOUR_MS % self.grain_ms:
+            what = f"A grain of {self.grain_ms} ms does not divide an hour."
+            raise MisuseError(what, "Choose one such as 10s, 1m, 5m, 10m or 1h.")
+        if not 0 <= self.late_after_ms <= DAY_MS or not 0 <= self.clock_slack_ms <= HOUR_MS:
+            what = "late_after must be within a day and clock_slack within an hour."
+            raise MisuseError(what, "Choose smaller ones.")
+
+    @property
+    def watermark_delay_ms(self) -> int:
+        """Give D + F + G: with it, Spark's watermark only evicts windows that speed is done with."""
+        return self.late_after_ms + FUTURE_MS + self.grain_ms
+
+    def is_on_time(self, event_time_ms: int, log_time_ms: int) -> bool:
+        """Tell whether speed counts an accepted record: a property of the record alone."""
+        return log_time_ms - self.late_after_ms <= event_time_ms <= log_time_ms + FUTURE_MS
+
+    def window_start(self, event_time_ms: int) -> int:
+        """Give the start of the window that holds an event time."""
+        return floor_to(event_time_ms, self.grain_ms)
+
+    def boundary_of(self, horizon_ms: int) -> int:
+        """Give floor_G(H - D - epsilon): the end of the last window complete at horizon H."""
+        return floor_to(horizon_ms - self.late_after_ms - self.clock_slack_ms, self.grain_ms)

@@ -1,0 +1,51 @@
+"""The errors that Crossfade raises on purpose; anything else is a bug and may trace.
+
+CrossfadeError            exit 1: something failed
+├── MisuseError           exit 2: the command or a setting is wrong
+├── MachineError          exit 1: this machine lacks something (Java, jars, a port, disk)
+├── StackError            exit 1: a process of the stack, or the data folder, is not usable
+├── BrokerError           exit 1: Kafka is away or refuses
+├── LakeError             exit 1: a table or checkpoint is not what it should be
+└── UnprovenError         exit 1: a number could not be proved
+"""
+
+
+class CrossfadeError(Exception):
+    """What happened, with the value, and what to do next: one line for a person."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, cure: str = "") -> None:
+        super().__init__(what, cure)
+        self.what = what
+        self.cure = cure
+
+    def __str__(self) -> str:
+        """Give the whole line: what happened, then the cure."""
+        return f"{self.what} {self.cure}".strip()
+
+
+class MisuseError(CrossfadeError):
+    """A command line or a setting that cannot be meant."""
+
+    exit_code = 2
+
+
+class MachineError(CrossfadeError):
+    """This machine lacks something that Crossfade needs."""
+
+
+class StackError(CrossfadeError):
+    """A process of the stack, or its data folder, is not usable."""
+
+
+class BrokerError(CrossfadeError):
+    """Kafka is away, or refuses what was asked."""
+
+
+class LakeError(CrossfadeError):
+    """A table or a checkpoint is not what it should be."""
+
+
+class UnprovenError(CrossfadeError):
+    """A number could not be proved; nothing was published."""

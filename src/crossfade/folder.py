@@ -1,0 +1,172 @@
+"""A data folder: where each part of it lies, its format's version and the settings fixed in it."""
+
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from crossfade.clock import format_duration, parse_duration
+from crossfade.config import Settings
+from crossfade.contract.time_rules import TimeRules
+from crossfade.errors import MisuseError, StackError
+
+FORMAT_VERSION = 1
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """What a data folder keeps for ever (`crossfade.json`)."""
+
+    format_version: int
+    folder_id: str
+    grain: str
+    late_after: str
+    clock_slack: str
+
+
+class StackAddresses(msgspec.Struct, frozen=True):
+    """Where a running stack answers (`stack.json`); the file exists while the stack runs."""
+
+    pid: int
+    started_at: str
+    bootstrap: str
+    api: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """The paths below one data folder, and what is fixed in it."""
+
+    root: Path
+    identity: Identity
+
+    @property
+    def lake(self) -> Path:
+        """Give the lake's folder; tables lie below it."""
+        return self.root / "datalake"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Give the folder of the streaming queries' checkpoints."""
+        return self.lake / "_checkpoint"
+
+    @property
+    def kafka(self) -> Path:
+        """Give the embedded broker's folder."""
+        return self.root / "kafka"
+
+    @property
+    def logs(self) -> Path:
+        """Give the folder of the child processes' logs."""
+        return self.root / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Give the folder of locks and requests between processes."""
+        return self.root / "run"
+
+    @property
+    def time_rules(self) -> TimeRules:
+        """Give grain, lateness and slack as fixed at the first start."""
+        return TimeRules(
+            grain_ms=parse_duration(self.identity.grain),
+            late_after_ms=parse_duration(self.identity.late_after),
+            clock_slack_ms=parse_duration(self.identity.clock_slack),
+        )
+
+
+def open_folder(settings: Settings, *, create: bool = True) -> DataFolder:
+    """Open the data folder that the settings name, making it at the first start.
+
+    Raises:
+        MisuseError: the folder is not ours, is of another format, or a fixed setting differs.
+        StackError: the folder is missing and may not be made, or cannot be written.
+    """
+    root = settings.data.absolute()
+    path = root / "crossfade.json"
+    if path.exists():
+        identity = _read_identity(path)
+        _refuse_other_settings(identity, settings)
+        return DataFolder(root, identity)
+    if not create:
+        what = f"No data folder at {root}."
+        raise StackError(what, 'Start with "crossfade up", or name another one with --data.')
+    return DataFolder(root, _create(root, settings))
+
+
+def read_stack(folder: DataFolder) -> StackAddresses | None:
+    """Read the addresses of the stack that runs on this folder; None when none runs."""
+    try:
+        stack = msgspec.json.decode((folder.root / "stack.json").read_bytes(), type=StackAddresses)
+        os.kill(stack.pid, 0)
+    except (FileNotFoundError, ProcessLookupError, msgspec.DecodeError):
+        return None
+    except PermissionError:
+        return stack
+    return stack
+
+
+def write_stack(folder: DataFolder, stack: StackAddresses) -> None:
+    """Tell other commands where the stack answers, in one atomic step."""
+    write_atomically(folder.root / "stack.json", msgspec.json.encode(stack))
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file so that a reader sees the old or the new content, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    with draft.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _create(root: Path, settings: Settings) -> Identity:
+    identity = Identity(
+        format_version=FORMAT_VERSION,
+        folder_id=uuid.uuid4().hex,
+        grain=_canonical(settings.grain),
+        late_after=_canonical(settings.late_after),
+        clock_slack=_canonical(settings.clock_slack),
+    )
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        if foreign := sorted(path.name for path in root.iterdir() if path.name != "logs"):
+            what = f"{root} is not empty ({foreign[0]}) and is no data folder of Crossfade."
+            raise MisuseError(what, "Choose an empty or new folder with --data.")
+        write_atomically(root / "crossfade.json", msgspec.json.encode(identity))
+    except OSError as error:
+        what = f"Cannot write the data folder {root}: {error.strerror}."
+        raise StackError(what, "Choose a folder that you may write with --data.") from None
+    return identity
+
+
+def _read_identity(path: Path) -> Identity:
+    try:
+        identity = msgspec.json.decode(path.read_bytes(), type=Identity)
+    except (msgspec.DecodeError, OSError) as error:
+        what = f"Cannot read {path}: {error}."
+        raise StackError(what, "Restore the file, or choose another folder with --data.") from None
+    if identity.format_version != FORMAT_VERSION:
+        what = (
+            f"{path.parent} has format {identity.format_version}; "
+            f"this Crossfade reads format {FORMAT_VERSION}."
+        )
+        raise MisuseError(what, "Use the release that made it, or a new folder with --data.")
+    return identity
+
+
+def _refuse_other_settings(identity: Identity, settings: Settings) -> None:
+    for name in ("grain", "late_after", "clock_slack"):
+        if name not in settings.model_fields_set:
+            continue
+        fixed, asked = getattr(identity, name), _canonical(getattr(settings, name))
+        if fixed != asked:
+            what = f"{name} is fixed at {fixed} in {settings.data}, not {asked}."
+            raise MisuseError(what, "Leave it out, or start a new folder with --data.")
+
+
+def _canonical(duration: str) -> str:
+    return format_duration(parse_duration(duration))

@@ -1,0 +1,1 @@
+"""Real plays in: files of other services, line by line, into Kafka."""

@@ -1,0 +1,245 @@
+"""Kafka as Crossfade uses it: addresses, topics, offsets and well-set clients."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import (
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+from crossfade.clock import parse_duration
+from crossfade.config import Settings
+from crossfade.errors import BrokerError, MisuseError
+
+SONG_PLAYS = "song-plays"
+PLAYS_BY_WINDOW = "plays-by-window"
+
+MAX_RECORD_BYTES = 4 * 1024 * 1024
+"""What the topic takes: more than the contract accepts, so that it can be kept and judged."""
+
+LOG_APPEND_TIME = 1
+"""Kafka's number for a timestamp that the broker's clock gave."""
+
+_TIMEOUT_S = 30.0
+_TEN_MINUTES_MS = 600_000
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaAddress:
+    """Bootstrap servers and the security options, in librdkafka's names."""
+
+    bootstrap: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def client_config(self) -> dict[str, str]:
+        """Give the part of a client's configuration that every client shares."""
+        return {"bootstrap.servers": self.bootstrap, **self.options}
+
+    def spark_options(self) -> dict[str, str]:
+        """Give the same as options of Spark's Kafka source and sink."""
+        options = {"kafka.bootstrap.servers": self.bootstrap}
+        java = dict(self.options)
+        username, password = java.pop("sasl.username", ""), java.pop("sasl.password", "")
+        if username:
+            module = (
+                "scram.ScramLoginModule"
+                if java.get("sasl.mechanism", "").startswith("SCRAM")
+                else "plain.PlainLoginModule"
+            )
+            options["kafka.sasl.jaas.config"] = (
+                f"org.apache.kafka.common.security.{module} required "
+                f'username="{username}" password="{password}";'
+            )
+        if authority := java.pop("ssl.ca.location", ""):
+            options["kafka.ssl.truststore.type"] = "PEM"
+            options["kafka.ssl.truststore.location"] = authority
+        return options | {f"kafka.{name}": value for name, value in java.items()}
+
+
+def address_from(settings: Settings, bootstrap: str = "") -> KafkaAddress:
+    """Give the address that the settings name; `bootstrap` is a running stack's, if there is one."""
+    options = {
+        "security.protocol": settings.security_protocol,
+        "sasl.mechanism": settings.sasl_mechanism,
+        "sasl.username": settings.sasl_username,
+        "sasl.password": settings.sasl_password,
+        "ssl.ca.location": settings.ssl_ca,
+    }
+    servers = settings.bootstrap or bootstrap
+    if not servers:
+        what = "No Kafka is known."
+        raise BrokerError(what, 'Start "crossfade up", or set CROSSFADE_BOOTSTRAP.')
+    return KafkaAddress(servers, {name: value for name, value in options.items() if value})
+
+
+def create_topics(address: KafkaAddress, settings: Settings) -> None:
+    """Make both topics where they are missing, and refuse ones that are set otherwise.
+
+    `song-plays` takes the broker's clock for log time. `plays-by-window` is compacted as well.
+
+    Raises:
+        MisuseError: `song-plays` exists and takes the producers' clocks.
+        BrokerError: Kafka is away or refuses.
+    """
+    retention = str(parse_duration(settings.topic_retention))
+    shared = {
+        "message.timestamp.type": "LogAppendTime",
+        "retention.ms": retention,
+        "max.message.bytes": str(MAX_RECORD_BYTES),
+    }
+    compacted = {
+        "cleanup.policy": "compact,delete",
+        "segment.ms": str(_TEN_MINUTES_MS),
+        "min.cleanable.dirty.ratio": "0.2",
+    }
+    topics = [
+        NewTopic(name, settings.topic_partitions, settings.topic_replication, config=config)
+        for name, config in ((SONG_PLAYS, shared), (PLAYS_BY_WINDOW, shared | compacted))
+    ]
+    for name, outcome in (
+        _admin(address).create_topics(topics, operation_timeout=_TIMEOUT_S).items()
+    ):
+        try:
+            outcome.result(_TIMEOUT_S)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                what = f"Kafka refuses to make the topic {name}: {error.args[0].str()}."
+                raise BrokerError(what, "Check the broker's settings and rights.") from None
+    _refuse_producer_clocks(address)
+
+
+def topic_id(address: KafkaAddress, topic: str) -> str:
+    """Give Kafka's own id of a topic: a topic deleted and made anew has another one."""
+    from confluent_kafka import TopicCollection
+
+    outcome = _admin(address).describe_topics(TopicCollection([topic]))[topic]
+    try:
+        return str(outcome.result(_TIMEOUT_S).topic_id)
+    except KafkaException as error:
+        raise _away(address, error) from None
+
+
+def partition_count(address: KafkaAddress, topic: str) -> int:
+    """Count the partitions of a topic."""
+    try:
+        metadata = _admin(address).list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
+    except KafkaException as error:
+        raise _away(address, error) from None
+    if metadata.error is not None:
+        what = f"Kafka at {address.bootstrap} has no topic {topic}."
+        raise BrokerError(what, 'Start "crossfade up" once: it makes the topics.')
+    return len(metadata.partitions)
+
+
+def read_end_offsets(address: KafkaAddress, topic: str) -> dict[int, int]:
+    """Give, for each partition, the offset that the next record will have."""
+    return _list_offsets(address, topic, OffsetSpec.latest())
+
+
+def read_start_offsets(address: KafkaAddress, topic: str) -> dict[int, int]:
+    """Give, for each partition, the smallest offset that Kafka still holds."""
+    return _list_offsets(address, topic, OffsetSpec.earliest())
+
+
+def read_offsets_for_time(address: KafkaAddress, topic: str, time_ms: int) -> dict[int, int]:
+    """Give, for each partition, the first offset with log time >= `time_ms`, or its end."""
+    found = _list_offsets(address, topic, OffsetSpec.for_timestamp(max(time_ms, 0)))
+    ends = read_end_offsets(address, topic)
+    return {p: offset if offset >= 0 else ends[p] for p, offset in found.items()}
+
+
+def open_reader(address: KafkaAddress, **config: str | int | bool) -> Consumer:
+    """Open a consumer that joins no group, commits nothing and sees every record."""
+    return Consumer(
+        {
+            **address.client_config(),
+            "group.id": "crossfade-reader",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "error",
+            "isolation.level": "read_uncommitted",
+            "fetch.message.max.bytes": MAX_RECORD_BYTES,
+            **config,
+        }
+    )
+
+
+def read_record(address: KafkaAddress, topic: str, partition: int, offset: int) -> Message | None:
+    """Read the first record at or after an offset; None when Kafka holds none yet."""
+    if read_end_offsets(address, topic).get(partition, 0) <= offset:
+        return None
+    reader = open_reader(address)
+    try:
+        reader.assign([TopicPartition(topic, partition, offset)])
+        message = reader.poll(_TIMEOUT_S)
+    finally:
+        reader.close()
+    if message is None or message.error():
+        what = f"Kafka did not give {topic} [{partition}] offset {offset}."
+        raise BrokerError(what, "Check the broker's log.")
+    return message
+
+
+def open_producer(address: KafkaAddress, **config: str | int | bool) -> Producer:
+    """Open an idempotent producer, acknowledged by every in-sync replica, keyed as Kafka's own."""
+    return Producer(
+        {
+            **address.client_config(),
+            "enable.idempotence": True,
+            "acks": "all",
+            "partitioner": "murmur2_random",
+            "compression.type": "lz4",
+            "linger.ms": 20,
+            "message.max.bytes": MAX_RECORD_BYTES,
+            **config,
+        }
+    )
+
+
+def positions_from_start(topic: str, partitions: int) -> list[TopicPartition]:
+    """Give an assignment that reads every partition from its beginning."""
+    return [TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(partitions)]
+
+
+def _list_offsets(address: KafkaAddress, topic: str, spec: OffsetSpec) -> dict[int, int]:
+    asked = {TopicPartition(topic, p): spec for p in range(partition_count(address, topic))}
+    try:
+        return {
+            place.partition: outcome.result(_TIMEOUT_S).offset
+            for place, outcome in _admin(address).list_offsets(asked).items()
+        }
+    except KafkaException as error:
+        raise _away(address, error) from None
+
+
+def _refuse_producer_clocks(address: KafkaAddress) -> None:
+    resource = ConfigResource(ResourceType.TOPIC, SONG_PLAYS)
+    try:
+        entries = _admin(address).describe_configs([resource])[resource].result(_TIMEOUT_S)
+    except KafkaException as error:
+        raise _away(address, error) from None
+    found = entries["message.timestamp.type"].value
+    if found != "LogAppendTime":
+        what = f"Topic {SONG_PLAYS} has message.timestamp.type={found}."
+        raise MisuseError(what, "Set it to LogAppendTime: log time must be the broker's.")
+
+
+def _admin(address: KafkaAddress) -> AdminClient:
+    return AdminClient({**address.client_config(), "socket.timeout.ms": 10_000})
+
+
+def _away(address: KafkaAddress, error: KafkaException) -> BrokerError:
+    what = f"Kafka at {address.bootstrap} does not answer: {error.args[0].str()}."
+    return BrokerError(what, 'Start it, or see "crossfade status".')

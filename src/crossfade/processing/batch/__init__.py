@@ -1,0 +1,1 @@
+"""The batch layer: charts and geography that are right."""

@@ -1,0 +1,1 @@
+"""The speed layer: what is trending now."""

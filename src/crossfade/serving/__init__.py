@@ -1,0 +1,1 @@
+"""One answer from both layers."""

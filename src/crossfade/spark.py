@@ -1,0 +1,94 @@
+"""Spark sessions with the settings that correctness needs, each with its reason."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from crossfade.embedded.jars import require_jars
+from crossfade.embedded.java import find_java
+
+_SETTINGS = {
+    # UTC decides partitions, windows and days; without it the machine's zone would.
+    "spark.sql.session.timeZone": "UTC",
+    # The default, INT96, is read differently by other readers.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.parquet.compression.codec": "zstd",
+    # A damaged or missing file must stop a run, never shrink a number.
+    "spark.sql.files.ignoreCorruptFiles": "false",
+    "spark.sql.files.ignoreMissingFiles": "false",
+    "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
+    # hour=07 is the text 07.
+    "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+    # Frozen into a checkpoint at its first batch, so small and fixed.
+    "spark.sql.shuffle.partitions": "2",
+    # Above this many groups a sketch aggregation turns into a sort; the default is 128.
+    "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "1000000",
+    # Loopback only, no page, nothing to kill queries with.
+    "spark.ui.enabled": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    # Die, not limp, when the heap is full: the supervisor starts a new process.
+    "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:+ExitOnOutOfMemoryError",
+    "spark.python.worker.faulthandler.enabled": "true",
+    "spark.sql.execution.pythonUDF.arrow.enabled": "true",
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    # 50 tasks for each table's log is the default.
+    "spark.databricks.delta.snapshotPartitions": "1",
+    # Plain Parquet readers must be right: no deletion vectors (also set on each table).
+    "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
+    "spark.sql.warehouse.dir": "",
+    "spark.log.level": "WARN",
+}
+
+
+def build_session(
+    name: str,
+    *,
+    cache: Path,
+    master: str = "",
+    memory: str = "2g",
+    scratch: Path,
+    settings: Mapping[str, str] | None = None,
+) -> SparkSession:
+    """Start Spark in this process, or join the cluster that `master` names.
+
+    Args:
+        name: shown in logs and on a cluster's page.
+        cache: the per-user cache that holds the verified jars.
+        master: Spark's master; empty: four threads of this process, with task retry.
+        memory: heap limit of the driver.
+        scratch: folder for Spark's temporary files.
+        settings: what this process sets otherwise.
+
+    Raises:
+        MachineError: Java or a jar is missing.
+    """
+    java = find_java()
+    jars = ":".join(str(path) for path in require_jars("spark", cache))
+    scratch.mkdir(parents=True, exist_ok=True)
+    os.environ.update(
+        JAVA_HOME=str(java.home),
+        PYSPARK_PYTHON=sys.executable,
+        PYSPARK_DRIVER_PYTHON=sys.executable,
+        SPARK_LOCAL_IP="127.0.0.1",
+        SPARK_LOCAL_DIRS=str(scratch),
+        TZ="UTC",
+    )
+    builder = SparkSession.builder.appName(name).master(master or "local[4,4]")
+    chosen = {
+        **_SETTINGS,
+        "spark.driver.memory": memory,
+        "spark.driver.extraClassPath": jars,
+        "spark.local.dir": str(scratch),
+        "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+        **(settings or {}),
+    }
+    if master and not master.startswith("local"):
+        chosen["spark.jars"] = jars.replace(":", ",")
+    for key, value in chosen.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
