@@ -1,1 +1,75 @@
 """The commands, in the order in which a play travels."""
+
+import importlib
+import sys
+from typing import Annotated
+
+import typer
+
+import crossfade
+from crossfade.errors import CrossfadeError
+from crossfade.telemetry import configure_logs
+
+_COMMANDS = (
+    ("demo", "demo", "demo"),
+    ("up", "up", "up"),
+    ("generate", "generate", "generate"),
+    ("import", "imports", "import_plays"),
+    ("archive", "archive", "archive"),
+    ("speed", "speed", "speed"),
+    ("batch", "batch", "batch"),
+    ("serve", "serve", "serve"),
+    ("trending", "trending", "trending"),
+    ("chart", "chart", "chart"),
+    ("geography", "geography", "geography"),
+    ("status", "status", "status"),
+    ("reconcile", "reconcile", "reconcile"),
+    ("doctor", "doctor", "doctor"),
+    ("config", "config", "config"),
+    ("reset", "reset", "reset"),
+)
+"""Name, module and function of each command; modules load what is heavy only when called."""
+
+_GROUPS = (("lake", "lake"), ("jars", "jars"))
+"""Name and module of each group of commands; the module's `app` holds them."""
+
+app = typer.Typer(
+    name="crossfade",
+    help="What are people listening to, now and ever, and can you prove it?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line and its exit code, never a trace."""
+    try:
+        app()
+    except CrossfadeError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(error.exit_code)
+
+
+@app.callback()
+def _configure(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True)
+    ] = False,
+) -> None:
+    configure_logs()
+    if version:
+        sys.stdout.write(f"crossfade {crossfade.__version__}\n")
+        raise typer.Exit
+
+
+def _register() -> None:
+    for name, module, function in _COMMANDS:
+        command = getattr(importlib.import_module(f"crossfade.cli.{module}"), function)
+        app.command(name)(command)
+    for name, module in _GROUPS:
+        app.add_typer(importlib.import_module(f"crossfade.cli.{module}").app, name=name)
+
+
+_register()

@@ -1,0 +1,38 @@
+"""`crossfade config`: every setting, its value and where the value comes from."""
+
+import sys
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from crossfade.cli.options import DataOption, JsonOption
+from crossfade.config import Settings, load_settings, setting_origin
+
+_SECRET = frozenset({"sasl_password"})
+
+
+def config(data: DataOption = None, *, as_json: JsonOption = False) -> None:
+    """Show every setting, its value and where the value comes from.
+
+    Each can be set by an environment variable: CROSSFADE_ and its name in capitals.
+
+    Example:
+        CROSSFADE_GRAIN=1m crossfade config
+    """
+    settings = load_settings(data=data)
+    rows = []
+    for name, field in Settings.model_fields.items():
+        value = str(getattr(settings, name))
+        origin = "option" if name == "data" and data is not None else setting_origin(name)
+        shown = "(set)" if name in _SECRET and value else value
+        rows.append(
+            {"name": name, "value": shown, "origin": origin, "meaning": field.description or ""}
+        )
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
+        return
+    table = Table("setting", "value", "from", "meaning", box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*row.values())
+    Console().print(table)

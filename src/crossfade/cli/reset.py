@@ -1,0 +1,36 @@
+"""`crossfade reset`: start anew with an empty data folder."""
+
+import shutil
+import sys
+from typing import Annotated
+
+import typer
+
+from crossfade.cli.options import DataOption
+from crossfade.config import load_settings
+from crossfade.embedded.hold import hold_folder
+from crossfade.errors import MisuseError
+from crossfade.folder import open_folder
+
+YesOption = Annotated[bool, typer.Option("--yes", help="Do it; without this, only say what goes.")]
+
+
+def reset(data: DataOption = None, *, yes: YesOption = False) -> None:
+    """Delete everything in a data folder: Kafka's records, the lake, its checkpoints, logs.
+
+    Refuses while a stack runs on it, and refuses a folder that Crossfade did not make.
+
+    Example:
+        crossfade reset --data data --yes
+    """
+    folder = open_folder(load_settings(data=data), create=False)
+    with hold_folder(folder):
+        parts = sorted(path for path in folder.root.iterdir() if path != folder.run)
+        if not yes:
+            listed = ", ".join(path.name for path in parts)
+            what = f"This deletes {listed} in {folder.root}, for good."
+            raise MisuseError(what, "Say --yes to do it.")
+        for path in sorted(parts, key=lambda path: path.name == "crossfade.json"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.rmtree(folder.run, ignore_errors=True)
+    sys.stderr.write(f"{folder.root} is empty: the next start is a first one.\n")
