@@ -10,6 +10,7 @@ from confluent_kafka import (
     KafkaException,
     Message,
     Producer,
+    TopicCollection,
     TopicPartition,
 )
 from confluent_kafka.admin import (
@@ -70,7 +71,7 @@ class KafkaAddress:
 
 
 def address_from(settings: Settings, bootstrap: str = "") -> KafkaAddress:
-    """Give the address that the settings name; `bootstrap` is a running stack's, if there is one."""
+    """Give the address that the settings name, or else a running stack's `bootstrap`."""
     options = {
         "security.protocol": settings.security_protocol,
         "sasl.mechanism": settings.sasl_mechanism,
@@ -123,8 +124,6 @@ def create_topics(address: KafkaAddress, settings: Settings) -> None:
 
 def topic_id(address: KafkaAddress, topic: str) -> str:
     """Give Kafka's own id of a topic: a topic deleted and made anew has another one."""
-    from confluent_kafka import TopicCollection
-
     outcome = _admin(address).describe_topics(TopicCollection([topic]))[topic]
     try:
         return str(outcome.result(_TIMEOUT_S).topic_id)
