@@ -28,7 +28,7 @@ class TimeRules:
 
     @property
     def watermark_delay_ms(self) -> int:
-        """Give D + F + G: with it, Spark's watermark only evicts windows that speed is done with."""
+        """Give D + F + G: with it, Spark's watermark only evicts windows that are done with."""
         return self.late_after_ms + FUTURE_MS + self.grain_ms
 
     def is_on_time(self, event_time_ms: int, log_time_ms: int) -> bool:

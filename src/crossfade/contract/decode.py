@@ -1,0 +1,72 @@
+"""The one decoder: judges a record alike at the edge, in importers and inside Spark."""
+
+import re
+from operator import attrgetter
+
+import msgspec
+
+from crossfade.contract.countries import COUNTRIES
+from crossfade.contract.judge import MAX_DEPTH, MAX_PLAY_BYTES, judge_record
+from crossfade.contract.play import DEVICES, EVENT_ID, UNKNOWN_DEVICE, Play
+from crossfade.contract.reasons import Reason, Rejection
+from crossfade.contract.rules import RULES
+from crossfade.contract.text import is_plain
+from crossfade.contract.time_rules import FUTURE_MS
+
+__all__ = ["MAX_PLAY_BYTES", "Reason", "Rejection", "decode_play", "encode_play"]
+
+_decode = msgspec.json.Decoder(Play).decode
+_encode = msgspec.json.Encoder().encode
+_texts = attrgetter(*(rule.name for rule in RULES if rule.is_string))
+_is_event_id = re.compile(EVENT_ID.strip("^$")).fullmatch
+_KNOWN_DEVICES = frozenset([*DEVICES, None])
+_BRACKET, _BRACE, _BACKSLASH, _DELETE = b"[{\\\x7f"
+
+
+def decode_play(value: bytes | None, log_time_ms: int | None) -> Play | Rejection:
+    """Judge a record: a play, or why it is none. No input raises.
+
+    Most records pass here at once. Whatever gives the least doubt goes to `judge_record`, which
+    applies every rule in order and names the first one broken.
+
+    Args:
+        value: the record's bytes; None for a Kafka record without a value.
+        log_time_ms: when Kafka got it by the broker's clock; None where that is not known.
+    """
+    if value is None or log_time_ms is None or len(value) > MAX_PLAY_BYTES:
+        return judge_record(value, log_time_ms)
+    is_nested = _BRACKET in value or _BRACE in value[1:]
+    if is_nested and value.count(_BRACKET) + value.count(_BRACE) > MAX_DEPTH:
+        return judge_record(value, log_time_ms)
+    try:
+        play = _decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return judge_record(value, log_time_ms)
+    is_ascii = value.isascii() and _BACKSLASH not in value and _DELETE not in value
+    if (
+        _is_event_id(play.event_id) is None
+        or "@" in play.user_id
+        or play.country not in COUNTRIES
+        or play.event_time > log_time_ms + FUTURE_MS
+        or not (is_ascii or _is_clean(value, play))
+    ):
+        return judge_record(value, log_time_ms)
+    if play.device not in _KNOWN_DEVICES:
+        msgspec.structs.force_setattr(play, "device", UNKNOWN_DEVICE)
+    return play
+
+
+def encode_play(play: Play) -> bytes:
+    """Write a play as the bytes of a record; optional fields that are absent are left out."""
+    return _encode(play)
+
+
+def _is_clean(value: bytes, play: Play) -> bool:
+    """Tell whether a record beyond plain ASCII is UTF-8, normal, and without control characters."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return False
+    if _BACKSLASH not in value and is_plain(text):
+        return True
+    return play.artists is None and all(map(is_plain, filter(None, _texts(play))))

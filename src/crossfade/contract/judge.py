@@ -1,0 +1,103 @@
+"""Every rule of the contract in order: the first one that a record breaks is its reason."""
+
+import json
+import re
+
+import msgspec
+
+from crossfade.contract.play import SCHEMA_VERSION, Play
+from crossfade.contract.reasons import MEANINGS, Reason, Rejection
+from crossfade.contract.rules import RULES, BrokenRuleError
+from crossfade.contract.time_rules import FUTURE_MS
+
+MAX_PLAY_BYTES = 64 * 1024
+MAX_DEPTH = 8
+
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_open_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_read_integer = msgspec.json.Decoder(int).decode
+
+
+def judge_record(value: bytes | None, log_time_ms: int | None) -> Play | Rejection:
+    """Judge a record by every rule: the record's own first, then field by field."""
+    try:
+        if log_time_ms is None:
+            reason = Reason.LOG_TIME_UNKNOWN
+            raise BrokenRuleError(reason, MEANINGS[reason])
+        fields = _open_record(value)
+        _check_version(fields)
+        play = Play(**{rule.name: rule.judge(fields.get(rule.name)) for rule in RULES})
+        _check_future(play, log_time_ms)
+    except BrokenRuleError as broken:
+        return broken.rejection
+    return play
+
+
+def _open_record(value: bytes | None) -> dict[str, msgspec.Raw]:
+    if value is None:
+        raise BrokenRuleError(Reason.NOT_OBJECT, "The record has no value.")
+    if len(value) > MAX_PLAY_BYTES:
+        detail = f"It has {len(value)} bytes; at most {MAX_PLAY_BYTES} are taken."
+        raise BrokenRuleError(Reason.EVENT_TOO_LARGE, detail)
+    try:
+        value.decode()
+    except UnicodeDecodeError as error:
+        detail = f"It is not UTF-8 at byte {error.start}."
+        raise BrokenRuleError(Reason.ENCODING_INVALID, detail) from None
+    if value.startswith(_BYTE_ORDER_MARKS):
+        raise BrokenRuleError(Reason.ENCODING_INVALID, "It begins with a byte order mark.")
+    if _is_too_deep(value):
+        raise BrokenRuleError(Reason.TOO_DEEP, MEANINGS[Reason.TOO_DEEP])
+    try:
+        return _open_object(value)
+    except msgspec.ValidationError as error:
+        raise BrokenRuleError(Reason.NOT_OBJECT, f"{error}.") from None
+    except msgspec.DecodeError as error:
+        reason = Reason.ENCODING_INVALID if _has_half_character(value) else Reason.JSON_SYNTAX
+        raise BrokenRuleError(reason, f"{error}.") from None
+
+
+def _has_half_character(value: bytes) -> bool:
+    r"""Tell whether an escape such as \ud800 is all that is wrong: Python's own JSON takes it."""
+    try:
+        json.loads(value.decode(), parse_constant=_refuse_constant)
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _is_too_deep(value: bytes) -> bool:
+    """Measure the nesting without recursion, which would depend on the caller's own depth."""
+    if value.count(b"[") + value.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for byte in _STRING.sub(b"", value):
+        if byte in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif byte in b"]}":
+            depth -= 1
+    return False
+
+
+def _check_version(fields: dict[str, msgspec.Raw]) -> None:
+    """Name another version first: its fields may follow other rules."""
+    try:
+        version = _read_integer(fields.get("schema_version", b"1"))
+    except msgspec.DecodeError:
+        return
+    if version != SCHEMA_VERSION:
+        reason = Reason.SCHEMA_VERSION_UNSUPPORTED
+        raise BrokenRuleError(reason, MEANINGS[reason])
+
+
+def _check_future(play: Play, log_time_ms: int) -> None:
+    if (ahead := play.event_time - log_time_ms) > FUTURE_MS:
+        detail = f"event_time is {ahead} ms ahead of log time; at most {FUTURE_MS} are taken."
+        raise BrokenRuleError(Reason.EVENT_TIME_FUTURE, detail)

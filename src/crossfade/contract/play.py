@@ -1,0 +1,191 @@
+"""What a play is: each field with its type, its limits and the reason when it breaks them."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from crossfade.clock import DAY_MS
+from crossfade.contract.counting import COUNTED_AFTER_MS
+from crossfade.contract.countries import COUNTRIES, UNKNOWN_COUNTRY
+from crossfade.contract.reasons import Reason
+
+SCHEMA_VERSION = 1
+MAX_TEXT = 512
+MIN_EVENT_TIME = 100_000_000_000
+"""March 1973: a smaller number is a time in seconds."""
+
+DEVICES = (
+    "mobile",
+    "desktop",
+    "web",
+    "tablet",
+    "tv",
+    "smart_speaker",
+    "car",
+    "console",
+    "other",
+)
+UNKNOWN_DEVICE = "other"
+
+NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+EVENT_ID = "^[A-Za-z0-9_-]{8,64}$"
+
+Id = Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": NO_CONTROLS})]
+Text = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_TEXT,
+        extra_json_schema={"pattern": NO_CONTROLS},
+        extra={"reason": Reason.TEXT_INVALID, "is_text": True},
+    ),
+]
+Label = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=256,
+        extra_json_schema={"pattern": NO_CONTROLS},
+        extra={"reason": Reason.TEXT_INVALID},
+    ),
+]
+Length = Annotated[int, Meta(ge=0, le=DAY_MS)]
+Isrc = Annotated[str, Meta(pattern="^[A-Z]{2}[A-Z0-9]{3}[0-9]{7}$")]
+Mbid = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+
+
+class Artist(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One of several artists of a song."""
+
+    name: Annotated[Text, Meta(description="the artist's name, 1 to 512 characters")]
+    id: Annotated[Label | None, Meta(description="the source's id of the artist")] = None
+
+
+class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One listener heard one song for some time."""
+
+    event_id: Annotated[
+        str,
+        Meta(
+            description="8 to 64 of A-Z a-z 0-9 _ -, made before the first send",
+            extra_json_schema={"pattern": EVENT_ID},
+            extra={"reason": Reason.EVENT_ID_INVALID},
+        ),
+    ]
+    user_id: Annotated[
+        Id,
+        Meta(
+            description="the listener: 1 to 64 characters, a pseudonym, no e-mail address",
+            extra={"reason": Reason.USER_ID_INVALID},
+        ),
+    ]
+    song_id: Annotated[
+        Id,
+        Meta(
+            description="1 to 64 characters, no control characters",
+            extra={"reason": Reason.SONG_ID_INVALID},
+        ),
+    ]
+    title: Annotated[
+        Text, Meta(description="the song's title, 1 to 512 characters after NFC, no controls")
+    ]
+    artist: Annotated[
+        Text, Meta(description="the artist it counts for, 1 to 512 characters after NFC")
+    ]
+    event_time: Annotated[
+        int,
+        Meta(
+            ge=MIN_EVENT_TIME,
+            description="start of the play in milliseconds since the epoch (UTC), an integer of "
+            "at least 100000000000, at most 5 minutes ahead of Kafka's clock",
+            extra={"reason": Reason.EVENT_TIME_INVALID},
+        ),
+    ]
+    schema_version: Annotated[
+        int,
+        Meta(
+            ge=SCHEMA_VERSION,
+            le=SCHEMA_VERSION,
+            description="the integer 1",
+            extra={"reason": Reason.SCHEMA_VERSION_UNSUPPORTED},
+        ),
+    ]
+    ms_played: Annotated[
+        Length | None,
+        Meta(
+            description="time really heard: an integer from 0 to 86400000; absent if the source "
+            "itself judged it a listen",
+            extra={"reason": Reason.MS_PLAYED_OUT_OF_RANGE},
+        ),
+    ] = None
+    duration_ms: Annotated[
+        Length | None, Meta(description="the song's length: an integer from 0 to 86400000")
+    ] = None
+    album: Annotated[Text | None, Meta(description="1 to 512 characters after NFC")] = None
+    album_artist: Annotated[Text | None, Meta(description="1 to 512 characters after NFC")] = None
+    genre: Annotated[Text | None, Meta(description="1 to 512 characters after NFC")] = None
+    artists: Annotated[
+        Annotated[tuple[Artist, ...], Meta(max_length=64)] | None,
+        Meta(description="up to 64 objects with name and, if known, id"),
+    ] = None
+    isrc: Annotated[Isrc | None, Meta(description="an ISRC without hyphens, upper case")] = None
+    recording_mbid: Annotated[
+        Mbid | None, Meta(description="a MusicBrainz id: a lower-case UUID")
+    ] = None
+    country: Annotated[
+        str,
+        Meta(
+            description="an ISO 3166-1 alpha-2 code in upper case; absent: ZZ",
+            extra_json_schema={"enum": sorted(COUNTRIES)},
+            extra={"reason": Reason.COUNTRY_INVALID},
+        ),
+    ] = UNKNOWN_COUNTRY
+    city: Annotated[Text | None, Meta(description="1 to 512 characters after NFC")] = None
+    utc_offset_min: Annotated[
+        Annotated[int, Meta(ge=-720, le=840)] | None,
+        Meta(description="the listener's zone: an integer of minutes from -720 to 840"),
+    ] = None
+    device: Annotated[
+        str | None, Meta(description="one of " + " ".join(DEVICES) + "; another one becomes other")
+    ] = None
+    client: Annotated[Label | None, Meta(description="the app's name, 1 to 256 characters")] = None
+    client_version: Annotated[
+        Label | None, Meta(description="the app's version, 1 to 256 characters")
+    ] = None
+    tier: Annotated[Literal["free", "paid"] | None, Meta(description="free or paid")] = None
+    session_id: Annotated[Label | None, Meta(description="1 to 256 characters")] = None
+    context_type: Annotated[
+        Label | None, Meta(description="playlist, album and so on, 1 to 256 characters")
+    ] = None
+    context_id: Annotated[Label | None, Meta(description="1 to 256 characters")] = None
+    reason_start: Annotated[Label | None, Meta(description="1 to 256 characters")] = None
+    reason_end: Annotated[Label | None, Meta(description="1 to 256 characters")] = None
+    skipped: Annotated[bool | None, Meta(description="true or false")] = None
+    shuffle: Annotated[bool | None, Meta(description="true or false")] = None
+    offline: Annotated[bool | None, Meta(description="true or false")] = None
+    kind: Annotated[
+        Literal["track", "episode", "video"],
+        Meta(description="track, episode or video; absent: track"),
+    ] = "track"
+    source: Annotated[
+        Label | None, Meta(description="the importer's name, 1 to 256 characters")
+    ] = None
+    source_play_id: Annotated[
+        Label | None, Meta(description="the source's own id, 1 to 256 characters")
+    ] = None
+    time_precision: Annotated[
+        Literal["ms", "s", "min"] | None, Meta(description="ms, s or min")
+    ] = None
+
+    @property
+    def identity(self) -> tuple[str, str, int]:
+        """Give listener, event id and UTC day (days since the epoch): two alike are one play."""
+        return self.user_id, self.event_id, self.event_time // DAY_MS
+
+    @property
+    def is_counted(self) -> bool:
+        """Tell whether it is a track heard for 30 s or more, or judged a listen by its source."""
+        if self.kind != "track":
+            return False
+        return self.ms_played is None or self.ms_played >= COUNTED_AFTER_MS

@@ -1,0 +1,57 @@
+"""The closed list of reasons for which a record is rejected, each with what it means."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Reason(StrEnum):
+    """Why a record is not a play; stored beside its bytes and shown to whoever sent it."""
+
+    LOG_TIME_UNKNOWN = "log_time_unknown"
+    EVENT_TOO_LARGE = "event_too_large"
+    ENCODING_INVALID = "encoding_invalid"
+    TOO_DEEP = "too_deep"
+    JSON_SYNTAX = "json_syntax"
+    NOT_OBJECT = "not_object"
+    SCHEMA_VERSION_UNSUPPORTED = "schema_version_unsupported"
+    MISSING_FIELD = "missing_field"
+    TYPE_MISMATCH = "type_mismatch"
+    EVENT_ID_INVALID = "event_id_invalid"
+    USER_ID_INVALID = "user_id_invalid"
+    SONG_ID_INVALID = "song_id_invalid"
+    TEXT_INVALID = "text_invalid"
+    EVENT_TIME_INVALID = "event_time_invalid"
+    EVENT_TIME_FUTURE = "event_time_future"
+    MS_PLAYED_OUT_OF_RANGE = "ms_played_out_of_range"
+    COUNTRY_INVALID = "country_invalid"
+    VALUE_INVALID = "value_invalid"
+
+
+MEANINGS = {
+    Reason.LOG_TIME_UNKNOWN: "Its timestamp is not the broker's clock (LogAppendTime).",
+    Reason.EVENT_TOO_LARGE: "It is larger than 64 KiB.",
+    Reason.ENCODING_INVALID: "It is not UTF-8, begins with a byte order mark, or half a character.",
+    Reason.TOO_DEEP: "Its objects and lists are nested more than 8 deep.",
+    Reason.JSON_SYNTAX: "It is not one JSON value (RFC 8259), or it is empty.",
+    Reason.NOT_OBJECT: "It is JSON but no object, or a Kafka record without a value.",
+    Reason.SCHEMA_VERSION_UNSUPPORTED: "Its schema_version is another one than 1.",
+    Reason.MISSING_FIELD: "A required field is absent or null.",
+    Reason.TYPE_MISMATCH: "A field has another JSON type than the contract says.",
+    Reason.EVENT_ID_INVALID: "event_id breaks its rule.",
+    Reason.USER_ID_INVALID: "user_id breaks its rule: too long, or an e-mail address.",
+    Reason.SONG_ID_INVALID: "song_id breaks its rule.",
+    Reason.TEXT_INVALID: "A text is empty, too long, or holds a control character.",
+    Reason.EVENT_TIME_INVALID: "event_time is no time in milliseconds (seconds, perhaps).",
+    Reason.EVENT_TIME_FUTURE: "event_time is more than 5 minutes after Kafka got the record.",
+    Reason.MS_PLAYED_OUT_OF_RANGE: "ms_played is below 0 or above 24 hours.",
+    Reason.COUNTRY_INVALID: "country is no ISO 3166-1 alpha-2 code in upper case.",
+    Reason.VALUE_INVALID: "Another optional field has a value outside its rule.",
+}
+"""One sentence a reason, in the order in which a record is judged."""
+
+
+class Rejection(NamedTuple):
+    """A record that is not a play: the reason, then what was expected instead."""
+
+    reason: Reason
+    detail: str

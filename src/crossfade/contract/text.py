@@ -1,0 +1,21 @@
+"""Text as the contract takes it: normalised (NFC), without control characters."""
+
+import re
+import unicodedata
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+def is_plain(text: str) -> bool:
+    """Tell at little cost that a text needs neither normalising nor a closer look."""
+    return text.isprintable() and (text.isascii() or unicodedata.is_normalized("NFC", text))
+
+
+def normalise(text: str) -> str:
+    """Give the NFC form, in which equal texts have equal code points."""
+    return unicodedata.normalize("NFC", text)
+
+
+def has_control(text: str) -> bool:
+    """Tell whether a text holds a control character (Unicode's category Cc)."""
+    return _CONTROL.search(text) is not None
