@@ -1,0 +1,146 @@
+"""Downloads of jars by the Apache Ivy inside pyspark: no host name, no client of our own."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies
+from xml.sax.saxutils import quoteattr
+
+from crossfade.embedded.jar_lock import Jar
+from crossfade.embedded.java import find_java
+from crossfade.errors import MachineError
+
+_DONE = re.compile(r"\[SUCCESSFUL \] (\S+)#(\S+);(\S+)!")
+_TROUBLE = re.compile(r"(Server access error|UnknownHost|[Cc]onnect|[Tt]imed out|not found|FAILED)")
+_CURE = (
+    "Check the network and go on with the same command; behind a proxy set https_proxy, "
+    "elsewhere set CROSSFADE_MAVEN_MIRROR to a Maven repository that you reach."
+)
+
+_SETTINGS = """<ivysettings>
+  <property name="ivy.checksums" value=""/>
+  <settings defaultResolver="repository"/>
+  <caches defaultCacheDir={folder} artifactPattern="files/[artifact]-[revision].[ext]"/>
+  <timeout-constraints>
+    <timeout-constraint name="patience" connectionTimeout="20000" readTimeout="60000"/>
+  </timeout-constraints>
+  <resolvers>
+    <ibiblio name="repository" m2compatible="true" usepoms="false"
+             timeoutConstraint="patience"{root}/>
+  </resolvers>
+</ivysettings>
+"""
+_MODULE = """<ivy-module version="2.0">
+  <info organisation="crossfade" module="jars"/>
+  <configurations><conf name="broker"/><conf name="spark"/></configurations>
+  <dependencies>
+{dependencies}
+  </dependencies>
+</ivy-module>
+"""
+_DEPENDENCY = """    <dependency org="{jar.organisation}" name="{jar.module}" rev="{jar.revision}" \
+conf="{jar.jar_set}->default" transitive="false"><artifact name="{jar.module}" type="jar" \
+ext="jar"/></dependency>"""
+
+
+def pyspark_jars() -> Path:
+    """Give the folder of the jars inside pyspark, without importing it.
+
+    Raises:
+        MachineError: pyspark is not installed whole.
+    """
+    spec = find_spec("pyspark")
+    folder = Path(spec.origin).parent / "jars" if spec and spec.origin else None
+    if folder is None or not folder.is_dir():
+        what = "pyspark is not installed with its jars."
+        raise MachineError(what, "Run scripts/setup, or pip install crossfade again.")
+    return folder
+
+
+def download_jars(jars: Sequence[Jar], folder: Path, mirror: str) -> Iterator[tuple[Jar, Path]]:
+    """Download each jar by itself into a folder, and give it as soon as it is there.
+
+    The caller checks the hashes, and removes what Ivy leaves in the folder.
+
+    Args:
+        jars: what to download.
+        folder: an existing folder that is used for nothing else.
+        mirror: root of a Maven repository; empty: the one that Ivy itself knows.
+
+    Raises:
+        MachineError: a jar cannot be had; with Ivy's reason and the cure.
+    """
+    root = f" root={quoteattr(mirror)}" if mirror else ""
+    settings, module, options = (folder / n for n in ("settings.xml", "ivy.xml", "java.options"))
+    settings.write_text(_SETTINGS.format(folder=quoteattr(str(folder)), root=root), "utf-8")
+    dependencies = "\n".join(_DEPENDENCY.format(jar=jar) for jar in jars)
+    module.write_text(_MODULE.format(dependencies=dependencies), "utf-8")
+    options.touch(mode=0o600)
+    options.write_text("\n".join(proxy_options()), "utf-8")
+    command = [
+        *(str(find_java().executable), "-Xmx128m", f"@{options}"),
+        *("-jar", str(_ivy_jar()), "-settings", str(settings), "-ivy", str(module)),
+    ]
+    waiting = {(jar.organisation, jar.module, jar.revision): jar for jar in jars}
+    reasons = []
+    ivy = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+    )
+    try:
+        assert ivy.stdout is not None  # noqa: S101 - a pipe was asked for
+        for raw in ivy.stdout:
+            line = raw.decode(errors="replace").strip()
+            if done := _DONE.search(line):
+                jar = waiting.pop((done[1], done[2], done[3]))
+                yield jar, folder / "files" / f"{jar.module}-{jar.revision}.jar"
+            elif _TROUBLE.search(line):
+                reasons.append(line)
+        if ivy.wait() or waiting:
+            raise _not_fetched(next(iter(waiting.values()), jars[0]), len(waiting), reasons)
+    finally:
+        ivy.kill()
+        ivy.wait()
+
+
+def proxy_options() -> list[str]:
+    """Turn http_proxy, https_proxy and no_proxy, as usual clients read them, into Java's terms."""
+    proxies = getproxies()
+    options = []
+    for scheme in ("http", "https"):
+        address = urlsplit(proxies.get(scheme, ""))
+        if not address.hostname:
+            continue
+        port = address.port or 80
+        options += [f"-D{scheme}.proxyHost={address.hostname}", f"-D{scheme}.proxyPort={port}"]
+        if address.username:
+            options += [
+                f'"-Dhttp.proxyUser={_quoted(address.username)}"',
+                f'"-Dhttp.proxyPassword={_quoted(address.password or "")}"',
+                "-Djdk.http.auth.tunneling.disabledSchemes=",
+            ]
+    if options and (direct := os.environ.get("no_proxy") or os.environ.get("NO_PROXY")):
+        hosts = [host.strip() for host in direct.split(",") if host.strip()]
+        names = [f"*{host}" if host.startswith(".") else host for host in hosts]
+        options.append(f'"-Dhttp.nonProxyHosts={"|".join(names)}"')
+    return options
+
+
+def _quoted(text: str) -> str:
+    return unquote(text).replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _ivy_jar() -> Path:
+    found = sorted(pyspark_jars().glob("ivy-*.jar"))
+    if not found:
+        what = f"pyspark ships no Ivy in {pyspark_jars()}."
+        raise MachineError(what, "Run scripts/setup again.")
+    return found[-1]
+
+
+def _not_fetched(jar: Jar, missing: int, reasons: list[str]) -> MachineError:
+    reason = f": {reasons[0]}" if reasons else ""
+    return MachineError(f"Cannot fetch {missing} jars, {jar.coordinates} first{reason}.", _CURE)

@@ -1,0 +1,149 @@
+"""The per-user cache of jars: nothing is used, and nothing enters, whose SHA-256 is not locked."""
+
+import hashlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from filelock import FileLock
+
+from crossfade.embedded.ivy import download_jars
+from crossfade.embedded.jar_lock import Jar, JarSet, read_lock
+from crossfade.errors import MachineError
+from crossfade.folder import write_atomically
+
+JarState = Literal["good", "missing", "wrong"]
+OnProgress = Callable[[Jar, int, int], None]
+"""Told of each fetched jar: the jar, how many are fetched, how many there are to fetch."""
+
+_FETCH = 'Run "crossfade jars fetch".'
+
+
+class _Stamp(msgspec.Struct, frozen=True, array_like=True):
+    """What a file was when its hash was last computed: hashing again needs a change of it."""
+
+    size: int
+    changed_ns: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class JarCheck:
+    """What the cache holds of one locked jar."""
+
+    jar: Jar
+    path: Path
+    state: JarState
+
+
+def require_jars(jar_set: JarSet, cache: Path) -> list[Path]:
+    """Give the paths of a set's jars, all there and all as locked.
+
+    A jar is hashed once; after that its size and time of change tell that it is the same.
+
+    Raises:
+        MachineError: a jar is missing or is not the locked one.
+    """
+    checks = [check for check in check_jars(cache) if check.jar.jar_set == jar_set]
+    if wrong := [check for check in checks if check.state == "wrong"]:
+        what = f"{wrong[0].path} does not have its locked SHA-256."
+        raise MachineError(what, f"{_FETCH} It puts the right one in its place.")
+    if missing := [check for check in checks if check.state == "missing"]:
+        what = f"{len(missing)} of {len(checks)} jars ({jar_set}) are not in {cache / 'jars'}."
+        raise MachineError(what, _FETCH)
+    return [check.path for check in checks]
+
+
+def check_jars(cache: Path, *, thorough: bool = False) -> list[JarCheck]:
+    """Compare the cache with the lock, hashing only what changed; `thorough` hashes everything."""
+    stamps = {} if thorough else _read_stamps(cache)
+    checks, fresh = [], {}
+    for jar in read_lock():
+        path = jar.path(cache)
+        stamp = _stamp(path, stamps.get(str(path)))
+        if stamp is not None:
+            fresh[str(path)] = stamp
+        checks.append(JarCheck(jar, path, _judge(jar, stamp)))
+    if fresh != stamps:
+        _write_stamps(cache, fresh)
+    return checks
+
+
+def fetch_jars(cache: Path, mirror: str = "", on_progress: OnProgress | None = None) -> list[Jar]:
+    """Fetch what the cache lacks and give it; a whole cache asks the network nothing.
+
+    Each jar is verified before it enters the cache, in one atomic step, so a fetch that is cut
+    short goes on where it was.
+
+    Raises:
+        MachineError: a jar cannot be had, or what came is not the locked one.
+    """
+    read_lock()
+    try:
+        (cache / "jars").mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / "jars" / ".lock"):
+            wanted = [check.jar for check in check_jars(cache) if check.state != "good"]
+            if wanted:
+                _fetch(wanted, cache, mirror, on_progress)
+                check_jars(cache)
+            return wanted
+    except OSError as error:
+        what = f"Cannot write the cache of jars {cache}: {error.strerror or error}."
+        raise MachineError(what, "Make room or choose another with CROSSFADE_CACHE.") from None
+
+
+def _fetch(wanted: list[Jar], cache: Path, mirror: str, on_progress: OnProgress | None) -> None:
+    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache / "jars") as staging:
+        fetched = download_jars(wanted, Path(staging), mirror)
+        for done, (jar, draft) in enumerate(fetched, start=1):
+            if _hash(draft) != jar.sha256:
+                what = f"The jar {jar.coordinates} that came does not have its locked SHA-256."
+                cure = "It was thrown away. Try again; if it stays so, distrust the mirror."
+                raise MachineError(what, cure)
+            jar.path(cache).parent.mkdir(exist_ok=True)
+            draft.replace(jar.path(cache))
+            if on_progress is not None:
+                on_progress(jar, done, len(wanted))
+
+
+def _judge(jar: Jar, stamp: _Stamp | None) -> JarState:
+    if stamp is None:
+        return "missing"
+    return "good" if (stamp.size, stamp.sha256) == (jar.size, jar.sha256) else "wrong"
+
+
+def _stamp(path: Path, known: _Stamp | None) -> _Stamp | None:
+    try:
+        status = path.stat()
+        if known and (known.size, known.changed_ns) == (status.st_size, status.st_mtime_ns):
+            return known
+        return _Stamp(status.st_size, status.st_mtime_ns, _hash(path))
+    except FileNotFoundError:
+        return None
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_stamps(cache: Path) -> dict[str, _Stamp]:
+    try:
+        return msgspec.json.decode(_stamp_file(cache).read_bytes(), type=dict[str, _Stamp])
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
+def _write_stamps(cache: Path, stamps: dict[str, _Stamp]) -> None:
+    """Keep the hashes; a cache that may only be read is hashed at each start instead."""
+    try:
+        write_atomically(_stamp_file(cache), msgspec.json.encode(stamps))
+    except OSError:
+        return
+
+
+def _stamp_file(cache: Path) -> Path:
+    return cache / "jars" / ".verified.json"

@@ -1,0 +1,78 @@
+"""The Java that this machine has: found once, refused early when it cannot run Kafka and Spark."""
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from crossfade.errors import MachineError
+
+OLDEST_JAVA = 17
+
+_INSTALL = (
+    "Install it with apt install openjdk-17-jre-headless (Debian, Ubuntu), "
+    "dnf install java-21-openjdk-headless (Fedora) or brew install openjdk@21 (macOS), "
+    "or set JAVA_HOME to one."
+)
+_VERSION = re.compile(r'version "(?:1\.)?(\d+)')
+_HOME = re.compile(r"^\s*java\.home = (.+)$", re.MULTILINE)
+_ANSWER_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Java:
+    """A Java runtime: its home, its executable and its major version."""
+
+    home: Path
+    executable: Path
+    version: int
+
+
+def find_java() -> Java:
+    """Give the first Java that is new enough: of JAVA_HOME, else of PATH.
+
+    Raises:
+        MachineError: there is none; the message says what was found instead, and the cure.
+    """
+    return _find(os.environ.get("JAVA_HOME", ""), os.environ.get("PATH", ""))
+
+
+@functools.cache
+def _find(java_home: str, search_path: str) -> Java:
+    found = []
+    if java_home:
+        found.append(("JAVA_HOME", Path(java_home) / "bin" / "java"))
+    if on_path := shutil.which("java", path=search_path):
+        found.append(("PATH", Path(on_path)))
+    seen = []
+    for origin, executable in found:
+        java = _ask(executable)
+        if java is not None and java.version >= OLDEST_JAVA:
+            return java
+        shown = "no working Java" if java is None else f"Java {java.version}"
+        seen.append(f"{origin} has {shown} ({executable})")
+    what = f"Crossfade needs Java {OLDEST_JAVA} or later; {', '.join(seen) or 'there is none'}."
+    raise MachineError(what, _INSTALL)
+
+
+def _ask(executable: Path) -> Java | None:
+    """Ask a Java what it is; its own word on its home is right behind any link or shim."""
+    command = [str(executable), "-XshowSettings:properties", "-version"]
+    try:
+        answer = subprocess.run(
+            command, capture_output=True, text=True, timeout=_ANSWER_S, check=True
+        ).stderr
+    except (OSError, subprocess.SubprocessError):
+        return None
+    version, home = _VERSION.search(answer), _HOME.search(answer)
+    if version is None:
+        return None
+    resolved = executable.resolve()
+    return Java(
+        home=Path(home[1].strip()) if home else resolved.parent.parent,
+        executable=resolved,
+        version=int(version[1]),
+    )
