@@ -28,6 +28,7 @@ _SETTINGS = {
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "1000000",
     # Loopback only, no page, nothing to kill queries with.
     "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     # Die, not limp, when the heap is full: the supervisor starts a new process.
@@ -83,7 +84,6 @@ def build_session(
         **_SETTINGS,
         "spark.driver.memory": memory,
         "spark.driver.extraClassPath": jars,
-        "spark.local.dir": str(scratch),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         **(settings or {}),
     }
