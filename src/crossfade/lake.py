@@ -33,8 +33,8 @@ SILVER_PLAYS = Table(
     "silver/plays",
     f"{_LOG_POSITION}, event_time TIMESTAMP, event_id STRING, user_id STRING, {_SONG}, "
     "album_artist STRING, city STRING, device STRING, tier STRING, kind STRING, source STRING, "
-    "ms_played BIGINT, is_counted BOOLEAN, payload_hash BIGINT, date DATE, hour STRING",
-    ("date", "hour"),
+    "ms_played BIGINT, is_counted BOOLEAN, payload_hash BIGINT, date DATE",
+    ("date",),
 )
 SILVER_REJECTED = Table(
     "silver/rejected", f"{_LOG_POSITION}, reason STRING, value BINARY, date DATE", ("date",)
@@ -42,7 +42,7 @@ SILVER_REJECTED = Table(
 SILVER_DUPLICATES = Table(
     "silver/duplicates",
     f"{_LOG_POSITION}, event_time TIMESTAMP, winner_partition INT, winner_offset BIGINT, "
-    "is_same_payload BOOLEAN, date DATE",
+    "payload_hash BIGINT, is_same_payload BOOLEAN, date DATE",
     ("date",),
 )
 GOLD_SONG_WINDOW = Table(
@@ -83,10 +83,13 @@ GOLD_CHART = Table(
 GOLD_RUN = Table(
     "gold/run",
     "run INT, run_uuid STRING, pins MAP<STRING, BIGINT>, start_offsets MAP<INT, BIGINT>, "
-    "end_offsets MAP<INT, BIGINT>, next_log_times MAP<INT, BIGINT>, log_time BIGINT, "
-    "boundary BIGINT, bronze_rows BIGINT, accepted BIGINT, rejected BIGINT, duplicates BIGINT, "
-    "erased BIGINT, late BIGINT, rules STRING, code_version STRING, started_at TIMESTAMP, "
-    "published_at TIMESTAMP",
+    "end_offsets MAP<INT, BIGINT>, last_log_times MAP<INT, BIGINT>, "
+    "next_log_times MAP<INT, BIGINT>, log_time BIGINT, boundary BIGINT, "
+    "gaps ARRAY<STRUCT<partition: INT, begin_offset: BIGINT, end_offset: BIGINT>>, "
+    "bronze_rows BIGINT, accepted BIGINT, rejected BIGINT, duplicates BIGINT, erased BIGINT, "
+    "rejected_by_reason MAP<STRING, BIGINT>, late BIGINT, counted_plays BIGINT, "
+    "ms_played BIGINT, revised_charts BIGINT, rules STRING, code_version STRING, "
+    "started_at TIMESTAMP, published_at TIMESTAMP",
 )
 OPS_HANDOVER = Table(
     "ops/handover",
@@ -117,8 +120,10 @@ NO_BOUNDARY = -(2**53)
 class Run:
     """A published run of batch: what it pinned, what it covers and what it counted.
 
-    Offsets are exclusive ends; times are milliseconds since the epoch. In `next_log_times` a
-    partition with nothing beyond its end is absent: infinite.
+    Offsets are exclusive ends; times are milliseconds since the epoch. The counts are of the
+    positions from `start_offsets` to `end_offsets`, which this run judged. In `next_log_times` a
+    partition with nothing beyond its end is absent: infinite. `gaps` are offsets that Kafka never
+    gave to a record.
     """
 
     run: int
@@ -126,15 +131,21 @@ class Run:
     pins: Mapping[str, int]
     start_offsets: Mapping[int, int]
     end_offsets: Mapping[int, int]
+    last_log_times: Mapping[int, int]
     next_log_times: Mapping[int, int]
     log_time: int
     boundary: int
+    gaps: Sequence[Mapping[str, int]]
     bronze_rows: int
     accepted: int
     rejected: int
     duplicates: int
     erased: int
+    rejected_by_reason: Mapping[str, int]
     late: int
+    counted_plays: int
+    ms_played: int
+    revised_charts: int
     rules: str
     code_version: str
     started_at_ms: int
@@ -242,5 +253,8 @@ def _duckdb_type(kind: str) -> str:
         "MAP<STRING, BIGINT>": "MAP(VARCHAR, BIGINT)",
         "MAP<INT, BIGINT>": "MAP(INTEGER, BIGINT)",
         "ARRAY<STRUCT<key: STRING, value: BINARY>>": 'STRUCT("key" VARCHAR, "value" BLOB)[]',
+        "ARRAY<STRUCT<partition: INT, begin_offset: BIGINT, end_offset: BIGINT>>": (
+            'STRUCT("partition" INTEGER, begin_offset BIGINT, end_offset BIGINT)[]'
+        ),
     }
     return fixed.get(kind, kind)
