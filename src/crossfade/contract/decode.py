@@ -10,7 +10,7 @@ from crossfade.contract.judge import MAX_DEPTH, MAX_PLAY_BYTES, judge_record
 from crossfade.contract.play import DEVICES, EVENT_ID, UNKNOWN_DEVICE, Play
 from crossfade.contract.reasons import Reason, Rejection
 from crossfade.contract.rules import RULES
-from crossfade.contract.text import is_plain
+from crossfade.contract.text import is_normal, is_plain
 from crossfade.contract.time_rules import FUTURE_MS
 
 __all__ = ["MAX_PLAY_BYTES", "Reason", "Rejection", "decode_play", "encode_play"]
@@ -21,6 +21,8 @@ _texts = attrgetter(*(rule.name for rule in RULES if rule.is_string))
 _is_event_id = re.compile(EVENT_ID.strip("^$")).fullmatch
 _KNOWN_DEVICES = frozenset([*DEVICES, None])
 _BRACKET, _BRACE, _BACKSLASH, _DELETE = b"[{\\\x7f"
+_C1_LEAD = 0xC2
+"""First byte, in UTF-8, of the control characters above ASCII."""
 
 
 def decode_play(value: bytes | None, log_time_ms: int | None) -> Play | Rejection:
@@ -67,6 +69,6 @@ def _is_clean(value: bytes, play: Play) -> bool:
         text = value.decode()
     except UnicodeDecodeError:
         return False
-    if _BACKSLASH not in value and is_plain(text):
-        return True
+    if not (_BACKSLASH in value or _DELETE in value or _C1_LEAD in value):
+        return is_normal(text)
     return play.artists is None and all(map(is_plain, filter(None, _texts(play))))

@@ -1,0 +1,75 @@
+"""The examples that the contract publishes, each judged as its folder says."""
+
+import jsonschema
+import msgspec
+import pytest
+
+from crossfade.contract.decode import Rejection, decode_play, encode_play
+from crossfade.contract.examples import EXAMPLE_LOG_TIME_MS, Example, read_examples
+from crossfade.contract.judge import judge_record
+from crossfade.contract.play import Play
+from crossfade.contract.reasons import MEANINGS, Reason
+from crossfade.contract.schema import SCHEMA_PATH, build_schema, write_schema
+
+EXAMPLES = tuple(read_examples())
+ACCEPTED = [example for example in EXAMPLES if example.reason is None]
+REJECTED = [example for example in EXAMPLES if example.reason is not None]
+NOT_FILES = {Reason.LOG_TIME_UNKNOWN, Reason.EVENT_TOO_LARGE}
+"""Reasons that a file of the repository cannot show."""
+SEEN_BY_SCHEMA = {Reason.MISSING_FIELD, Reason.TYPE_MISMATCH, Reason.EVENT_TIME_INVALID}
+WHOLE_FLOATS = {"type_mismatch/E25_ms_played_exponent", "type_mismatch/E25_ms_played_point_zero"}
+"""JSON Schema takes 3.0 and 1e3 for integers; the decoder does not."""
+
+VISIBLE = [
+    example
+    for example in REJECTED
+    if example.reason in SEEN_BY_SCHEMA and example.name not in WHOLE_FLOATS
+]
+
+
+def names(examples: list[Example]) -> list[str]:
+    return [example.name for example in examples]
+
+
+@pytest.mark.parametrize("example", ACCEPTED, ids=names(ACCEPTED))
+def test_an_accepted_example_is_a_play(example: Example) -> None:
+    assert isinstance(decode_play(example.value, EXAMPLE_LOG_TIME_MS), Play)
+
+
+@pytest.mark.parametrize("example", REJECTED, ids=names(REJECTED))
+def test_a_rejected_example_is_rejected_for_its_folders_reason(example: Example) -> None:
+    verdict = decode_play(example.value, EXAMPLE_LOG_TIME_MS)
+    assert isinstance(verdict, Rejection)
+    assert verdict.reason is example.reason
+    assert 0 < len(verdict.detail) < 250
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=names(list(EXAMPLES)))
+def test_the_fast_road_and_the_judge_agree(example: Example) -> None:
+    verdict = decode_play(example.value, EXAMPLE_LOG_TIME_MS)
+    assert verdict == judge_record(example.value, EXAMPLE_LOG_TIME_MS)
+
+
+@pytest.mark.parametrize("example", ACCEPTED, ids=names(ACCEPTED))
+def test_an_accepted_play_written_again_is_the_same_and_obeys_the_schema(example: Example) -> None:
+    play = decode_play(example.value, EXAMPLE_LOG_TIME_MS)
+    assert isinstance(play, Play)
+    again = encode_play(play)
+    assert decode_play(again, EXAMPLE_LOG_TIME_MS) == play
+    jsonschema.validate(msgspec.json.decode(again), build_schema())
+
+
+@pytest.mark.parametrize("example", VISIBLE, ids=names(VISIBLE))
+def test_the_schema_refuses_what_a_schema_can_see(example: Example) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(msgspec.json.decode(example.value), build_schema())
+
+
+def test_every_reason_has_an_example_and_a_meaning() -> None:
+    assert {example.reason for example in REJECTED} == set(Reason) - NOT_FILES
+    assert set(MEANINGS) == set(Reason)
+
+
+def test_the_published_schema_is_the_structs_own(tmp_path) -> None:
+    write_schema(tmp_path / "fresh.json")
+    assert SCHEMA_PATH.read_bytes() == (tmp_path / "fresh.json").read_bytes()
