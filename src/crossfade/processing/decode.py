@@ -36,7 +36,11 @@ _POSITION = ("partition", "offset", "log_time")
 
 
 def decode_plays(
-    records: DataFrame, fields: tuple[str, ...], *, keep_rejected_bytes: bool = False
+    records: DataFrame,
+    fields: tuple[str, ...],
+    *,
+    keep_rejected_bytes: bool = False,
+    hash_payload: bool = False,
 ) -> DataFrame:
     """Judge each record; every one comes back as exactly one row.
 
@@ -47,24 +51,29 @@ def decode_plays(
         `partition`, `offset`, `log_time` as they came; `reason`, NULL for an accepted record;
         `is_repeat`, true for an accepted record whose identity came before in the same task;
         `event_time` (timestamp) and the asked `fields`, NULL for a rejected record; and, if asked,
-        `value`: a rejected record's bytes.
+        `value`: a rejected record's bytes, and `payload_hash`: a hash of every record's bytes.
     """
     columns = [f"{name} {FIELD_TYPES[name]}" for name in fields]
     if keep_rejected_bytes:
         columns.append("value BINARY")
+    hashed = ["payload_hash"] if hash_payload else []
     schema = ", ".join(
         [
-            "`partition` INT, `offset` BIGINT, log_time TIMESTAMP, reason STRING",
-            "is_repeat BOOLEAN, event_ms BIGINT",
+            "`partition` INT, `offset` BIGINT, log_time TIMESTAMP",
+            *[f"{name} BIGINT" for name in hashed],
+            "reason STRING, is_repeat BOOLEAN, event_ms BIGINT",
             *columns,
         ]
     )
-    judged = records.select(*_POSITION, "timestamp_type", "value").mapInArrow(
-        _judge(fields, keep_rejected_bytes=keep_rejected_bytes), schema
+    as_came = (*_POSITION, *hashed)
+    judged = (
+        records.withColumns({name: F.xxhash64("value") for name in hashed})
+        .select(*as_came, "timestamp_type", "value")
+        .mapInArrow(_judge(fields, as_came, keep_rejected_bytes=keep_rejected_bytes), schema)
     )
     kept = [*fields, *(["value"] if keep_rejected_bytes else [])]
     return judged.select(
-        *_POSITION,
+        *as_came,
         "reason",
         "is_repeat",
         F.timestamp_millis("event_ms").alias("event_time"),
@@ -73,12 +82,16 @@ def decode_plays(
 
 
 def _judge(
-    fields: tuple[str, ...], *, keep_rejected_bytes: bool
+    fields: tuple[str, ...], as_came: tuple[str, ...], *, keep_rejected_bytes: bool
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def judge(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         seen: set[tuple[str, str, int]] = set()
         for batch in batches:
-            yield _judge_batch(batch, fields, seen, keep_rejected_bytes=keep_rejected_bytes)
+            columns = [batch.column(name) for name in as_came]
+            judged = _judge_batch(batch, fields, seen, keep_rejected_bytes=keep_rejected_bytes)
+            yield pa.RecordBatch.from_arrays(
+                [*columns, *judged.values()], names=[*as_came, *judged]
+            )
 
     return judge
 
@@ -89,7 +102,7 @@ def _judge_batch(
     seen: set[tuple[str, str, int]],
     *,
     keep_rejected_bytes: bool,
-) -> pa.RecordBatch:
+) -> dict[str, pa.Array]:
     values = batch.column("value").to_pylist()
     log_times = batch.column("log_time").cast(pa.timestamp("ms", tz="UTC")).cast(pa.int64())
     is_append = batch.column("timestamp_type").to_pylist()
@@ -106,16 +119,16 @@ def _judge_batch(
         reasons.append(None)
         repeats.append(identity in seen)
         seen.add(identity)
-    columns = [batch.column(name) for name in _POSITION]
-    columns += [pa.array(reasons, pa.string()), pa.array(repeats, pa.bool_())]
-    columns.append(_column(plays, "event_time", pa.int64()))
-    columns += [_column(plays, name, _ARROW_TYPES[FIELD_TYPES[name]]) for name in fields]
-    names = [*_POSITION, "reason", "is_repeat", "event_ms", *fields]
+    judged = {
+        "reason": pa.array(reasons, pa.string()),
+        "is_repeat": pa.array(repeats, pa.bool_()),
+        "event_ms": _column(plays, "event_time", pa.int64()),
+    }
+    judged |= {name: _column(plays, name, _ARROW_TYPES[FIELD_TYPES[name]]) for name in fields}
     if keep_rejected_bytes:
         kept = [value if reason else None for value, reason in zip(values, reasons, strict=True)]
-        columns.append(pa.array(kept, pa.binary()))
-        names.append("value")
-    return pa.RecordBatch.from_arrays(columns, names=names)
+        judged["value"] = pa.array(kept, pa.binary())
+    return judged
 
 
 def _column(plays: list[object | None], name: str, kind: pa.DataType) -> pa.Array:
