@@ -110,9 +110,8 @@ def create_topics(address: KafkaAddress, settings: Settings) -> None:
         NewTopic(name, settings.topic_partitions, settings.topic_replication, config=config)
         for name, config in ((SONG_PLAYS, shared), (PLAYS_BY_WINDOW, shared | compacted))
     ]
-    for name, outcome in (
-        _admin(address).create_topics(topics, operation_timeout=_TIMEOUT_S).items()
-    ):
+    admin = _admin(address)
+    for name, outcome in admin.create_topics(topics, operation_timeout=_TIMEOUT_S).items():
         try:
             outcome.result(_TIMEOUT_S)
         except KafkaException as error:
@@ -124,7 +123,8 @@ def create_topics(address: KafkaAddress, settings: Settings) -> None:
 
 def topic_id(address: KafkaAddress, topic: str) -> str:
     """Give Kafka's own id of a topic: a topic deleted and made anew has another one."""
-    outcome = _admin(address).describe_topics(TopicCollection([topic]))[topic]
+    admin = _admin(address)
+    outcome = admin.describe_topics(TopicCollection([topic]))[topic]
     try:
         return str(outcome.result(_TIMEOUT_S).topic_id)
     except KafkaException as error:
@@ -214,10 +214,11 @@ def positions_from_start(topic: str, partitions: int) -> list[TopicPartition]:
 
 def _list_offsets(address: KafkaAddress, topic: str, spec: OffsetSpec) -> dict[int, int]:
     asked = {TopicPartition(topic, p): spec for p in range(partition_count(address, topic))}
+    admin = _admin(address)
     try:
         return {
             place.partition: outcome.result(_TIMEOUT_S).offset
-            for place, outcome in _admin(address).list_offsets(asked).items()
+            for place, outcome in admin.list_offsets(asked).items()
         }
     except KafkaException as error:
         raise _away(address, error) from None
@@ -225,8 +226,9 @@ def _list_offsets(address: KafkaAddress, topic: str, spec: OffsetSpec) -> dict[i
 
 def _refuse_producer_clocks(address: KafkaAddress) -> None:
     resource = ConfigResource(ResourceType.TOPIC, SONG_PLAYS)
+    admin = _admin(address)
     try:
-        entries = _admin(address).describe_configs([resource])[resource].result(_TIMEOUT_S)
+        entries = admin.describe_configs([resource])[resource].result(_TIMEOUT_S)
     except KafkaException as error:
         raise _away(address, error) from None
     found = entries["message.timestamp.type"].value
@@ -236,6 +238,7 @@ def _refuse_producer_clocks(address: KafkaAddress) -> None:
 
 
 def _admin(address: KafkaAddress) -> AdminClient:
+    """Open an admin client; keep it in a variable: its futures fail once it is collected."""
     return AdminClient({**address.client_config(), "socket.timeout.ms": 10_000})
 
 

@@ -1,0 +1,219 @@
+"""A real Kafka broker on one machine: a JVM of its own, one node, on loopback, on its own data."""
+
+import shutil
+import time
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from crossfade.embedded.broker_config import LOG_CONFIG, broker_properties
+from crossfade.embedded.child import Child, ChildSpec
+from crossfade.embedded.child_log import last_line
+from crossfade.embedded.ivy import pyspark_jars
+from crossfade.embedded.jars import require_jars
+from crossfade.embedded.java import find_java
+from crossfade.embedded.ports import (
+    LOOPBACK,
+    describe_holder,
+    find_free_ports,
+    is_answering,
+    is_free,
+)
+from crossfade.embedded.room import require_room
+from crossfade.errors import BrokerError, MachineError
+from crossfade.folder import write_atomically
+from crossfade.kafka import KafkaAddress
+
+_LOGGING_JARS = ("slf4j-api-2.*.jar", "log4j-slf4j2-impl-*.jar")
+"""Kafka's closure has log4j but nothing that ties slf4j to it; pyspark ships that."""
+
+_POLL_S = 0.05
+
+
+class Broker:
+    """Kafka as a child process. Its folder is formatted once, then started on again and again."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        cache: Path,
+        port: int = 0,
+        heap: str = "512m",
+        log: Path | None = None,
+    ) -> None:
+        """Name what the broker uses; nothing happens yet.
+
+        Args:
+            folder: the broker's own: configuration and data.
+            cache: the per-user cache of jars.
+            port: where clients reach it; 0: a free one. It may differ between starts.
+            heap: the JVM's heap limit, in Java's notation.
+            log: its log; default: `broker.log` in the folder.
+        """
+        self.folder = folder
+        self.log = log or folder / "broker.log"
+        self._cache = cache
+        self._heap = heap
+        self._asked_port = port
+        self._port = 0
+        self._child: Child | None = None
+
+    @property
+    def address(self) -> KafkaAddress:
+        """Give where clients reach the broker; known once it is prepared."""
+        return KafkaAddress(f"{LOOPBACK}:{self._port}")
+
+    @property
+    def pid(self) -> int:
+        """Give the id of the broker's process."""
+        if self._child is None:
+            what = f"No broker is started on {self.folder}."
+            raise BrokerError(what)
+        return self._child.pid
+
+    def prepare(self) -> ChildSpec:
+        """Choose ports, write the configuration, format new data; give what a supervisor starts.
+
+        Raises:
+            MachineError: Java or a jar is missing, the port is taken, the disk is full.
+        """
+        require_room(self.folder)
+        self._port, controller_port = self._choose_ports()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.mkdir(parents=True)
+        write_atomically(self._log_config, LOG_CONFIG.encode())
+        if not (self._data / "meta.properties").exists():
+            self._format(controller_port)
+        properties = broker_properties(self._data, self._port, controller_port)
+        write_atomically(self._properties, properties.encode())
+        return ChildSpec(
+            name="broker",
+            command=self._command(self._heap, "kafka.Kafka", str(self._properties)),
+            ready=self.is_ready,
+            stop_grace_s=20.0,
+        )
+
+    def start(self) -> None:
+        """Start the broker as a child of this thread; `wait_ready` tells when it answers."""
+        self._child = Child(self.prepare(), self.log)
+
+    def wait_ready(self, deadline_s: float = 60.0) -> None:
+        """Wait until the broker answers clients.
+
+        Raises:
+            BrokerError: it ended, or does not answer in time; with the last line of its log.
+        """
+        deadline = time.monotonic() + deadline_s
+        while not self.is_ready():
+            ended = self._child is None or self._child.exit_code is not None
+            if ended or time.monotonic() > deadline:
+                how = "ended" if ended else f"does not answer within {deadline_s:.0f} s"
+                what = f"The Kafka broker {how}: {last_line(self.log)}"
+                raise BrokerError(what, f"See {self.log}.")
+            time.sleep(_POLL_S)
+
+    def is_ready(self) -> bool:
+        """Tell whether this broker, and no other one on its port, answers a client."""
+        if not is_answering(self._port):
+            return False
+        admin = AdminClient({**self.address.client_config(), "log_level": 0})
+        try:
+            return admin.list_topics(timeout=2.0).cluster_id == self._cluster_id()
+        except KafkaException:
+            return False
+
+    def stop(self) -> None:
+        """Stop the broker: in order, or by force when it takes too long. Its data stay."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+    def __enter__(self) -> Self:
+        """Start, and come back when clients are answered."""
+        self.start()
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def _scratch(self) -> Path:
+        return self.folder / "tmp"
+
+    @property
+    def _properties(self) -> Path:
+        return self.folder / "broker.properties"
+
+    @property
+    def _log_config(self) -> Path:
+        return self.folder / "log4j2.properties"
+
+    def _choose_ports(self) -> tuple[int, int]:
+        if not self._asked_port:
+            port, controller_port = find_free_ports(2)
+            return port, controller_port
+        if not is_free(self._asked_port):
+            what = f"Port {self._asked_port} is taken{describe_holder(self._asked_port)}."
+            cure = (
+                "Stop that, or choose another with --kafka-port or CROSSFADE_KAFKA_PORT (0: any)."
+            )
+            raise MachineError(what, cure)
+        [controller_port] = find_free_ports(1)
+        return self._asked_port, controller_port
+
+    def _format(self, controller_port: int) -> None:
+        """Format beside the place and move it there whole: a start cut short leaves no half."""
+        draft = self.folder / f".format-{uuid.uuid4().hex}"
+        config = self._scratch / "format.properties"
+        write_atomically(config, broker_properties(draft, self._port, controller_port).encode())
+        tool = ("kafka.tools.StorageTool", "format", "--standalone")
+        cluster = ("-t", uuid.uuid4().hex, "-c", str(config))
+        spec = ChildSpec("format", self._command("128m", *tool, *cluster))
+        child = Child(spec, self.log)
+        try:
+            while child.exit_code is None:
+                time.sleep(_POLL_S)
+            if child.exit_code:
+                what = f"Kafka cannot format {self.folder}: {last_line(self.log)}"
+                raise BrokerError(what, f"See {self.log}.")
+            draft.replace(self._data)
+        finally:
+            child.kill()
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def _command(self, heap: str, main_class: str, *arguments: str) -> list[str]:
+        logging = [sorted(pyspark_jars().glob(pattern))[-1] for pattern in _LOGGING_JARS]
+        jars = [*logging, *require_jars("broker", self._cache)]
+        return [
+            str(find_java().executable),
+            *("-Xms96m", f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"),
+            *("-XX:-UsePerfData", f"-XX:ErrorFile={self.folder}/crash-%p.log"),
+            *("-Djava.awt.headless=true", "-Duser.timezone=UTC"),
+            f"-Djava.io.tmpdir={self._scratch}",
+            f"-Dlog4j2.configurationFile={self._log_config}",
+            *("-cp", ":".join(str(jar) for jar in jars), main_class, *arguments),
+        ]
+
+    def _cluster_id(self) -> str:
+        lines = (self._data / "meta.properties").read_text("utf-8").splitlines()
+        return next(line.partition("=")[2] for line in lines if line.startswith("cluster.id="))

@@ -1,0 +1,78 @@
+"""The embedded broker's configuration, each setting with its reason."""
+
+from pathlib import Path
+
+from crossfade.embedded.ports import LOOPBACK
+from crossfade.kafka import MAX_RECORD_BYTES
+
+_SETTINGS = {
+    # One node that is broker and controller; its quorum is itself.
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "inter.broker.listener.name": "PLAINTEXT",
+    # A misspelt topic is an error, never a new topic.
+    "auto.create.topics.enable": "false",
+    "num.partitions": "4",
+    # What a topic may take, a broker must take: records too large for the contract are kept.
+    "message.max.bytes": str(MAX_RECORD_BYTES),
+    # One node has one replica.
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    # 50 partitions of each are files and memory that one machine has no use for.
+    "offsets.topic.num.partitions": "1",
+    "transaction.state.log.num.partitions": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    # Nobody else will join: do not wait 3 s for them.
+    "group.initial.rebalance.delay.ms": "0",
+    # Threads and heap for two cores; the cleaner's buffer alone is 128 MiB by default.
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "background.threads": "4",
+    "num.recovery.threads.per.data.dir": "1",
+    "log.cleaner.dedupe.buffer.size": "16777216",
+    # A quarter of the default: retention frees disk in smaller steps.
+    "log.segment.bytes": "268435456",
+    # Acknowledged records are never traded for availability.
+    "unclean.leader.election.enable": "false",
+}
+
+LOG_CONFIG = """\
+status = error
+appender.console.type = Console
+appender.console.name = stdout
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX}{UTC} %-5p %c{1}: %m%n
+rootLogger.level = warn
+rootLogger.appenderRef.stdout.ref = stdout
+logger.server.name = kafka.server.KafkaRaftServer
+logger.server.level = info
+logger.start.name = org.apache.kafka.common.utils.AppInfoParser
+logger.start.level = info
+logger.log.name = org.apache.kafka.storage.internals.log.LogManager
+logger.log.level = info
+logger.config.name = org.apache.kafka.common.config
+logger.config.level = error
+"""
+"""Warnings, and the few lines that tell a start, a recovery and a stop; for Kafka's log4j 2."""
+
+
+def broker_properties(data: Path, port: int, controller_port: int) -> str:
+    """Give the text of `broker.properties`; only paths and ports differ between brokers."""
+    client, controller = f"{LOOPBACK}:{port}", f"{LOOPBACK}:{controller_port}"
+    places = {
+        "log.dirs": str(data),
+        "listeners": f"PLAINTEXT://{client},CONTROLLER://{controller}",
+        "advertised.listeners": f"PLAINTEXT://{client}",
+        "controller.quorum.bootstrap.servers": controller,
+    }
+    lines = (f"{name}={_escaped(value)}" for name, value in (_SETTINGS | places).items())
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\")

@@ -1,0 +1,59 @@
+"""A log file that a child's output is poured into, and that stays small."""
+
+import contextlib
+from pathlib import Path
+from typing import IO
+
+MAX_BYTES = 10 * 1024 * 1024
+KEPT = 5
+_CHUNK = 64 * 1024
+_TAIL = 8 * 1024
+_EMPTY_WORDS = ("\tat ", "Error: A fatal exception", "Error: Could not create the Java")
+
+
+class RotatedLog:
+    """Appends bytes to a file; a full one becomes `.1`, `.1` becomes `.2`, and the sixth goes."""
+
+    def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES, kept: int = KEPT) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._max_bytes = max_bytes
+        self._kept = kept
+        self._file = path.open("ab", buffering=0)
+
+    def write(self, content: bytes) -> None:
+        """Append; what a full disk refuses is dropped, since a log must never stop a child."""
+        with contextlib.suppress(OSError):
+            if self._file.tell() + len(content) > self._max_bytes:
+                self._rotate()
+            self._file.write(content)
+
+    def pour(self, source: IO[bytes]) -> None:
+        """Append everything that a pipe gives until its last writer has gone, then close both."""
+        with source, self._file:
+            while content := source.read1(_CHUNK):  # type: ignore[attr-defined]
+                self.write(content)
+
+    def _rotate(self) -> None:
+        self._file.close()
+        for number in range(self._kept - 1, 0, -1):
+            older = self._numbered(number)
+            if older.exists():
+                older.replace(self._numbered(number + 1))
+        self._path.replace(self._numbered(1))
+        self._file = self._path.open("ab", buffering=0)
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}")
+
+
+def last_line(path: Path) -> str:
+    """Give the last line of a log that says why: not a Java trace, not a JVM's good-bye."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    telling = [line.strip() for line in lines if line.strip() and not line.startswith(_EMPTY_WORDS)]
+    return telling[-1] if telling else ""

@@ -1,0 +1,50 @@
+"""Ports of this machine's loopback: which are free, and who has one that is not."""
+
+import random
+import socket
+
+import psutil
+
+LOOPBACK = "127.0.0.1"
+
+_BELOW_OUTGOING = range(20_000, 32_000)
+"""Below the ports that systems give to outgoing connections, so that none of those takes one."""
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on a port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+            probe.listen()
+        except OSError:
+            return False
+    return True
+
+
+def find_free_ports(count: int) -> list[int]:
+    """Give different ports that nobody listens on."""
+    candidates = random.SystemRandom().sample(_BELOW_OUTGOING, len(_BELOW_OUTGOING))
+    free = (port for port in candidates if is_free(port))
+    return [next(free) for _ in range(count)]
+
+
+def is_answering(port: int) -> bool:
+    """Tell whether a server takes connections on a port."""
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def describe_holder(port: int) -> str:
+    """Say who listens on a port, as far as this user may know: " by java (pid 12)", or nothing."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status != psutil.CONN_LISTEN or not connection.laddr:
+                continue
+            if connection.laddr.port == port and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        return ""
+    return ""

@@ -1,0 +1,30 @@
+"""Room on the disk: refused early and named, instead of failing somewhere in the middle."""
+
+import shutil
+from pathlib import Path
+
+from crossfade.errors import MachineError
+
+GIGABYTE = 1_000_000_000
+LEAST_FREE = GIGABYTE // 2
+"""Below this a stack does not start: Kafka's first segments and a checkpoint would fill it."""
+
+
+def free_bytes(path: Path) -> int:
+    """Give the free room on the disk that holds a path, or will hold it."""
+    return shutil.disk_usage(next(p for p in (path, *path.absolute().parents) if p.exists())).free
+
+
+def require_room(path: Path, least: int = LEAST_FREE) -> None:
+    """Refuse to start on a disk that is as good as full.
+
+    Raises:
+        MachineError: less than `least` bytes are free.
+    """
+    free = free_bytes(path)
+    if free < least:
+        what = (
+            f"The disk of {path} has {free / GIGABYTE:.2f} GB free; {least / GIGABYTE:.2g} needed."
+        )
+        cure = 'Make room (see "crossfade status"), or choose another disk with --data.'
+        raise MachineError(what, cure)
