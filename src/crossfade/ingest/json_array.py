@@ -1,0 +1,99 @@
+"""Elements of a JSON array, one by one and each with its line, however long the file is."""
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from crossfade.ingest.rows import BrokenFileError
+
+_CHUNK = 256 * 1024
+_LONGEST = 1024 * 1024
+"""Characters that one element may have; a file with a longer one is broken."""
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_scan = json.JSONDecoder().raw_decode
+
+
+def read_elements(file: BinaryIO) -> Iterator[tuple[int, Any]]:
+    """Give each element with the line on which it begins.
+
+    Bytes that are no UTF-8 become half characters, so that only the element that holds them
+    suffers.
+
+    Raises:
+        BrokenFileError: the array ends or breaks in the wrong place; earlier elements were given.
+    """
+    text = _Text(file)
+    text.take("[", 'a JSON array, so "["')
+    if text.peek() == "]":
+        text.take("]", "")
+    else:
+        yield text.line, text.take_element()
+        while text.peek() == ",":
+            text.take(",", "")
+            text.peek()
+            yield text.line, text.take_element()
+        text.take("]", '"," or "]" after an element')
+    if text.peek():
+        raise BrokenFileError(text.line, "the end of the file after the array")
+
+
+class _Text:
+    """The part of a file that is being looked at."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode
+        self._text = ""
+        self._at = 0
+        self._is_all = False
+        self.line = 1
+
+    def peek(self) -> str:
+        """Skip space and give the next character; empty at the end of the file."""
+        while True:
+            self._move(_SPACE.match(self._text, self._at).end())  # type: ignore[union-attr]
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._read_on():
+                return ""
+
+    def take(self, character: str, expected: str) -> None:
+        """Step over one character that must come next."""
+        if self.peek() != character:
+            raise BrokenFileError(self.line, expected)
+        self._at += 1
+
+    def take_element(self) -> Any:
+        """Read one value; more of the file is fetched until it is whole."""
+        while True:
+            try:
+                element, end = _scan(self._text, self._at)
+            except (ValueError, RecursionError) as error:
+                if len(self._text) - self._at < _LONGEST and self._read_on():
+                    continue
+                raise self._broken(error) from None
+            if end < len(self._text) or not self._read_on():
+                self._move(end)
+                return element
+
+    def _broken(self, error: Exception) -> BrokenFileError:
+        if not isinstance(error, json.JSONDecodeError):
+            return BrokenFileError(self.line, "an object of plain values")
+        line = self.line + self._text.count("\n", self._at, error.pos)
+        return BrokenFileError(line, f"JSON ({error.msg.lower()})")
+
+    def _move(self, end: int) -> None:
+        self.line += self._text.count("\n", self._at, end)
+        self._at = end
+
+    def _read_on(self) -> bool:
+        if self._is_all:
+            return False
+        chunk = self._file.read(_CHUNK)
+        self._is_all = not chunk
+        self._text = self._text[self._at :] + self._decode(chunk, self._is_all)
+        self._at = 0
+        return True

@@ -1,0 +1,86 @@
+"""Plays as JSON lines: a record of the contract on each line."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import msgspec
+
+from crossfade.contract.decode import MAX_PLAY_BYTES
+from crossfade.contract.identities import derive_event_id, derive_song_id
+from crossfade.contract.play import Play
+from crossfade.contract.reasons import Reason, Rejection
+from crossfade.ingest.rows import Judge, Row
+
+SOURCE = "jsonl"
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_SPACE = b" \t\r\n"
+_PLACEHOLDER = msgspec.Raw(b'"to-be-derived"')
+_read_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def read_jsonl(file: BinaryIO, judge: Judge) -> Iterator[Row]:
+    """Give a row for each line that is not blank; its bytes are sent as they stand.
+
+    A line without `event_id` or `song_id` gets derived ones; equal lines are numbered, so each
+    of them is a play of its own, and importing the file again gives the same ids.
+    """
+    seen: Counter[tuple[Any, ...]] = Counter()
+    for line, text in _read_lines(file):
+        verdict = judge(text)
+        if isinstance(verdict, Rejection) and verdict.reason is Reason.MISSING_FIELD:
+            text, verdict = _complete(text, judge, seen)
+        yield Row(line, text, verdict)
+
+
+def _read_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Number the lines that are not blank; of an endless one, keep what shows that it is."""
+    number = 0
+    while text := file.readline(MAX_PLAY_BYTES + 2):
+        number += 1
+        rest = text
+        while len(rest) > MAX_PLAY_BYTES and not rest.endswith(b"\n"):
+            rest = file.readline(MAX_PLAY_BYTES + 2)
+        if number == 1:
+            text = text.removeprefix(_BYTE_ORDER_MARK)
+        if text := text.strip(_SPACE):
+            yield number, text
+
+
+def _complete(
+    text: bytes, judge: Judge, seen: Counter[tuple[Any, ...]]
+) -> tuple[bytes, Play | Rejection]:
+    """Derive the ids that a line lacks, once all the rest of it is known to be good."""
+    fields = _read_object(text)
+    lacking = [name for name in ("event_id", "song_id") if _lacks(fields, name)]
+    trial = judge(msgspec.json.encode(fields | dict.fromkeys(lacking, _PLACEHOLDER)))
+    if isinstance(trial, Rejection):
+        return text, trial
+    if "song_id" in lacking:
+        fields["song_id"] = _raw(derive_song_id(trial.artist, trial.title))
+    song_id = msgspec.json.decode(fields["song_id"], type=str)
+    if "event_id" in lacking:
+        source = trial.source or SOURCE
+        equal = (source, trial.user_id, trial.event_time, song_id, trial.ms_played)
+        fields["event_id"] = _raw(
+            derive_event_id(
+                source,
+                trial.user_id,
+                event_time=trial.event_time,
+                song_id=song_id,
+                ms_played=trial.ms_played,
+                ordinal=seen[equal],
+            )
+        )
+        seen[equal] += 1
+    completed = msgspec.json.encode(fields)
+    return completed, judge(completed)
+
+
+def _lacks(fields: dict[str, msgspec.Raw], name: str) -> bool:
+    return bytes(fields.get(name, b"null")) == b"null"
+
+
+def _raw(text: str) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(text))

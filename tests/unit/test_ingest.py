@@ -1,0 +1,319 @@
+"""Import formats without Kafka: what each file gives, row by row, and what is said of the rest."""
+
+import gzip
+import io
+import json
+import lzma
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossfade.clock import now_ms, parse_time, utc_date
+from crossfade.contract.play import Play
+from crossfade.contract.reasons import Reason
+from crossfade.errors import MisuseError
+from crossfade.ingest.files import check_files, open_source
+from crossfade.ingest.importing import ImportFormat, read_plays, reader_of
+from crossfade.ingest.json_array import read_elements
+from crossfade.ingest.report import PROBLEMS_KEPT, ImportReport
+from crossfade.ingest.rows import BrokenFileError
+from crossfade.ingest.sample import sample_year_path
+from crossfade.ingest.spotify import check_user_id
+
+LINE = {
+    "schema_version": 1,
+    "event_id": "01JGE8Y4ZR0000000000000E01",
+    "user_id": "u_123",
+    "song_id": "s_9",
+    "title": "Jóga",
+    "artist": "Björk",
+    "event_time": 1_767_225_600_000,
+    "ms_played": 183_000,
+}
+EXPORTED = {
+    "endTime": "2018-10-05 00:01",
+    "artistName": "Björk",
+    "trackName": "Jóga",
+    "msPlayed": 120_000,
+}
+
+
+def read(
+    path: Path, import_format: ImportFormat = ImportFormat.JSONL
+) -> tuple[list[Play], ImportReport]:
+    report = ImportReport()
+    reader = reader_of(import_format, user_id="listener")
+    with open_source(str(path)) as file:
+        plays = [
+            play for play, _ in read_plays(str(path), file, reader, report, clock_slack_ms=1_000)
+        ]
+    return plays, report
+
+
+def write_lines(path: Path, *lines: object) -> Path:
+    path.write_text("\n".join(json.dumps(line) for line in lines), "utf-8")
+    return path
+
+
+def without(*names: str, **changes: object) -> dict[str, object]:
+    return {name: value for name, value in LINE.items() if name not in names} | changes
+
+
+# --- the real year ---------------------------------------------------------------------------
+
+
+def test_the_real_year_has_the_numbers_that_are_known_of_it() -> None:
+    plays, report = read(sample_year_path(), ImportFormat.SPOTIFY)
+    assert (report.accepted, report.counted, report.rejected) == (29_632, 18_075, 0)
+    assert report.ms_played == 4_202_224_862
+    assert report.is_whole
+    october = [play for play in plays if str(utc_date(play.event_time)) == "2018-10-05"]
+    assert sum(play.is_counted for play in october) == 72
+    assert len({play.identity for play in plays}) == 29_632
+
+
+def test_the_real_year_carries_its_licence() -> None:
+    assert "MIT License" in sample_year_path().with_name("LICENSE").read_text("utf-8")
+
+
+# --- spotify ---------------------------------------------------------------------------------
+
+
+def test_an_exported_play_starts_at_its_end_less_the_time_heard(tmp_path: Path) -> None:
+    [play], _ = read(write_lines(tmp_path / "year.json", [EXPORTED]), ImportFormat.SPOTIFY)
+    assert play.event_time == parse_time("2018-10-04T23:59:00Z")
+    assert (play.user_id, play.source, play.time_precision) == ("listener", "spotify", "min")
+
+
+def test_identical_exported_rows_are_plays_of_their_own_with_the_same_ids_again(
+    tmp_path: Path,
+) -> None:
+    path = write_lines(tmp_path / "year.json", [EXPORTED, EXPORTED, EXPORTED])
+    first, _ = read(path, ImportFormat.SPOTIFY)
+    again, _ = read(path, ImportFormat.SPOTIFY)
+    assert len({play.event_id for play in first}) == 3
+    assert first == again
+
+
+@pytest.mark.parametrize(
+    "row, reason",
+    [
+        ({**EXPORTED, "endTime": "05.10.2018"}, Reason.EVENT_TIME_INVALID),
+        ({**EXPORTED, "endTime": "2018-02-30 00:01"}, Reason.EVENT_TIME_INVALID),
+        ({**EXPORTED, "endTime": "2999-01-01 00:00"}, Reason.EVENT_TIME_FUTURE),
+        ({**EXPORTED, "endTime": 5}, Reason.TYPE_MISMATCH),
+        ({**EXPORTED, "msPlayed": -1}, Reason.MS_PLAYED_OUT_OF_RANGE),
+        ({**EXPORTED, "msPlayed": 10**30}, Reason.MS_PLAYED_OUT_OF_RANGE),
+        ({**EXPORTED, "msPlayed": "1"}, Reason.TYPE_MISMATCH),
+        ({**EXPORTED, "trackName": ""}, Reason.TEXT_INVALID),
+        ({**EXPORTED, "trackName": "\ud800"}, Reason.ENCODING_INVALID),
+        ({"ts": "2018-10-05T00:01:00Z", "ms_played": 1}, Reason.MISSING_FIELD),
+        (["a"], Reason.NOT_OBJECT),
+        (None, Reason.NOT_OBJECT),
+    ],
+)
+def test_a_bad_exported_row_is_rejected_and_the_others_are_read(
+    tmp_path: Path, row: object, reason: Reason
+) -> None:
+    path = write_lines(tmp_path / "year.json", [EXPORTED, row, EXPORTED])
+    plays, report = read(path, ImportFormat.SPOTIFY)
+    assert len(plays) == 2
+    assert report.reasons == {reason: 1}
+
+
+def test_a_listener_that_the_contract_refuses_is_refused_at_once() -> None:
+    check_user_id("listener")
+    with pytest.raises(MisuseError, match="cannot name the listener"):
+        check_user_id("someone@example.org")
+
+
+# --- broken arrays ---------------------------------------------------------------------------
+
+
+def pretty(*rows: object) -> str:
+    return json.dumps(rows, indent=2)
+
+
+@pytest.mark.parametrize(
+    "text, good, line",
+    [
+        (pretty(EXPORTED, EXPORTED)[:-30], 1, 11),
+        (pretty(EXPORTED, EXPORTED)[:-2], 2, 13),
+        (pretty(EXPORTED, EXPORTED).replace("},", "}"), 1, 8),
+        (pretty(EXPORTED) + "x", 1, 8),
+        (
+            pretty(EXPORTED, EXPORTED).replace('"msPlayed": 120000\n  }\n', '"msPlayed" 120000 }'),
+            1,
+            12,
+        ),
+        ("", 0, 1),
+        ("\n\nnot json", 0, 3),
+        ('{"endTime": 1}', 0, 1),
+        (pretty(EXPORTED)[:-2] + ",\n" + "[" * 100_000, 1, 8),
+    ],
+)
+def test_of_a_broken_array_the_good_rows_are_read_and_the_line_is_named(
+    tmp_path: Path, text: str, good: int, line: int
+) -> None:
+    path = tmp_path / "year.json"
+    path.write_text(text, "utf-8")
+    plays, report = read(path, ImportFormat.SPOTIFY)
+    assert len(plays) == good
+    [found] = report.breaks
+    assert (found.file, found.line) == (str(path), line)
+    assert found.expected
+    assert not report.is_whole
+
+
+def test_bytes_that_are_no_utf8_cost_only_their_own_row(tmp_path: Path) -> None:
+    path = tmp_path / "year.json"
+    broken = json.dumps(EXPORTED, ensure_ascii=False).encode().replace("ö".encode(), b"\xf6")
+    good = json.dumps(EXPORTED).encode()
+    path.write_bytes(b"\xef\xbb\xbf[" + good + b"," + broken + b"," + good + b"]")
+    plays, report = read(path, ImportFormat.SPOTIFY)
+    assert len(plays) == 2
+    assert report.reasons == {Reason.ENCODING_INVALID: 1}
+
+
+@given(st.lists(st.recursive(st.none() | st.text() | st.integers(), st.lists, max_leaves=5)))
+def test_an_array_is_read_as_python_reads_it_with_true_lines(elements: list[object]) -> None:
+    text = json.dumps(elements, indent=1)
+    found = list(read_elements(io.BytesIO(text.encode())))
+    assert [element for _, element in found] == elements
+    lines = text.split("\n")
+    assert all(
+        json.dumps(element, indent=1).startswith(lines[line - 1].strip(" ,")[:3])
+        for line, element in found
+    )
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_break_the_reader_of_arrays(content: bytes) -> None:
+    try:
+        list(read_elements(io.BytesIO(b"[" + content)))
+    except BrokenFileError as error:
+        assert error.line >= 1
+
+
+# --- jsonl -----------------------------------------------------------------------------------
+
+
+def test_a_line_is_sent_as_it_stands(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "plays.jsonl", {**LINE, "mood": "blue"})
+    with open_source(str(path)) as file:
+        reader = reader_of(ImportFormat.JSONL, user_id="")
+        [(_, value)] = read_plays("x", file, reader, ImportReport(), clock_slack_ms=0)
+    assert value == path.read_bytes()
+
+
+def test_broken_lines_are_named_and_the_good_ones_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "plays.jsonl"
+    good = json.dumps(LINE).encode()
+    lines = [
+        b"\xef\xbb\xbf" + good,
+        b"",
+        b"not json",
+        good + b"\r",
+        json.dumps(without("title")).encode(),
+        b"x" * 2_000_000,
+        b"\xff\xfe",
+        good[:20],
+    ]
+    path.write_bytes(b"\n".join(lines))
+    plays, report = read(path)
+    assert len(plays) == 2
+    assert [(problem.line, problem.reason) for problem in report.problems] == [
+        (3, Reason.JSON_SYNTAX),
+        (5, Reason.MISSING_FIELD),
+        (6, Reason.EVENT_TOO_LARGE),
+        (7, Reason.ENCODING_INVALID),
+        (8, Reason.JSON_SYNTAX),
+    ]
+    assert report.problems[1].expected.startswith("title must be")
+    assert report.is_whole
+
+
+def test_a_line_without_ids_gets_ones_made_from_its_content(tmp_path: Path) -> None:
+    bare = without("event_id", "song_id")
+    path = write_lines(tmp_path / "plays.jsonl", bare, bare, {**bare, "artist": "bjo\u0308rk"})
+    first, _ = read(path)
+    again, _ = read(path)
+    assert len({play.event_id for play in first}) == 3
+    assert len({play.song_id for play in first}) == 1
+    assert first == again
+
+
+def test_a_line_keeps_the_ids_that_it_has(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "plays.jsonl", without("event_id"), without("song_id"))
+    [without_event, without_song], _ = read(path)
+    assert without_event.song_id == "s_9"
+    assert without_song.event_id == LINE["event_id"]
+
+
+@pytest.mark.parametrize("lacking", ["user_id", "title", "artist", "event_time", "schema_version"])
+def test_a_line_without_ids_needs_all_the_rest(tmp_path: Path, lacking: str) -> None:
+    path = write_lines(tmp_path / "plays.jsonl", without("event_id", "song_id", lacking))
+    _, report = read(path)
+    [problem] = report.problems
+    assert problem.reason is Reason.MISSING_FIELD
+    assert problem.expected.startswith(f"{lacking} must be")
+
+
+def test_the_edge_is_stricter_about_the_future_than_kafka(tmp_path: Path) -> None:
+    soon = now_ms() + 300_000
+    path = write_lines(
+        tmp_path / "plays.jsonl",
+        {**LINE, "event_time": soon},
+        {**LINE, "event_time": soon - 10_000},
+    )
+    plays, report = read(path)
+    assert len(plays) == 1
+    assert report.reasons == {Reason.EVENT_TIME_FUTURE: 1}
+
+
+def test_problems_beyond_a_thousand_are_only_counted(tmp_path: Path) -> None:
+    path = tmp_path / "plays.jsonl"
+    path.write_text("x\n" * (PROBLEMS_KEPT + 5), "utf-8")
+    _, report = read(path)
+    assert report.rejected == report.reasons[Reason.JSON_SYNTAX] == PROBLEMS_KEPT + 5
+    assert len(report.problems) == PROBLEMS_KEPT
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress, bytes])
+def test_a_file_is_uncompressed_by_what_it_begins_with(tmp_path: Path, compress) -> None:
+    path = tmp_path / "plays"
+    path.write_bytes(compress(json.dumps(LINE).encode() + b"\n"))
+    plays, report = read(path)
+    assert len(plays) == 1
+    assert report.is_whole
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
+def test_a_truncated_compressed_file_is_named_and_what_can_be_read_is(
+    tmp_path: Path, compress
+) -> None:
+    path = tmp_path / "plays.jsonl"
+    lines = b"".join(
+        json.dumps({**LINE, "event_id": f"event-{n:08}"}).encode() + b"\n" for n in range(20_000)
+    )
+    path.write_bytes(compress(lines)[:-1_000])
+    plays, report = read(path)
+    assert 0 < len(plays) < 20_000
+    [found] = report.breaks
+    assert found.line == len(plays)
+    assert "more of the file" in found.expected
+
+
+def test_a_missing_file_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(MisuseError, match=r"Cannot read .*absent.*No such file"):
+        check_files([str(write_lines(tmp_path / "a", LINE)), str(tmp_path / "absent")])
+
+
+def test_the_size_of_the_files_is_their_bytes_on_disk(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a", LINE)
+    assert check_files([str(path), "-"]) == path.stat().st_size
