@@ -1,0 +1,63 @@
+"""The hold on a data folder: one stack, or one command that changes it, at a time."""
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from crossfade.clock import format_time, now_ms
+from crossfade.errors import StackError
+from crossfade.folder import DataFolder, write_atomically
+
+_CURE = "Stop it first, or use another folder with --data."
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who holds a data folder."""
+
+    pid: int
+    started_at: str
+    command: str
+
+
+@contextmanager
+def hold_folder(folder: DataFolder) -> Iterator[None]:
+    """Hold the folder for this process; the kernel lets go when the process is gone.
+
+    Raises:
+        StackError: another process holds it, named, or the folder cannot be written.
+    """
+    note = folder.run / "stack.holder.json"
+    lock = FileLock(folder.run / "stack.lock", blocking=False, thread_local=False)
+    try:
+        folder.run.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise StackError(_describe(folder, note), _CURE) from None
+    except OSError as error:
+        what = f"Cannot write the data folder {folder.root}: {error.strerror}."
+        raise StackError(what, "Choose a folder that you may write with --data.") from None
+    try:
+        words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+        holder = Holder(os.getpid(), format_time(now_ms()), shlex.join(words))
+        write_atomically(note, msgspec.json.encode(holder))
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+        lock.release()
+
+
+def _describe(folder: DataFolder, note: Path) -> str:
+    try:
+        holder = msgspec.json.decode(note.read_bytes(), type=Holder)
+    except (OSError, msgspec.DecodeError):
+        return f"Another process holds {folder.root}."
+    return (
+        f'{folder.root} is held by "{holder.command}" '
+        f"(pid {holder.pid}, since {holder.started_at})."
+    )

@@ -1,0 +1,297 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from crossfade.embedded.child import ChildSpec
+from crossfade.embedded.stop_request import StopRequest, stop_on_signals
+from crossfade.embedded.supervisor import (
+    Backoff,
+    ChildState,
+    Supervisor,
+    read_state,
+)
+from crossfade.errors import StackError
+
+pytestmark = pytest.mark.fault
+
+QUICK = Backoff(first_s=0.05, most_s=0.2, settled_after_s=60.0)
+
+LIVES = "import signal; signal.pause()"
+ENDS_ON_TERM = """
+import signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+print("up", flush=True)
+signal.pause()
+"""
+IGNORES_TERM = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("up", flush=True)
+while True:
+    signal.pause()
+"""
+HAS_A_CHILD = """
+import os, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], process_group=0)
+print("grandchild", child.pid, flush=True)
+child.wait()
+"""
+
+
+def a_child(name: str, script: str, **rest: object) -> ChildSpec:
+    return ChildSpec(name, [sys.executable, "-I", "-S", "-c", script], **rest)  # type: ignore[arg-type]
+
+
+def eventually(condition: Callable[[], object], within_s: float = 20.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        threading.Event().wait(0.01)
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process lives; a dead one that its new parent has yet to notice does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+class Stack:
+    """A supervisor that a test drives step by step, in the test's own thread."""
+
+    def __init__(self, folder: Path, *specs: ChildSpec, backoff: Backoff = QUICK) -> None:
+        self.folder = folder
+        self.request = StopRequest()
+        self.supervisor = Supervisor(
+            specs, logs=folder, state_file=folder / "children.json", backoff=backoff
+        )
+
+    def of(self, name: str) -> ChildState:
+        return next(state for state in self.supervisor.state() if state.name == name)
+
+    def pid(self, name: str) -> int:
+        pid = self.of(name).pid
+        assert pid is not None
+        return pid
+
+    def watch_until(self, condition: Callable[[], object]) -> None:
+        def look() -> object:
+            self.supervisor.watch()
+            return condition()
+
+        eventually(look)
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()
+
+
+@contextmanager
+def running(folder: Path, *specs: ChildSpec, backoff: Backoff = QUICK) -> Iterator[Stack]:
+    stack = Stack(folder, *specs, backoff=backoff)
+    try:
+        stack.supervisor.start(stack.request)
+        yield stack
+    finally:
+        stack.supervisor.stop(stack.request)
+
+
+def test_children_start_in_order_each_when_the_one_before_is_ready(tmp_path: Path) -> None:
+    order = []
+
+    def ready(name: str) -> Callable[[], bool]:
+        return lambda: order.append(name) is None
+
+    names = ("broker", "streams", "serving")
+    with running(tmp_path, *(a_child(name, LIVES, ready=ready(name)) for name in names)):
+        assert order == ["broker", "streams", "serving"]
+
+
+def test_a_dead_child_comes_back_and_its_restarts_are_told(tmp_path: Path) -> None:
+    with running(tmp_path, a_child("broker", LIVES), a_child("streams", LIVES)) as stack:
+        first, other = stack.pid("streams"), stack.pid("broker")
+        os.kill(first, signal.SIGKILL)
+        stack.watch_until(lambda: stack.of("streams").pid not in (None, first))
+        assert stack.of("streams").restarts == 1
+        assert stack.pid("broker") == other
+        assert read_state(tmp_path / "children.json") == stack.supervisor.state()
+
+
+def test_a_dead_child_takes_everything_it_started_with_it(tmp_path: Path) -> None:
+    with running(tmp_path, a_child("streams", HAS_A_CHILD)) as stack:
+        eventually(lambda: "grandchild" in stack.log("streams"))
+        grandchild = int(stack.log("streams").split()[1])
+        first = stack.pid("streams")
+        os.kill(first, signal.SIGKILL)
+        stack.watch_until(lambda: stack.of("streams").pid not in (None, first))
+        eventually(lambda: not is_alive(grandchild))
+
+
+def test_a_child_that_keeps_dying_waits_longer_each_time_and_raises_an_alarm(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flag = tmp_path / "may live"
+    flag.touch()
+    script = (
+        f"import os, signal\nif not os.path.exists({str(flag)!r}): raise SystemExit('no room')\n"
+    )
+    with running(tmp_path, a_child("batch", script + "signal.pause()")) as stack:
+        flag.unlink()
+        os.kill(stack.pid("batch"), signal.SIGKILL)
+        stack.watch_until(lambda: stack.of("batch").restarts >= 3)
+        stack.watch_until(lambda: stack.of("batch").state == "waiting")
+    told = capsys.readouterr()
+    assert "keeps dying" in told.out + told.err
+    assert "no room" in told.out + told.err
+
+
+@pytest.mark.parametrize(
+    ("failures", "wait_s"), [(1, 1), (2, 2), (3, 4), (5, 16), (6, 30), (99, 30)]
+)
+def test_the_wait_doubles_from_one_second_to_thirty(failures: int, wait_s: float) -> None:
+    assert Backoff().wait_s(failures) == wait_s
+
+
+def test_the_stop_is_in_reverse_order_and_drains_first(tmp_path: Path) -> None:
+    seen: list[tuple[str, list[str]]] = []
+
+    def drain(name: str) -> Callable[[], None]:
+        return lambda: seen.append((name, alive()))
+
+    def alive() -> list[str]:
+        return [state.name for state in stack.supervisor.state() if state.pid is not None]
+
+    specs = [a_child(name, ENDS_ON_TERM, drain=drain(name)) for name in ("a", "b", "c")]
+    with running(tmp_path, *specs) as stack:
+        pids = [stack.pid(name) for name in "abc"]
+    assert seen == [("c", ["a", "b", "c"]), ("b", ["a", "b"]), ("a", ["a"])]
+    assert not any(map(is_alive, pids))
+
+
+def test_a_drain_that_fails_does_not_keep_the_others_from_stopping(tmp_path: Path) -> None:
+    def drain() -> None:
+        what = "Kafka is away."
+        raise StackError(what)
+
+    with running(tmp_path, a_child("a", LIVES), a_child("b", LIVES, drain=drain)) as stack:
+        pids = [stack.pid("a"), stack.pid("b")]
+    assert not any(map(is_alive, pids))
+
+
+def test_a_child_that_ignores_the_stop_is_killed_after_its_grace(tmp_path: Path) -> None:
+    with running(tmp_path, a_child("stubborn", IGNORES_TERM, stop_grace_s=0.2)) as stack:
+        pid = stack.pid("stubborn")
+        eventually(lambda: "up" in stack.log("stubborn"))
+    assert not is_alive(pid)
+
+
+def test_a_second_request_waits_for_no_grace(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with running(tmp_path, a_child("stubborn", IGNORES_TERM, stop_grace_s=120.0)) as stack:
+        eventually(lambda: "up" in stack.log("stubborn"))
+        stack.request.hurry.set()
+    assert time.monotonic() - began < 60
+
+
+def test_a_child_that_dies_at_its_first_start_stops_the_stack_and_says_why(tmp_path: Path) -> None:
+    stack = Stack(
+        tmp_path,
+        a_child("broker", LIVES),
+        a_child("streams", "raise SystemExit('no such table')", ready=lambda: False),
+    )
+    with pytest.raises(StackError, match=r"streams ended at its start: no such table See .*log"):
+        stack.supervisor.run(stack.request)
+    assert {state.state for state in stack.supervisor.state()} == {"stopped"}
+
+
+def test_a_child_that_is_never_ready_stops_the_stack(tmp_path: Path) -> None:
+    spec = a_child("streams", LIVES, ready=lambda: False, ready_within_s=0.3)
+    with pytest.raises(StackError, match="streams is not ready in time"):
+        Stack(tmp_path, spec).supervisor.run(StopRequest())
+
+
+def test_a_program_that_does_not_exist_is_one_line(tmp_path: Path) -> None:
+    spec = ChildSpec("streams", ["/no/such/program"], ready=lambda: False)
+    with pytest.raises(StackError, match="Cannot start /no/such/program: No such file"):
+        Stack(tmp_path, spec).supervisor.run(StopRequest())
+
+
+def test_logs_hold_both_outputs_and_survive_a_restart(tmp_path: Path) -> None:
+    script = (
+        "import sys, signal; print('out', flush=True); print('err', file=sys.stderr, flush=True)"
+    )
+    with running(tmp_path, a_child("streams", script + "; signal.pause()")) as stack:
+        eventually(lambda: stack.log("streams").count("err") == 1)
+        first = stack.pid("streams")
+        os.kill(first, signal.SIGKILL)
+        stack.watch_until(lambda: stack.log("streams").count("err") == 2)
+        assert sorted(stack.log("streams").split()) == ["err", "err", "out", "out"]
+
+
+OF_ITS_OWN = """
+import pathlib, sys
+from crossfade.embedded.child import ChildSpec
+from crossfade.embedded.stop_request import stop_on_signals
+from crossfade.embedded.supervisor import Supervisor
+folder = pathlib.Path(sys.argv[1])
+lives = [sys.executable, "-I", "-S", "-c", "import signal; signal.pause()"]
+specs = [ChildSpec(name, lives) for name in ("broker", "streams")]
+with stop_on_signals() as request:
+    Supervisor(specs, logs=folder, state_file=folder / "children.json").run(request)
+"""
+
+
+@contextmanager
+def supervisor_process(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], list[int]]]:
+    command = [sys.executable, "-c", OF_ITS_OWN, str(folder)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        eventually(
+            lambda: [s.state for s in read_state(folder / "children.json")] == ["running"] * 2
+        )
+        states = json.loads((folder / "children.json").read_bytes())
+        try:
+            yield process, [state["pid"] for state in states]
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_everything_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    with supervisor_process(tmp_path) as (process, pids):
+        process.send_signal(number)
+        assert process.wait(30) == 0
+    assert not any(map(is_alive, pids))
+    assert [state.state for state in read_state(tmp_path / "children.json")] == ["stopped"] * 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child to its parent")
+def test_children_die_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    with supervisor_process(tmp_path) as (process, pids):
+        process.kill()
+        process.wait(30)
+        eventually(lambda: not any(map(is_alive, pids)))
+
+
+def test_the_terminals_interrupt_does_not_reach_the_children(tmp_path: Path) -> None:
+    with running(tmp_path, a_child("streams", LIVES)) as stack:
+        assert os.getsid(stack.pid("streams")) != os.getsid(0)
+        assert os.getpgid(stack.pid("streams")) == stack.pid("streams")
+
+
+def test_the_first_signal_asks_and_the_second_hurries() -> None:
+    with stop_on_signals() as request:
+        os.kill(os.getpid(), signal.SIGTERM)
+        eventually(request.asked.is_set)
+        assert not request.hurry.is_set()
+        os.kill(os.getpid(), signal.SIGINT)
+        eventually(request.hurry.is_set)

@@ -1,0 +1,43 @@
+import os
+from pathlib import Path
+
+from crossfade.embedded.child_log import RotatedLog, last_line
+
+
+def test_a_full_log_becomes_the_first_old_one_and_the_oldest_goes(tmp_path: Path) -> None:
+    path = tmp_path / "broker.log"
+    log = RotatedLog(path, max_bytes=10, kept=2)
+    for line in (b"one......\n", b"two......\n", b"three....\n", b"four.....\n"):
+        log.write(line)
+    assert path.read_bytes() == b"four.....\n"
+    assert (tmp_path / "broker.log.1").read_bytes() == b"three....\n"
+    assert (tmp_path / "broker.log.2").read_bytes() == b"two......\n"
+    assert not (tmp_path / "broker.log.3").exists()
+    reading, writing = os.pipe()
+    os.close(writing)
+    log.pour(os.fdopen(reading, "rb"))
+
+
+def test_everything_that_a_pipe_gives_is_in_the_log(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"half a line")
+    os.close(writing)
+    RotatedLog(tmp_path / "logs" / "x.log").pour(os.fdopen(reading, "rb"))
+    assert (tmp_path / "logs" / "x.log").read_bytes() == b"half a line"
+
+
+def test_a_full_disk_stops_no_log(tmp_path: Path) -> None:
+    (tmp_path / "full.log").symlink_to("/dev/full")
+    reading, writing = os.pipe()
+    os.write(writing, b"lost\n" * 100)
+    os.close(writing)
+    RotatedLog(tmp_path / "full.log").pour(os.fdopen(reading, "rb"))
+
+
+def test_the_last_line_is_the_one_that_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "broker.log"
+    path.write_text(
+        "first\njava.io.IOException: No space left on device\n\tat a.b.C\n\tat d.e.F\n\n"
+    )
+    assert last_line(path) == "java.io.IOException: No space left on device"
+    assert last_line(tmp_path / "none.log") == ""
