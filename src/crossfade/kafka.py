@@ -35,6 +35,8 @@ LOG_APPEND_TIME = 1
 """Kafka's number for a timestamp that the broker's clock gave."""
 
 _TIMEOUT_S = 30.0
+_SILENT = 0
+"""librdkafka's log level for clients whose every trouble comes back as an error."""
 _TEN_MINUTES_MS = 600_000
 
 
@@ -239,7 +241,9 @@ def _refuse_producer_clocks(address: KafkaAddress) -> None:
 
 def _admin(address: KafkaAddress) -> AdminClient:
     """Open an admin client; keep it in a variable: its futures fail once it is collected."""
-    return AdminClient({**address.client_config(), "socket.timeout.ms": 10_000})
+    return AdminClient(
+        {**address.client_config(), "socket.timeout.ms": 10_000, "log_level": _SILENT}
+    )
 
 
 def _away(address: KafkaAddress, error: KafkaException) -> BrokerError:

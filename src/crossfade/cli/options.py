@@ -7,6 +7,6 @@ import typer
 
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data", help="Data folder. [default: data, or CROSSFADE_DATA]", metavar="DIR"),
+    typer.Option("--data", help="Data folder (default: data, or CROSSFADE_DATA).", metavar="DIR"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

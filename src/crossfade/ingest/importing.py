@@ -25,6 +25,8 @@ _PLAYS_PER_PROGRESS = 500
 _FULL_QUEUE_WAIT_S = 0.1
 _FLUSH_WAIT_S = 0.2
 _DELIVERY_TIMEOUT_MS = 60_000
+_SILENT = 0
+"""librdkafka's log level here: what became of each record is told by its delivery report."""
 
 
 class ImportFormat(StrEnum):
@@ -100,7 +102,9 @@ class _Delivery:
     """Sends records and learns what became of each."""
 
     def __init__(self, address: KafkaAddress, report: ImportReport) -> None:
-        self._producer = open_producer(address, **{"message.timeout.ms": _DELIVERY_TIMEOUT_MS})
+        self._producer = open_producer(
+            address, **{"message.timeout.ms": _DELIVERY_TIMEOUT_MS, "log_level": _SILENT}
+        )
         self._report = report
 
     def send(self, user_id: str, value: bytes) -> None:

@@ -83,7 +83,9 @@ class _Text:
         if not isinstance(error, json.JSONDecodeError):
             return BrokenFileError(self.line, "an object of plain values")
         line = self.line + self._text.count("\n", self._at, error.pos)
-        return BrokenFileError(line, f"JSON ({error.msg.lower()})")
+        return BrokenFileError(
+            line, f"well-formed JSON ({error.msg.removesuffix(' starting at').lower()})"
+        )
 
     def _move(self, end: int) -> None:
         self.line += self._text.count("\n", self._at, end)

@@ -1,0 +1,131 @@
+"""Files imported into a real Kafka, and what is there afterwards."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Message, TopicPartition
+
+from crossfade.config import load_settings
+from crossfade.contract.decode import decode_play
+from crossfade.contract.play import Play
+from crossfade.embedded.broker import Broker
+from crossfade.embedded.reach import reach_kafka
+from crossfade.folder import DataFolder
+from crossfade.ingest import importing
+from crossfade.ingest.importing import ImportFormat, import_files, reader_of
+from crossfade.ingest.sample import sample_year_path
+from crossfade.kafka import (
+    SONG_PLAYS,
+    KafkaAddress,
+    open_reader,
+    read_end_offsets,
+    read_start_offsets,
+)
+
+pytestmark = pytest.mark.kafka
+
+JSONL = reader_of(ImportFormat.JSONL, user_id="")
+
+
+def read_since(address: KafkaAddress, starts: dict[int, int]) -> Iterator[Message]:
+    """Give every record of the topic from the given offsets to its end as it is now."""
+    ends = read_end_offsets(address, SONG_PLAYS)
+    reader = open_reader(address)
+    reader.assign([TopicPartition(SONG_PLAYS, p, offset) for p, offset in starts.items()])
+    missing = sum(ends[p] - starts[p] for p in ends)
+    try:
+        while missing:
+            record = reader.poll(30.0)
+            assert record is not None
+            assert record.error() is None
+            missing -= 1
+            yield record
+    finally:
+        reader.close()
+
+
+def write_plays(path: Path, count: int) -> Path:
+    lines = [
+        json.dumps(
+            {
+                "schema_version": 1,
+                "event_id": f"{path.stem}-{n:08}",
+                "user_id": f"u_{n % 7}",
+                "song_id": "s_9",
+                "title": "Jóga",
+                "artist": "Björk",
+                "event_time": 1_767_225_600_000 + n,
+            }
+        )
+        for n in range(count)
+    ]
+    path.write_text("\n".join(lines), "utf-8")
+    return path
+
+
+def test_the_real_year_arrives_whole_and_twice_with_the_same_ids(topics: Broker) -> None:
+    reader = reader_of(ImportFormat.SPOTIFY, user_id="listener")
+    starts = read_end_offsets(topics.address, SONG_PLAYS)
+    for _ in range(2):
+        report = import_files(
+            [str(sample_year_path())], reader, topics.address, clock_slack_ms=1_000
+        )
+        assert report.is_whole
+    identities: dict[object, int] = {}
+    for record in read_since(topics.address, starts):
+        play = decode_play(record.value(), record.timestamp()[1])
+        assert isinstance(play, Play)
+        assert record.key() == play.user_id.encode()
+        identities[play.identity] = identities.get(play.identity, 0) + 1
+    assert len(identities) == 29_632
+    assert set(identities.values()) == {2}
+
+
+def test_the_good_lines_of_a_broken_file_are_in(topics: Broker, tmp_path: Path) -> None:
+    path = write_plays(tmp_path / "plays.jsonl", 100)
+    path.write_text(path.read_text("utf-8") + '\nnot json\n{"title":', "utf-8")
+    starts = read_end_offsets(topics.address, SONG_PLAYS)
+    report = import_files([str(path)], JSONL, topics.address, clock_slack_ms=1_000)
+    assert (report.accepted, report.rejected) == (100, 2)
+    assert [problem.line for problem in report.problems] == [101, 102]
+    assert sum(1 for _ in read_since(topics.address, starts)) == 100
+
+
+def test_progress_reaches_the_size_of_the_files(topics: Broker, tmp_path: Path) -> None:
+    paths = [write_plays(tmp_path / name, 1_200) for name in ("a.jsonl", "b.jsonl")]
+    seen: list[int] = []
+    import_files(
+        [str(path) for path in paths],
+        JSONL,
+        topics.address,
+        clock_slack_ms=1_000,
+        on_progress=lambda done, _report: seen.append(done),
+    )
+    assert seen == sorted(seen)
+    assert seen[-1] == sum(path.stat().st_size for path in paths)
+
+
+def test_plays_that_kafka_does_not_take_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "_DELIVERY_TIMEOUT_MS", 1_000)
+    nowhere = KafkaAddress("127.0.0.1:9")
+    path = write_plays(tmp_path / "plays.jsonl", 10)
+    report = import_files([str(path)], JSONL, nowhere, clock_slack_ms=1_000)
+    assert (report.accepted, report.undelivered) == (10, 10)
+    assert report.undelivered_why
+    assert not report.is_whole
+
+
+def test_without_a_stack_the_folders_own_broker_runs_for_the_while(
+    data_folder: DataFolder, tmp_path: Path
+) -> None:
+    settings = load_settings(data=data_folder.root)
+    path = write_plays(tmp_path / "plays.jsonl", 10)
+    with reach_kafka(data_folder, settings) as address:
+        import_files([str(path)], JSONL, address, clock_slack_ms=1_000)
+    with reach_kafka(data_folder, settings) as address:
+        starts = read_start_offsets(address, SONG_PLAYS)
+        assert sum(1 for _ in read_since(address, starts)) == 10
