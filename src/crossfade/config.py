@@ -77,3 +77,10 @@ def setting_origin(name: str) -> str:
     """Say where a setting's value comes from when no option gave it."""
     variable = _PREFIX + name.upper()
     return variable if variable in {key.upper() for key in os.environ} else "default"
+
+
+def setting_variables(settings: Settings) -> dict[str, str]:
+    """Give the environment that makes another process of ours read the same settings."""
+    return {
+        _PREFIX + name.upper(): str(getattr(settings, name)) for name in settings.model_fields_set
+    }

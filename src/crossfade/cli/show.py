@@ -1,0 +1,117 @@
+"""What the demo shows: a picture of the stack, drawn anew from plain values each time."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from crossfade.clock import format_duration, format_time
+from crossfade.lake import NO_BOUNDARY, Run
+
+_RUNS_SHOWN = 6
+_SONGS_SHOWN = 8
+_SPARK_LETTERS = " ▁▂▃▄▅▆▇█"
+
+
+@dataclass
+class View:
+    """What is known at one moment; times in milliseconds since the epoch."""
+
+    grain_ms: int
+    total_ms: int
+    step: str = "starting"
+    began_ms: int = 0
+    now_ms: int = 0
+    records: int = 0
+    rates: deque[float] = field(default_factory=lambda: deque(maxlen=40))
+    imported: int = 0
+    trending: Sequence[Mapping[str, Any]] = ()
+    complete: bool = False
+    why: str = "starting"
+    runs: deque[Run] = field(default_factory=lambda: deque(maxlen=_RUNS_SHOWN))
+
+
+def draw(view: View) -> RenderableType:
+    """Draw the whole screen: plays, trending, batch runs, the boundary."""
+    lower = Table.grid(expand=True, padding=(0, 1))
+    lower.add_column(ratio=3)
+    lower.add_column(ratio=2)
+    lower.add_row(_draw_trending(view), Group(_draw_boundary(view), _draw_runs(view)))
+    return Group(_draw_head(view), lower)
+
+
+def _draw_head(view: View) -> RenderableType:
+    rate = view.rates[-1] if view.rates else 0.0
+    line = Table.grid(expand=True)
+    line.add_column(ratio=1)
+    line.add_column(justify="right")
+    plays = Text.assemble(
+        (f"{rate:,.0f}", "bold green"),
+        " plays/s  ",
+        (_sparkline(view.rates), "green"),
+        f"  {view.records:,} records in Kafka, {view.imported:,} of them a real listening year",
+    )
+    line.add_row(plays, Text(view.step, style="bold"))
+    spent = view.now_ms - view.began_ms if view.began_ms else 0
+    bar = ProgressBar(total=view.total_ms, completed=min(spent, view.total_ms))
+    return Panel(Group(line, bar), title="Crossfade", border_style="cyan")
+
+
+def _draw_trending(view: View) -> RenderableType:
+    table = Table(box=None, expand=True, header_style="dim")
+    table.add_column("#", justify="right", width=3)
+    table.add_column("song", ratio=3, no_wrap=True)
+    table.add_column("artist", ratio=2, no_wrap=True)
+    table.add_column("plays", justify="right")
+    table.add_column("listeners", justify="right")
+    for row in view.trending[:_SONGS_SHOWN]:
+        table.add_row(
+            str(row["rank"]),
+            Text(row["title"]),
+            Text(row["artist"]),
+            f"{row['plays']:,}",
+            f"{row['listeners']:,.0f}",
+        )
+    state = Text("complete", "green")
+    if not view.complete:
+        state = Text(f"incomplete: {view.why}", "yellow")
+    title = f"trending: the newest 6 windows of {format_duration(view.grain_ms)}"
+    return Panel(Group(table, state), title=title, border_style="magenta")
+
+
+def _draw_boundary(view: View) -> RenderableType:
+    boundary = view.runs[-1].boundary if view.runs else NO_BOUNDARY
+    if boundary <= NO_BOUNDARY:
+        text = Text("no batch run yet: speed answers everything")
+    else:
+        behind = (view.now_ms - boundary) / 1000
+        text = Text.assemble(
+            "batch │ ",
+            (format_time(boundary)[11:19], "bold"),
+            f" │ speed    ({behind:.0f} s ago)",
+        )
+    return Panel(text, title="time boundary", border_style="yellow")
+
+
+def _draw_runs(view: View) -> RenderableType:
+    table = Table(box=None, expand=True, header_style="dim")
+    for name in ("run", "boundary", "accepted", "took"):
+        table.add_column(name, justify="right")
+    for run in reversed(view.runs):
+        reached = "-" if run.boundary <= NO_BOUNDARY else format_time(run.boundary)[11:19]
+        took = f"{(run.published_at_ms - run.started_at_ms) / 1000:.1f} s"
+        table.add_row(str(run.run), reached, f"{run.accepted:,}", took)
+    return Panel(table, title="batch runs", border_style="blue")
+
+
+def _sparkline(values: Sequence[float]) -> str:
+    top = max(values, default=0.0)
+    if not top:
+        return ""
+    return "".join(_SPARK_LETTERS[round(value / top * 8)] for value in values)

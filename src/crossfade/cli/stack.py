@@ -1,0 +1,149 @@
+"""The whole stack on one machine: its children, in start order, and what each is told."""
+
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from crossfade.clock import format_time, now_ms
+from crossfade.config import Settings, setting_variables
+from crossfade.embedded.broker import Broker
+from crossfade.embedded.child import ChildSpec
+from crossfade.embedded.jars import require_jars
+from crossfade.embedded.ports import describe_holder, find_free_ports, is_free
+from crossfade.embedded.supervisor import StopRequest, Supervisor
+from crossfade.errors import MachineError
+from crossfade.folder import DataFolder, StackAddresses, write_stack
+from crossfade.kafka import KafkaAddress, create_topics
+
+_BATCH_NICE = 10
+_DRAIN_GRACE_S = 60.0
+_START_WITHIN_S = 180.0
+_API_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack that is ready to run: `supervise` blocks until it was asked to stop."""
+
+    folder: DataFolder
+    settings: Settings
+    address: KafkaAddress
+    api: str
+    supervisor: Supervisor
+
+    def supervise(self, request: StopRequest) -> None:
+        """Run every child until a stop is asked for; then stop them in order.
+
+        Raises:
+            StackError: a child did not become ready at the first start.
+        """
+        addresses = StackAddresses(
+            pid=os.getpid(),
+            started_at=format_time(now_ms()),
+            bootstrap=self.address.bootstrap,
+            api=self.api,
+        )
+        write_stack(self.folder, addresses)
+        try:
+            self.supervisor.run(request)
+        finally:
+            (self.folder.root / "stack.json").unlink(missing_ok=True)
+
+
+def prepare_stack(folder: DataFolder, settings: Settings) -> Stack:
+    """Choose ports, format the broker's data, name the children; the caller holds the folder.
+
+    Raises:
+        MachineError: Java, a jar, room or a port is missing.
+    """
+    require_jars("spark", settings.cache)
+    port = _choose_port(settings)
+    broker = Broker(
+        folder.kafka,
+        cache=settings.cache,
+        port=settings.kafka_port,
+        heap=settings.kafka_heap,
+        log=folder.logs / "broker.log",
+    )
+    broker_spec = broker.prepare()
+    api = f"http://{settings.host}:{port}"
+    told = setting_variables(settings) | {
+        "CROSSFADE_DATA": str(folder.root),
+        "CROSSFADE_BOOTSTRAP": broker.address.bootstrap,
+        "CROSSFADE_PORT": str(port),
+    }
+    specs = [
+        _with_topics(broker_spec, broker.address, settings),
+        _stage("serve", told, ready=lambda: True),
+        _stage("streams", told, ready=_progress_of_streams(folder), grace_s=_DRAIN_GRACE_S),
+        _stage("batch", told, ready=lambda: True, nice=_BATCH_NICE),
+    ]
+    supervisor = Supervisor(specs, logs=folder.logs, state_file=folder.run / "children.json")
+    return Stack(folder, settings, broker.address, api, supervisor)
+
+
+def is_answering(api: str, path: str = "/healthz") -> bool:
+    """Tell whether the API answers a path with success."""
+    try:
+        with urllib.request.urlopen(f"{api}{path}", timeout=_API_TIMEOUT_S) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        return False
+
+
+def _stage(
+    name: str,
+    told: dict[str, str],
+    *,
+    ready: Callable[[], bool],
+    grace_s: float = 20.0,
+    nice: int = 0,
+) -> ChildSpec:
+    return ChildSpec(
+        name=name,
+        command=[sys.executable, "-m", "crossfade", name],
+        env=told,
+        ready=ready,
+        ready_within_s=_START_WITHIN_S,
+        stop_grace_s=grace_s,
+        nice=nice,
+    )
+
+
+def _with_topics(spec: ChildSpec, address: KafkaAddress, settings: Settings) -> ChildSpec:
+    """Let the broker count as ready when it answers and both topics are made."""
+
+    def ready() -> bool:
+        if not spec.ready():
+            return False
+        create_topics(address, settings)
+        return True
+
+    return replace(spec, ready=ready)
+
+
+def _progress_of_streams(folder: DataFolder) -> Callable[[], bool]:
+    """Let the streams count as ready once they told of progress after this moment."""
+    began_ms = now_ms()
+    path = folder.run / "streams.json"
+
+    def ready() -> bool:
+        try:
+            return path.stat().st_mtime_ns > began_ms * 1_000_000
+        except FileNotFoundError:
+            return False
+
+    return ready
+
+
+def _choose_port(settings: Settings) -> int:
+    if not settings.port:
+        [port] = find_free_ports(1)
+        return port
+    if not is_free(settings.port):
+        what = f"Port {settings.port} is taken{describe_holder(settings.port)}."
+        raise MachineError(what, "Stop that, or choose another with --port (0: any).")
+    return settings.port

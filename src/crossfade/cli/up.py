@@ -1,0 +1,82 @@
+"""`crossfade up`: the stack on this machine, until Ctrl-C."""
+
+import sys
+import threading
+import time
+from typing import Annotated
+
+import typer
+
+from crossfade.cli.options import DataOption
+from crossfade.cli.stack import Stack, is_answering, prepare_stack
+from crossfade.config import load_settings
+from crossfade.embedded.hold import hold_folder
+from crossfade.embedded.supervisor import StopRequest, stop_on_signals
+from crossfade.folder import open_folder
+
+_POLL_S = 0.2
+
+PortOption = Annotated[
+    int | None, typer.Option("--port", help="Port of the API; 0: a free one. [default: 8000]")
+]
+KafkaPortOption = Annotated[
+    int | None, typer.Option("--kafka-port", help="Kafka's port; 0: a free one. [default: 9092]")
+]
+GrainOption = Annotated[
+    str | None, typer.Option("--grain", help="Window length, at a folder's first start only.")
+]
+LateAfterOption = Annotated[
+    str | None,
+    typer.Option("--late-after", help="Lateness, at a folder's first start only."),
+]
+BatchEveryOption = Annotated[
+    str | None,
+    typer.Option("--batch-every", help="Pause between the starts of batch runs. [default: 60s]"),
+]
+
+
+def up(
+    data: DataOption = None,
+    *,
+    port: PortOption = None,
+    kafka_port: KafkaPortOption = None,
+    grain: GrainOption = None,
+    late_after: LateAfterOption = None,
+    batch_every: BatchEveryOption = None,
+) -> None:
+    """Run broker, archive, speed, scheduled batch and API until Ctrl-C.
+
+    Ctrl-C drains the archive and stops everything in order; a second one does not wait.
+    Children that die are started again; their logs are in DIR/logs.
+
+    Example:
+        crossfade up --data data --port 8000
+    """
+    settings = load_settings(
+        data=data,
+        port=port,
+        kafka_port=kafka_port,
+        grain=grain,
+        late_after=late_after,
+        batch_every=batch_every,
+    )
+    folder = open_folder(settings)
+    with stop_on_signals() as request, hold_folder(folder):
+        stack = prepare_stack(folder, settings)
+        threading.Thread(target=_announce, args=(stack, request), daemon=True).start()
+        stack.supervise(request)
+    sys.stderr.write("Stopped. Nothing is lost; the next start goes on.\n")
+
+
+def _announce(stack: Stack, request: StopRequest) -> None:
+    """Tell on standard error when the stack can be used."""
+    began = time.monotonic()
+    sys.stderr.write(f"Starting on {stack.folder.root}; logs in {stack.folder.logs}.\n")
+    for path, said in (
+        ("/healthz", f"The API answers: {stack.api}"),
+        ("/readyz", f"Kafka takes plays: {stack.address.bootstrap}. Ctrl-C stops."),
+    ):
+        while not is_answering(stack.api, path):
+            if request.asked.wait(_POLL_S):
+                return
+        sys.stderr.write(f"{said} (after {time.monotonic() - began:.1f} s)\n")

@@ -1,0 +1,110 @@
+"""The records of the compacted topic `plays-by-window`: windows, markers and probes.
+
+A window's row is keyed by generation, epoch, window and the whole grain, so that compaction keeps
+the newest absolute value of each. A marker follows each micro-batch and says how far speed is;
+its batch is in its key, so that compaction keeps it. A probe asks the broker for its clock.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+
+class Grain(NamedTuple):
+    """A song as heard in one country, named as the play said."""
+
+    country: str
+    song_id: str
+    title: str
+    artist: str
+    album: str | None
+    genre: str | None
+
+
+class WindowKey(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whose value a row is; field order is the JSON text's: compaction compares bytes."""
+
+    generation: str = msgspec.field(name="g")
+    epoch: int = msgspec.field(name="e")
+    window_start_ms: int = msgspec.field(name="w")
+    country: str = msgspec.field(name="c")
+    song_id: str = msgspec.field(name="s")
+    title: str = msgspec.field(name="t")
+    artist: str = msgspec.field(name="a")
+    album: str | None = msgspec.field(name="al", default=None)
+    genre: str | None = msgspec.field(name="ge", default=None)
+
+    @property
+    def grain(self) -> Grain:
+        """Give the part of the key that both layers share."""
+        return Grain(self.country, self.song_id, self.title, self.artist, self.album, self.genre)
+
+
+class WindowValue(msgspec.Struct, frozen=True):
+    """Absolute measures of a row as of a micro-batch; `listeners` is Spark's HLL sketch, lgK 10."""
+
+    batch: int = msgspec.field(name="b")
+    plays: int = msgspec.field(name="p")
+    counted_plays: int = msgspec.field(name="n")
+    ms_played: int = msgspec.field(name="m")
+    listeners: bytes = msgspec.field(name="l")
+
+
+class Marker(msgspec.Struct, frozen=True, rename={"generation": "g", "epoch": "e", "batch": "b"}):
+    """How far speed is after a micro-batch; the counts are of that micro-batch alone.
+
+    `end_offsets` are exclusive ends in `song-plays`; `batch` is -1 before the first micro-batch.
+    `dropped` counts rows that Spark's watermark dropped. Times are milliseconds since the epoch.
+    """
+
+    generation: str
+    epoch: int
+    batch: int
+    end_offsets: dict[int, int]
+    sent_at: int
+    accepted: int = 0
+    late: int = 0
+    repeats: int = 0
+    rejected: int = 0
+    dropped: int = 0
+    watermark: int | None = None
+
+    def encode_key(self) -> bytes:
+        """Give the marker's Kafka key."""
+        key = {"marker": True, "g": self.generation, "e": self.epoch, "b": self.batch}
+        return msgspec.json.encode(key)
+
+    def encode(self) -> bytes:
+        """Give the marker's Kafka value."""
+        return msgspec.json.encode(self)
+
+
+class WindowRow(NamedTuple):
+    """A decoded row of the topic."""
+
+    key: WindowKey
+    value: WindowValue
+
+
+def encode_probe_key(run_uuid: str) -> bytes:
+    """Give the Kafka key of a probe of batch; its value is an empty object."""
+    return msgspec.json.encode({"probe": run_uuid})
+
+
+def decode_record(key: bytes | None, value: bytes | None) -> WindowRow | Marker | None:
+    """Read a record of the topic; None for a probe, a tombstone or what is not ours."""
+    if not key or not value or key.startswith(_PROBE_PREFIX):
+        return None
+    try:
+        if key.startswith(_MARKER_PREFIX):
+            return _MARKER.decode(value)
+        return WindowRow(_KEY.decode(key), _VALUE.decode(value))
+    except msgspec.DecodeError:
+        return None
+
+
+_MARKER_PREFIX = b'{"marker"'
+_PROBE_PREFIX = b'{"probe"'
+_KEY = msgspec.json.Decoder(WindowKey)
+_VALUE = msgspec.json.Decoder(WindowValue)
+_MARKER = msgspec.json.Decoder(Marker)
