@@ -129,3 +129,14 @@ def test_without_a_stack_the_folders_own_broker_runs_for_the_while(
     with reach_kafka(data_folder, settings) as address:
         starts = read_start_offsets(address, SONG_PLAYS)
         assert sum(1 for _ in read_since(address, starts)) == 10
+
+
+def test_the_ten_lines_of_python_on_the_page_send_a_play(topics: Broker) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sending-plays.md").read_text("utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    starts = read_end_offsets(topics.address, SONG_PLAYS)
+    exec(code.replace("127.0.0.1:9092", topics.address.bootstrap), {})  # noqa: S102
+    [record] = read_since(topics.address, starts)
+    play = decode_play(record.value(), record.timestamp()[1])
+    assert isinstance(play, Play)
+    assert record.key() == play.user_id.encode()

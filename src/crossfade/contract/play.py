@@ -31,6 +31,9 @@ UNKNOWN_DEVICE = "other"
 NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 EVENT_ID = "^[A-Za-z0-9_-]{8,64}$"
 
+_TEXT = f"1 to {MAX_TEXT} characters after NFC, no control characters"
+_LABEL = "1 to 256 characters, no control characters"
+
 Id = Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": NO_CONTROLS})]
 Text = Annotated[
     str,
@@ -58,8 +61,8 @@ Mbid = Annotated[str, Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 class Artist(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One of several artists of a song."""
 
-    name: Annotated[Text, Meta(description="the artist's name, 1 to 512 characters")]
-    id: Annotated[Label | None, Meta(description="the source's id of the artist")] = None
+    name: Annotated[Text, Meta(description=f"the artist's name: {_TEXT}")]
+    id: Annotated[Label | None, Meta(description=f"the source's id of the artist: {_LABEL}")] = None
 
 
 class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -68,7 +71,8 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     event_id: Annotated[
         str,
         Meta(
-            description="8 to 64 of A-Z a-z 0-9 _ -, made before the first send",
+            description="8 to 64 of A-Z a-z 0-9 _ -, made before the first send, so that a retry "
+            "is the same play",
             extra_json_schema={"pattern": EVENT_ID},
             extra={"reason": Reason.EVENT_ID_INVALID},
         ),
@@ -76,29 +80,26 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     user_id: Annotated[
         Id,
         Meta(
-            description="the listener: 1 to 64 characters, a pseudonym, no e-mail address",
+            description="the listener: 1 to 64 characters, no control characters, a pseudonym "
+            "and no e-mail address",
             extra={"reason": Reason.USER_ID_INVALID},
         ),
     ]
     song_id: Annotated[
         Id,
         Meta(
-            description="1 to 64 characters, no control characters",
+            description="the song: 1 to 64 characters, no control characters",
             extra={"reason": Reason.SONG_ID_INVALID},
         ),
     ]
-    title: Annotated[
-        Text, Meta(description="the song's title, 1 to 512 characters after NFC, no controls")
-    ]
-    artist: Annotated[
-        Text, Meta(description="the artist it counts for, 1 to 512 characters after NFC")
-    ]
+    title: Annotated[Text, Meta(description=f"the song's title: {_TEXT}")]
+    artist: Annotated[Text, Meta(description=f"the artist for whom it counts: {_TEXT}")]
     event_time: Annotated[
         int,
         Meta(
             ge=MIN_EVENT_TIME,
-            description="start of the play in milliseconds since the epoch (UTC), an integer of "
-            "at least 100000000000, at most 5 minutes ahead of Kafka's clock",
+            description="the start of the play in milliseconds since the epoch (UTC), an integer "
+            "of at least 100000000000, at most 5 minutes ahead of Kafka's clock",
             extra={"reason": Reason.EVENT_TIME_INVALID},
         ),
     ]
@@ -122,12 +123,12 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     duration_ms: Annotated[
         Length | None, Meta(description="the song's length: an integer from 0 to 86400000")
     ] = None
-    album: Annotated[Text | None, Meta(description="1 to 512 characters after NFC")] = None
-    album_artist: Annotated[Text | None, Meta(description="1 to 512 characters after NFC")] = None
-    genre: Annotated[Text | None, Meta(description="1 to 512 characters after NFC")] = None
+    album: Annotated[Text | None, Meta(description=f"the album: {_TEXT}")] = None
+    album_artist: Annotated[Text | None, Meta(description=f"the album's artist: {_TEXT}")] = None
+    genre: Annotated[Text | None, Meta(description=f"the genre: {_TEXT}")] = None
     artists: Annotated[
         Annotated[tuple[Artist, ...], Meta(max_length=64)] | None,
-        Meta(description="up to 64 objects with name and, if known, id"),
+        Meta(description="all artists: up to 64 objects with name and, where known, id"),
     ] = None
     isrc: Annotated[Isrc | None, Meta(description="an ISRC without hyphens, upper case")] = None
     recording_mbid: Annotated[
@@ -136,46 +137,47 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     country: Annotated[
         str,
         Meta(
-            description="an ISO 3166-1 alpha-2 code in upper case; absent: ZZ",
+            description="an ISO 3166-1 alpha-2 code in upper case; absent or empty: ZZ",
             extra_json_schema={"enum": sorted(COUNTRIES)},
             extra={"reason": Reason.COUNTRY_INVALID},
         ),
     ] = UNKNOWN_COUNTRY
-    city: Annotated[Text | None, Meta(description="1 to 512 characters after NFC")] = None
+    city: Annotated[Text | None, Meta(description=f"where it was heard: {_TEXT}")] = None
     utc_offset_min: Annotated[
         Annotated[int, Meta(ge=-720, le=840)] | None,
         Meta(description="the listener's zone: an integer of minutes from -720 to 840"),
     ] = None
     device: Annotated[
-        str | None, Meta(description="one of " + " ".join(DEVICES) + "; another one becomes other")
+        str | None,
+        Meta(description="one of " + ", ".join(DEVICES) + "; any other text becomes other"),
     ] = None
-    client: Annotated[Label | None, Meta(description="the app's name, 1 to 256 characters")] = None
-    client_version: Annotated[
-        Label | None, Meta(description="the app's version, 1 to 256 characters")
-    ] = None
+    client: Annotated[Label | None, Meta(description=f"the app's name: {_LABEL}")] = None
+    client_version: Annotated[Label | None, Meta(description=f"the app's version: {_LABEL}")] = None
     tier: Annotated[Literal["free", "paid"] | None, Meta(description="free or paid")] = None
-    session_id: Annotated[Label | None, Meta(description="1 to 256 characters")] = None
+    session_id: Annotated[Label | None, Meta(description=f"the listening session: {_LABEL}")] = None
     context_type: Annotated[
-        Label | None, Meta(description="playlist, album and so on, 1 to 256 characters")
+        Label | None, Meta(description=f"a playlist, an album, a radio and so on: {_LABEL}")
     ] = None
-    context_id: Annotated[Label | None, Meta(description="1 to 256 characters")] = None
-    reason_start: Annotated[Label | None, Meta(description="1 to 256 characters")] = None
-    reason_end: Annotated[Label | None, Meta(description="1 to 256 characters")] = None
-    skipped: Annotated[bool | None, Meta(description="true or false")] = None
-    shuffle: Annotated[bool | None, Meta(description="true or false")] = None
-    offline: Annotated[bool | None, Meta(description="true or false")] = None
+    context_id: Annotated[Label | None, Meta(description=f"which playlist or album: {_LABEL}")] = (
+        None
+    )
+    reason_start: Annotated[Label | None, Meta(description=f"why it started: {_LABEL}")] = None
+    reason_end: Annotated[Label | None, Meta(description=f"why it ended: {_LABEL}")] = None
+    skipped: Annotated[bool | None, Meta(description="true or false: the listener went on")] = None
+    shuffle: Annotated[bool | None, Meta(description="true or false: in random order")] = None
+    offline: Annotated[bool | None, Meta(description="true or false: without a network")] = None
     kind: Annotated[
         Literal["track", "episode", "video"],
-        Meta(description="track, episode or video; absent: track"),
+        Meta(description="track, episode or video; absent: track; charts use tracks"),
     ] = "track"
-    source: Annotated[
-        Label | None, Meta(description="the importer's name, 1 to 256 characters")
-    ] = None
+    source: Annotated[Label | None, Meta(description=f"the importer's or app's name: {_LABEL}")] = (
+        None
+    )
     source_play_id: Annotated[
-        Label | None, Meta(description="the source's own id, 1 to 256 characters")
+        Label | None, Meta(description=f"the source's own id of the play: {_LABEL}")
     ] = None
     time_precision: Annotated[
-        Literal["ms", "s", "min"] | None, Meta(description="ms, s or min")
+        Literal["ms", "s", "min"] | None, Meta(description="ms, s or min: how exact event_time is")
     ] = None
 
     @property
