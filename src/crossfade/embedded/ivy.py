@@ -16,6 +16,7 @@ from crossfade.errors import MachineError
 
 _DONE = re.compile(r"\[SUCCESSFUL \] (\S+)#(\S+);(\S+)!")
 _TROUBLE = re.compile(r"(Server access error|UnknownHost|[Cc]onnect|[Tt]imed out|not found|FAILED)")
+_PATIENCE_MS = 60_000
 _CURE = (
     "Check the network and go on with the same command; behind a proxy set https_proxy, "
     "elsewhere set CROSSFADE_MAVEN_MIRROR to a Maven repository that you reach."
@@ -26,7 +27,8 @@ _SETTINGS = """<ivysettings>
   <settings defaultResolver="repository"/>
   <caches defaultCacheDir={folder} artifactPattern="files/[artifact]-[revision].[ext]"/>
   <timeout-constraints>
-    <timeout-constraint name="patience" connectionTimeout="20000" readTimeout="60000"/>
+    <timeout-constraint name="patience" connectionTimeout="{patience_ms}"
+                        readTimeout="{patience_ms}"/>
   </timeout-constraints>
   <resolvers>
     <ibiblio name="repository" m2compatible="true" usepoms="false"
@@ -61,7 +63,9 @@ def pyspark_jars() -> Path:
     return folder
 
 
-def download_jars(jars: Sequence[Jar], folder: Path, mirror: str) -> Iterator[tuple[Jar, Path]]:
+def download_jars(
+    jars: Sequence[Jar], folder: Path, mirror: str, *, patience_ms: int = _PATIENCE_MS
+) -> Iterator[tuple[Jar, Path]]:
     """Download each jar by itself into a folder, and give it as soon as it is there.
 
     The caller checks the hashes, and removes what Ivy leaves in the folder.
@@ -70,13 +74,15 @@ def download_jars(jars: Sequence[Jar], folder: Path, mirror: str) -> Iterator[tu
         jars: what to download.
         folder: an existing folder that is used for nothing else.
         mirror: root of a Maven repository; empty: the one that Ivy itself knows.
+        patience_ms: how long a server may say nothing.
 
     Raises:
         MachineError: a jar cannot be had; with Ivy's reason and the cure.
     """
     root = f" root={quoteattr(mirror)}" if mirror else ""
     settings, module, options = (folder / n for n in ("settings.xml", "ivy.xml", "java.options"))
-    settings.write_text(_SETTINGS.format(folder=quoteattr(str(folder)), root=root), "utf-8")
+    chosen = {"folder": quoteattr(str(folder)), "root": root, "patience_ms": patience_ms}
+    settings.write_text(_SETTINGS.format(**chosen), "utf-8")
     dependencies = "\n".join(_DEPENDENCY.format(jar=jar) for jar in jars)
     module.write_text(_MODULE.format(dependencies=dependencies), "utf-8")
     options.touch(mode=0o600)

@@ -95,6 +95,18 @@ def fetch_jars(cache: Path, mirror: str = "", on_progress: OnProgress | None = N
         raise MachineError(what, "Make room or choose another with CROSSFADE_CACHE.") from None
 
 
+def can_fetch(mirror: str = "") -> bool:
+    """Try the repository with the smallest jar, which is thrown away; bounded to seconds."""
+    smallest = min(read_lock(), key=lambda jar: jar.size)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return (
+                len(list(download_jars([smallest], Path(folder), mirror, patience_ms=5_000))) == 1
+            )
+        except MachineError:
+            return False
+
+
 def _fetch(wanted: list[Jar], cache: Path, mirror: str, on_progress: OnProgress | None) -> None:
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache / "jars") as staging:
         fetched = download_jars(wanted, Path(staging), mirror)

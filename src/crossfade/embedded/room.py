@@ -6,7 +6,7 @@ from pathlib import Path
 from crossfade.errors import MachineError
 
 GIGABYTE = 1_000_000_000
-LEAST_FREE = GIGABYTE // 2
+LEAST_FREE = GIGABYTE
 """Below this a stack does not start: Kafka's first segments and a checkpoint would fill it."""
 
 

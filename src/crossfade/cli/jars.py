@@ -1,0 +1,92 @@
+"""`crossfade jars`: fetch, verify and list the locked jars in the per-user cache."""
+
+import sys
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from crossfade.cli.disk import format_bytes
+from crossfade.cli.options import JsonOption
+from crossfade.config import load_settings
+from crossfade.embedded.jar_lock import Jar, read_lock
+from crossfade.embedded.jars import check_jars, fetch_jars
+from crossfade.errors import MachineError
+
+app = typer.Typer(no_args_is_help=True, help="Fetch, verify and list the locked jars.")
+
+
+@app.command()
+def fetch(*, as_json: JsonOption = False) -> None:
+    """Fetch the jars that the cache lacks; what is there already costs no network.
+
+    Each is verified against the lock before it is used. Interrupted, it goes on the next time.
+
+    Example:
+        CROSSFADE_MAVEN_MIRROR=URL crossfade jars fetch
+    """
+    settings = load_settings()
+    columns = (
+        TextColumn("jars"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[jar]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("jars", total=None, jar="", visible=False)
+
+        def advance(jar: Jar, done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total, jar=jar.module, visible=True)
+
+        fetched = fetch_jars(settings.cache, settings.maven_mirror, advance)
+    size = sum(jar.size for jar in fetched)
+    if as_json:
+        answer = {"fetched": len(fetched), "bytes": size, "cache": str(settings.cache / "jars")}
+        sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
+    elif fetched:
+        sys.stderr.write(f"{len(fetched)} jars fetched and verified, {format_bytes(size)}.\n")
+    else:
+        sys.stderr.write("All jars are there and verified.\n")
+
+
+@app.command()
+def verify(*, as_json: JsonOption = False) -> None:
+    """Hash every jar anew and compare it with the lock; exit 1 if one is missing or wrong.
+
+    Example:
+        crossfade jars verify
+    """
+    checks = check_jars(load_settings().cache, thorough=True)
+    rows = [{"path": str(check.path), "state": check.state} for check in checks]
+    amiss = [check for check in checks if check.state != "good"]
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
+    else:
+        for check in amiss:
+            sys.stdout.write(f"{check.state} {check.path}\n")
+    if amiss:
+        what = f"{len(amiss)} of {len(checks)} jars are missing or wrong, {amiss[0].path} first."
+        raise MachineError(what, 'Run "crossfade jars fetch".')
+    sys.stderr.write(f"{len(checks)} jars have their locked SHA-256.\n")
+
+
+@app.command(name="list")
+def list_jars(*, as_json: JsonOption = False) -> None:
+    """List the locked jars: set, coordinates, bytes and SHA-256.
+
+    Example:
+        crossfade jars list --json
+    """
+    rows = [
+        {"set": j.jar_set, "coordinates": j.coordinates, "bytes": j.size, "sha256": j.sha256}
+        for j in read_lock()
+    ]
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
+        return
+    table = Table("set", "coordinates", "bytes", "SHA-256", box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    Console().print(table)
