@@ -1,0 +1,118 @@
+"""`crossfade lake`: the lake's tables, and the files that other engines may read."""
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table as Grid
+
+from crossfade.cli.disk import format_bytes
+from crossfade.cli.options import DataOption, JsonOption
+from crossfade.config import load_settings
+from crossfade.errors import MisuseError
+from crossfade.folder import open_folder
+
+app = typer.Typer(help="Look into the lake.", no_args_is_help=True)
+
+TableArgument = Annotated[
+    str, typer.Argument(help="Such as silver/plays; song_plays is the classic Parquet lake.")
+]
+VersionOption = Annotated[
+    int | None,
+    typer.Option("--version", min=0, help="A version of the table. [default: the pinned one]"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """One table as it stands; `pin` is None for a table that no run pins."""
+
+    table: str
+    version: int
+    pin: int | None
+    rows: int
+    files: int
+    bytes: int
+
+
+@app.command("files")
+def files(
+    table: TableArgument,
+    data: DataOption = None,
+    *,
+    version: VersionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the data files of a table's pinned version, one a line, for DuckDB and others.
+
+    Example:
+        crossfade lake files gold/chart
+    """
+    lake = open_folder(load_settings(data=data), create=False).lake
+    paths = _list_files(lake, table, version)
+    lines = [msgspec.json.encode(paths).decode()] if as_json else paths
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+@app.command("tables")
+def tables(data: DataOption = None, *, as_json: JsonOption = False) -> None:
+    """Show every table: newest and pinned version, rows, files and bytes of the newest.
+
+    Example:
+        crossfade lake tables
+    """
+    lake = open_folder(load_settings(data=data), create=False).lake
+    sizes = _measure_tables(lake)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode([asdict(size) for size in sizes]).decode() + "\n")
+        return
+    grid = Grid("table", box=None, header_style="bold")
+    for name in ("version", "pin", "rows", "files", "size"):
+        grid.add_column(name, justify="right")
+    for size in sizes:
+        pin = "" if size.pin is None else str(size.pin)
+        counts = (str(size.version), pin, f"{size.rows:,}", f"{size.files:,}")
+        grid.add_row(size.table, *counts, format_bytes(size.bytes))
+    Console().print(grid)
+
+
+def _list_files(lake: Path, table: str, version: int | None) -> list[str]:
+    from crossfade.lake import TABLES, list_files, open_table, read_newest_run
+    from crossfade.proof.classic_lake import CLASSIC_TABLE, list_classic_files
+
+    if table == CLASSIC_TABLE:
+        return list_classic_files(lake)
+    if table not in TABLES:
+        what = f'No table "{table}".'
+        raise MisuseError(what, f"Known tables: {', '.join([*TABLES, CLASSIC_TABLE])}.")
+    newest = open_table(lake, TABLES[table])
+    if newest is None:
+        return []
+    if version is not None and version > newest.version():
+        what = f"{table} has no version {version}."
+        raise MisuseError(what, f"Its newest is {newest.version()}.")
+    run = read_newest_run(lake)
+    pin = run.pins.get(table) if run else None
+    return list_files(lake, TABLES[table], pin if version is None else version)
+
+
+def _measure_tables(lake: Path) -> list[_Size]:
+    from crossfade.lake import TABLES, connect, open_table, read_newest_run
+
+    run = read_newest_run(lake)
+    connection = connect()
+    sizes = []
+    for name, table in TABLES.items():
+        if (opened := open_table(lake, table)) is None:
+            continue
+        paths = opened.file_uris()
+        counted = "SELECT coalesce(sum(num_rows), 0) FROM parquet_file_metadata($paths)"
+        [(rows,)] = connection.execute(counted, {"paths": paths}).fetchall() if paths else [(0,)]
+        taken = sum(Path(path).stat().st_size for path in paths)
+        pin = run.pins.get(name) if run else None
+        sizes.append(_Size(name, opened.version(), pin, int(rows), len(paths), taken))
+    return sizes

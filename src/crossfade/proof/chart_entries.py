@@ -1,0 +1,20 @@
+"""Charts recomputed from silver, entry by entry."""
+
+from crossfade.proof.findings import Finding, judge
+from crossfade.proof.pinned import PinnedLake
+from crossfade.proof.totals import name_rows
+
+SAME_ENTRIES = "gold/chart = charts made of silver"
+
+
+def check_charts(pinned: PinnedLake, *, closed_until: int) -> list[Finding]:
+    """Rank every chart of every closed period anew and compare gold's newest revisions.
+
+    It stands on `expected_song_day`, which `check_totals` made of silver.
+    """
+    pinned.prepare("expected_chart", closed_until=closed_until)
+    pinned.prepare("held_chart")
+    wrong = name_rows(pinned, "wrong_entries")
+    [(charts, entries)] = pinned.ask("chart_sizes")
+    subject = f"{entries:,} entries of {charts:,} charts"
+    return [judge(SAME_ENTRIES, subject, expected=0, found=len(wrong), wrong=wrong)]

@@ -1,0 +1,70 @@
+"""The classic lake's files: those that the log of Spark's own file sink names, and no others."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import msgspec
+
+from crossfade.errors import LakeError
+
+CLASSIC_TABLE = "song_plays"
+
+_VERSION = "v1"
+_COMPACT = ".compact"
+
+
+class _Entry(msgspec.Struct):
+    """A line of the log, as far as we need it."""
+
+    path: str
+    action: str = "add"
+
+
+def list_classic_files(lake: Path) -> list[str]:
+    """List the committed files; a reader of all `*.parquet` would also see those of dead attempts.
+
+    The log's paths are absolute. They are taken relative to the table's folder, so that a data
+    folder that was moved is still readable.
+    """
+    folder = lake / CLASSIC_TABLE
+    batches = _find_batches(folder / "_spark_metadata")
+    files: dict[str, None] = {}
+    for path in batches:
+        for entry in _read_batch(path):
+            name = _below(folder, entry.path)
+            if entry.action == "delete":
+                files.pop(name, None)
+            else:
+                files[name] = None
+    return list(files)
+
+
+def _find_batches(log: Path) -> list[Path]:
+    """Give the newest compact batch, which repeats all before it, and the batches after it."""
+    if not log.is_dir():
+        what = f"No classic lake at {log.parent}."
+        raise LakeError(what, 'Start one with "crossfade archive --parquet".')
+    numbered = {}
+    for path in log.iterdir():
+        number = path.name.removesuffix(_COMPACT)
+        if number.isdecimal():
+            numbered[int(number)] = path
+    compact = max((n for n, path in numbered.items() if path.suffix == _COMPACT), default=0)
+    return [numbered[number] for number in sorted(numbered) if number >= compact]
+
+
+def _read_batch(path: Path) -> list[_Entry]:
+    version, *lines = path.read_text(encoding="utf-8").splitlines()
+    if version != _VERSION:
+        what = f"{path} has version {version!r}, not {_VERSION}."
+        raise LakeError(what, "Read it with the Spark that wrote it.")
+    return [msgspec.json.decode(line, type=_Entry) for line in lines if line]
+
+
+def _below(folder: Path, address: str) -> str:
+    path = unquote(urlparse(address).path)
+    _, found, name = path.partition(f"/{folder.name}/date=")
+    if not found:
+        what = f"The log of {folder} names {path}, which is not below it."
+        raise LakeError(what, "Read it with Spark.")
+    return str(folder / f"date={name}")

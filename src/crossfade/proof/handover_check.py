@@ -1,0 +1,84 @@
+"""Hand-overs as findings of the proof: all compared anew where Kafka still holds speed's values."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from crossfade.clock import format_time
+from crossfade.kafka import PLAYS_BY_WINDOW, KafkaAddress
+from crossfade.proof.findings import Finding, Verdict, judge, leave_out, name_some
+from crossfade.proof.handover import Handover, HandoverVerdict
+from crossfade.proof.handover_facts import prepare_on_time
+from crossfade.proof.handover_table import find_verdicts, read_recorded
+from crossfade.proof.pinned import PinnedLake
+from crossfade.proof.positions import name_position
+
+HANDED_OVER = "speed = batch at hand-over"
+NONE_LATER = "no play on time comes after its window was handed over"
+
+
+def check_handovers(pinned: PinnedLake, address: KafkaAddress | None) -> list[Finding]:
+    """Judge every window handed over, and that none of them could still have grown."""
+    recorded = read_recorded(pinned.folder)
+    if address is None:
+        why = "No stack runs: verdicts recorded before were taken, speed was not read again."
+        findings = [*_report(recorded), leave_out(HANDED_OVER, PLAYS_BY_WINDOW, why)]
+        prepare_on_time(pinned)
+    else:
+        findings = _report(_prefer_recorded(find_verdicts(pinned, address), recorded))
+    late = [
+        f"{name_position(partition, offset)}: of window {format_time(window)}, beyond run {run}"
+        for partition, offset, window, run in pinned.ask("handed_over_too_early")
+    ]
+    findings.append(judge(NONE_LATER, "all windows", expected=0, found=len(late), wrong=late))
+    return findings
+
+
+def _prefer_recorded(found: Iterable[Handover], recorded: Iterable[Handover]) -> list[Handover]:
+    """Take the verdict of the time for windows that Kafka no longer holds, found or not."""
+    known = {one.window_start: one for one in recorded}
+    verdicts = {}
+    for one in found:
+        lost = one.verdict is HandoverVerdict.NOT_RETAINED
+        verdicts[one.window_start] = known.get(one.window_start, one) if lost else one
+    return [verdicts[start] for start in sorted(verdicts)]
+
+
+def _report(handovers: Sequence[Handover]) -> list[Finding]:
+    pending = [one for one in handovers if one.verdict is HandoverVerdict.PENDING]
+    settled = [one for one in handovers if one.verdict is not HandoverVerdict.PENDING]
+    findings = [_summarize(settled)]
+    if pending:
+        note = "Speed has not yet read all that batch covers."
+        findings.append(_describe(pending, Verdict.PENDING, (), note))
+    return findings
+
+
+def _summarize(settled: Sequence[Handover]) -> Finding:
+    counts = Counter(one.verdict for one in settled)
+    wrong = [
+        f"window {format_time(one.window_start)} of run {one.run}: speed has {one.speed_plays:,} "
+        f"plays, batch {one.batch_plays:,}, and {one.repeated_plays:,} repeats"
+        for one in settled
+        if one.verdict is HandoverVerdict.UNEXPLAINED
+    ]
+    verdict = (
+        Verdict.HOLDS if counts.total() == counts[HandoverVerdict.EQUAL] else Verdict.EXPLAINED
+    )
+    if wrong:
+        verdict = Verdict.UNEXPLAINED
+    note = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))
+    return _describe(settled, verdict, name_some(wrong), note)
+
+
+def _describe(
+    handovers: Sequence[Handover], verdict: Verdict, wrong: tuple[str, ...], note: str
+) -> Finding:
+    return Finding(
+        HANDED_OVER,
+        f"{len(handovers):,} windows",
+        sum(one.batch_plays for one in handovers),
+        sum(one.speed_plays for one in handovers),
+        verdict,
+        wrong,
+        note,
+    )

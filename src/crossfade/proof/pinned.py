@@ -1,0 +1,83 @@
+"""The lake as the newest published run pinned it, opened in DuckDB."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import duckdb
+
+from crossfade.errors import LakeError
+from crossfade.folder import DataFolder
+from crossfade.lake import (
+    BATCH_TABLES,
+    BRONZE_SONG_PLAYS,
+    GOLD_RUN,
+    Run,
+    connect,
+    list_files,
+    register_table,
+    require_run,
+)
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedLake:
+    """Every table as a view at its pin, `gold_run` whole, `bounds` and `gaps`.
+
+    `bounds` has a row for each topic partition: [first_offset, end_offset) is what the run covers,
+    from the first offset that the archive ever read. `gaps` are offsets without a record.
+    """
+
+    folder: DataFolder
+    run: Run
+    connection: duckdb.DuckDBPyConnection
+
+    def ask(self, query: str, **values: object) -> list[Row]:
+        """Give all rows of a query file of this package; `$name` stands for a value."""
+        return self.open(query, **values).fetchall()
+
+    def open(self, query: str, **values: object) -> duckdb.DuckDBPyConnection:
+        """Run a query file on a cursor of its own, to fetch from step by step."""
+        cursor = self.connection.cursor()
+        cursor.execute("SET TimeZone = 'UTC'")
+        return cursor.execute(read_query(query), values or None)
+
+    def prepare(self, query: str, **values: object) -> None:
+        """Run a query file that makes a table for later ones."""
+        self.connection.execute(read_query(query), values or None)
+
+
+def read_query(name: str) -> str:
+    """Read a query file of this package."""
+    return files("crossfade.proof").joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
+
+
+def open_pinned_lake(folder: DataFolder) -> PinnedLake:
+    """Open the newest published run's tables.
+
+    Raises:
+        LakeError: nothing was published yet, or a table is not pinned.
+    """
+    run = require_run(folder.lake)
+    connection = connect()
+    for table in (BRONZE_SONG_PLAYS, *BATCH_TABLES):
+        version = _pin(run.pins, table.name)
+        register_table(connection, table, list_files(folder.lake, table, version))
+    register_table(connection, GOLD_RUN, list_files(folder.lake, GOLD_RUN))
+    pinned = PinnedLake(folder, run, connection)
+    for query in ("bounds", "gaps"):
+        pinned.prepare(query)
+    return pinned
+
+
+def _pin(pins: Mapping[str, int], name: str) -> int:
+    try:
+        return pins[name]
+    except KeyError:
+        what = f"The newest run of gold/run does not pin {name}."
+        raise LakeError(
+            what, 'Run "crossfade batch --once", which publishes a whole run.'
+        ) from None

@@ -1,0 +1,62 @@
+"""The first law of conservation: every position in bronze once, and judged once."""
+
+from collections import defaultdict
+
+from crossfade.kafka import SONG_PLAYS
+from crossfade.proof.findings import Finding, judge
+from crossfade.proof.pinned import PinnedLake
+
+BRONZE_LAW = "bronze holds the range"
+JUDGED_LAW = "bronze = accepted + rejected + duplicates"
+
+
+def check_positions(pinned: PinnedLake) -> list[Finding]:
+    """Check for each topic partition that no position is missing, twice, or from outside."""
+    bronze, judged = _wrong_in_bronze(pinned), _wrongly_judged(pinned)
+    findings = []
+    for partition, in_range, gaps, held, *parts in pinned.ask("positions_by_partition"):
+        subject = f"{SONG_PLAYS} [{partition}]"
+        findings.append(
+            judge(
+                BRONZE_LAW,
+                subject,
+                expected=in_range - gaps,
+                found=held,
+                wrong=bronze[partition],
+                note=f"{gaps:,} offsets that Kafka never used" if gaps else "",
+            )
+        )
+        findings.append(
+            judge(
+                JUDGED_LAW,
+                subject,
+                expected=held,
+                found=sum(parts),
+                wrong=judged[partition],
+                note=" + ".join(f"{part:,}" for part in parts),
+            )
+        )
+    return findings
+
+
+def name_position(partition: int, first: int, last: int | None = None) -> str:
+    """Write a position, or a range of them, as people find it in Kafka."""
+    if last is None or last == first:
+        return f"{SONG_PLAYS} [{partition}] offset {first}"
+    return f"{SONG_PLAYS} [{partition}] offsets {first} to {last}"
+
+
+def _wrong_in_bronze(pinned: PinnedLake) -> dict[int, list[str]]:
+    wrong: dict[int, list[str]] = defaultdict(list)
+    for partition, first, last in pinned.ask("gaps_in_bronze"):
+        wrong[partition].append(f"{name_position(partition, first, last)}: not in bronze")
+    for partition, offset, fault in pinned.ask("excess_in_bronze"):
+        wrong[partition].append(f"{name_position(partition, offset)}: {fault}")
+    return wrong
+
+
+def _wrongly_judged(pinned: PinnedLake) -> dict[int, list[str]]:
+    wrong: dict[int, list[str]] = defaultdict(list)
+    for partition, offset, fault in pinned.ask("judged_wrongly"):
+        wrong[partition].append(f"{name_position(partition, offset)}: {fault}")
+    return wrong

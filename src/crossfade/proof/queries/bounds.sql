@@ -1,0 +1,20 @@
+-- What the newest run covers of each topic partition. The very first run's ends are the offsets
+-- at which the archive began; a partition that came later began at 0.
+CREATE OR REPLACE TABLE bounds AS
+WITH
+  offsets AS (
+    SELECT run, unnest(map_entries(end_offsets), recursive := true)
+    FROM gold_run
+  ),
+  firsts AS (
+    SELECT key, value FROM offsets WHERE run = (SELECT min(run) FROM gold_run)
+  ),
+  ends AS (
+    SELECT key, value FROM offsets WHERE run = (SELECT max(run) FROM gold_run)
+  )
+SELECT
+  ends.key AS "partition",
+  coalesce(firsts.value, 0) AS first_offset,
+  ends.value AS end_offset
+FROM ends
+LEFT JOIN firsts USING (key)

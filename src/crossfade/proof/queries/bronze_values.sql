@@ -1,0 +1,9 @@
+-- The bytes of bronze's records, all or an even sample that is the same at each asking.
+SELECT
+  "partition",
+  "offset",
+  epoch_ms(log_time) AS log_time,
+  timestamp_type,
+  "value"
+FROM bronze_song_plays
+WHERE $every = 1 OR hash("partition", "offset") % $every = 0

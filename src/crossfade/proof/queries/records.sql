@@ -1,0 +1,11 @@
+-- Bronze's records of a range, as Kafka would give them.
+SELECT
+  "offset",
+  epoch_ms(log_time) AS log_time,
+  timestamp_type,
+  "key",
+  "value",
+  headers
+FROM bronze_song_plays
+WHERE "partition" = $partition AND "offset" >= $begin AND "offset" < $end
+ORDER BY "offset"

@@ -1,0 +1,56 @@
+"""Reading a topic between two sets of offsets, once, to the end."""
+
+from collections.abc import Iterator, Mapping
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from crossfade.clock import SECOND_MS, now_ms
+from crossfade.errors import BrokerError
+from crossfade.kafka import KafkaAddress, open_reader
+
+_CHUNK = 20_000
+_GIVE_UP_MS = 30 * SECOND_MS
+
+
+def read_topic(
+    address: KafkaAddress, topic: str, *, begins: Mapping[int, int], ends: Mapping[int, int]
+) -> Iterator[Message]:
+    """Give every record of each topic partition from its begin up to, not with, its end.
+
+    Raises:
+        BrokerError: Kafka gives nothing for half a minute although there is more.
+    """
+    waited = {p: ends[p] for p, begin in begins.items() if begin < ends.get(p, 0)}
+    if not waited:
+        return
+    reader = open_reader(address, **{"enable.partition.eof": True})
+    try:
+        reader.assign([TopicPartition(topic, p, begins[p]) for p in waited])
+        deadline = now_ms() + _GIVE_UP_MS
+        while waited:
+            messages = _consume(reader, topic)
+            if messages:
+                deadline = now_ms() + _GIVE_UP_MS
+            elif now_ms() > deadline:
+                what = f"Kafka does not give all of {topic}: it stops before {waited}."
+                raise BrokerError(what, "Check the broker's log.")
+            waited = _leave_out_finished(reader, topic, waited)
+            yield from (one for one in messages if one.offset() < ends[one.partition()])
+    finally:
+        reader.close()
+
+
+def _consume(reader: Consumer, topic: str) -> list[Message]:
+    try:
+        return [one for one in reader.consume(_CHUNK, 1.0) if one.error() is None]
+    except KafkaException as error:
+        what = f"Kafka does not give {topic}: {error.args[0].str()}."
+        raise BrokerError(what, 'Start it, or see "crossfade status".') from None
+
+
+def _leave_out_finished(reader: Consumer, topic: str, waited: dict[int, int]) -> dict[int, int]:
+    """Go by the reader's position: at a transaction's end it moves on without a record."""
+    places = reader.position([TopicPartition(topic, p) for p in waited])
+    return {
+        one.partition: waited[one.partition] for one in places if one.offset < waited[one.partition]
+    }

@@ -1,0 +1,40 @@
+"""The whole proof of a data folder: both laws of conservation, charts, and every hand-over."""
+
+from crossfade.clock import DAY_MS, floor_to
+from crossfade.folder import DataFolder
+from crossfade.kafka import KafkaAddress
+from crossfade.proof.chart_entries import check_charts
+from crossfade.proof.findings import Reconciliation, leave_out
+from crossfade.proof.handover_check import check_handovers
+from crossfade.proof.judgement import check_judgement
+from crossfade.proof.kafka_copy import SAME_BYTES, check_kafka_copy
+from crossfade.proof.pinned import open_pinned_lake
+from crossfade.proof.positions import check_positions
+from crossfade.proof.totals import check_totals
+
+
+def reconcile(folder: DataFolder, address: KafkaAddress | None) -> Reconciliation:
+    """Recompute every law at the newest run's pins; trust no number that a run wrote.
+
+    Args:
+        folder: the data folder.
+        address: where Kafka is; None: what needs it is named as not checked.
+
+    Raises:
+        LakeError: nothing was published yet.
+        BrokerError: Kafka went away in the middle.
+    """
+    pinned = open_pinned_lake(folder)
+    try:
+        findings = check_positions(pinned)
+        if address is None:
+            findings.append(leave_out(SAME_BYTES, "all", "No stack runs, so Kafka was not read."))
+        else:
+            findings += check_kafka_copy(pinned, address)
+        findings += check_judgement(pinned)
+        findings += check_totals(pinned)
+        findings += check_charts(pinned, closed_until=floor_to(pinned.run.boundary, DAY_MS))
+        findings += check_handovers(pinned, address)
+    finally:
+        pinned.connection.close()
+    return Reconciliation(pinned.run.run, pinned.run.boundary, tuple(findings))

@@ -1,0 +1,58 @@
+"""The second law of conservation: gold says what silver says over the same closed ranges."""
+
+from crossfade.clock import DAY_MS, HOUR_MS, floor_to
+from crossfade.contract.counting import DAILY_CAP
+from crossfade.proof.findings import Finding, judge
+from crossfade.proof.pinned import PinnedLake
+
+_MEASURES = ("plays", "counted_plays", "ms_played")
+
+
+def check_totals(pinned: PinnedLake) -> list[Finding]:
+    """Recompute days, hours and windows from silver; compare the sums and every single row."""
+    boundary = pinned.run.boundary
+    closed_day, closed_hour = floor_to(boundary, DAY_MS), floor_to(boundary, HOUR_MS)
+    pinned.prepare("expected_song_day", closed_until=closed_day, daily_cap=DAILY_CAP)
+    pinned.prepare(
+        "expected_activity_hour",
+        closed_hour=closed_hour,
+        closed_day=closed_day,
+        daily_cap=DAILY_CAP,
+    )
+    pinned.prepare(
+        "expected_song_window",
+        boundary=boundary,
+        kept_from=closed_day - DAY_MS,
+        grain=pinned.folder.time_rules.grain_ms,
+    )
+    return [
+        finding
+        for table in ("song_day", "activity_hour", "song_window")
+        for finding in compare_with_gold(pinned, table)
+    ]
+
+
+def compare_with_gold(pinned: PinnedLake, table: str) -> list[Finding]:
+    """Compare a table of gold with the one that was made of silver under `expected_`."""
+    held, wanted = f"gold_{table}", f"expected_{table}"
+    check = f"gold/{table} = silver"
+    [sums_held], [sums_wanted] = pinned.ask("sums", table=held), pinned.ask("sums", table=wanted)
+    findings = [
+        judge(check, f"sum of {measure}", expected=expected, found=found)
+        for measure, expected, found in zip(_MEASURES, sums_wanted, sums_held, strict=True)
+    ]
+    wrong = name_rows(pinned, "differing_rows", wanted=wanted, held=held)
+    [(rows_held,)] = pinned.ask("row_count", table=held)
+    [(rows_wanted,)] = pinned.ask("row_count", table=wanted)
+    rows = judge(check, "rows", expected=rows_wanted, found=rows_held, wrong=wrong)
+    return [*findings, rows]
+
+
+def name_rows(pinned: PinnedLake, query: str, **values: object) -> list[str]:
+    """Write each row that a query gives as its columns' names and values."""
+    cursor = pinned.open(query, **values)
+    names = [column[0] for column in cursor.description or ()]
+    return [
+        ", ".join(f"{name} {value}" for name, value in zip(names, row, strict=True) if value != "")
+        for row in cursor.fetchall()
+    ]
