@@ -1,6 +1,8 @@
 """Files imported into a real Kafka, and what is there afterwards."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,3 +142,56 @@ def test_the_ten_lines_of_python_on_the_page_send_a_play(topics: Broker) -> None
     play = decode_play(record.value(), record.timestamp()[1])
     assert isinstance(play, Play)
     assert record.key() == play.user_id.encode()
+
+
+def run_import(*arguments: str, lines: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from crossfade.cli import main; main()", "import"]
+    return subprocess.run(
+        [*command, *arguments], input=lines, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_broken_file_is_named_on_one_line_and_its_good_plays_are_in(tmp_path: Path) -> None:
+    row = {
+        "endTime": "2018-10-05 00:01",
+        "artistName": "Björk",
+        "trackName": "Jóga",
+        "msPlayed": 60_000,
+    }
+    path = tmp_path / "year.json"
+    path.write_text(json.dumps([row, row], indent=1)[:-20], "utf-8")
+    data = str(tmp_path / "data")
+    outcome = run_import("spotify", str(path), "--user", "anna", "--data", data, "--json")
+    assert outcome.returncode == 1
+    report = json.loads(outcome.stdout)
+    assert report["accepted"] == 1
+    assert report["breaks"][0]["line"] == 12
+    [line] = outcome.stderr.splitlines()
+    assert line.startswith(f"Error: {path}, line 12: expected well-formed JSON")
+
+
+def test_rejected_lines_alone_do_not_fail_an_import(tmp_path: Path) -> None:
+    good = write_plays(tmp_path / "plays.jsonl", 2).read_text("utf-8")
+    data = str(tmp_path / "data")
+    outcome = run_import("jsonl", "-", "--data", data, lines=f"{good}\nnot json\n")
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout.startswith("2 plays accepted, 2 of them counted")
+    assert "json_syntax" in outcome.stdout
+    assert not outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        (["spotify", "absent.json"], "Cannot read absent.json"),
+        (["spotify", "-", "--user", "someone@example.org"], "cannot name the listener"),
+        (["jsonl", "-", "--user", "anna"], "each of its lines has a user_id"),
+    ],
+)
+def test_a_command_that_cannot_be_meant_is_refused_before_kafka_is_reached(
+    tmp_path: Path, arguments: list[str], expected: str
+) -> None:
+    outcome = run_import(*arguments, "--data", str(tmp_path / "data"))
+    assert outcome.returncode == 2
+    assert expected in outcome.stderr
+    assert not (tmp_path / "data").exists()

@@ -59,30 +59,37 @@ def import_plays(
     size = check_files(files)
     settings = load_settings(data=data)
     folder = open_folder(settings)
-    progress = Progress(
-        TextColumn("importing"),
-        BarColumn(),
-        TextColumn("{task.fields[accepted]:,} plays, {task.fields[rejected]:,} rejected"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with reach_kafka(folder, settings) as address, progress:
-        task = progress.add_task("", total=size or None, accepted=0, rejected=0)
-        report = import_files(
-            files,
-            reader_of(import_format, user_id=user_id),
-            address,
-            clock_slack_ms=folder.time_rules.clock_slack_ms,
-            on_progress=lambda done, so_far: progress.update(
-                task, completed=done, accepted=so_far.accepted, rejected=so_far.rejected
-            ),
-        )
+    with _open_progress() as progress:
+        task = progress.add_task("reaching Kafka", total=None, accepted=0, rejected=0)
+        with reach_kafka(folder, settings) as address:
+            progress.update(task, description="importing", total=size or None)
+            report = import_files(
+                files,
+                reader_of(import_format, user_id=user_id),
+                address,
+                clock_slack_ms=folder.time_rules.clock_slack_ms,
+                on_progress=lambda done, so_far: progress.update(
+                    task, completed=done, accepted=so_far.accepted, rejected=so_far.rejected
+                ),
+            )
     if as_json:
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
     else:
         _print_report(report)
     _fail_unless_whole(report)
+
+
+def _open_progress() -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[accepted]:,} plays, {task.fields[rejected]:,} rejected"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
 
 
 def _choose_user(import_format: ImportFormat, user: str | None) -> str:
@@ -98,11 +105,9 @@ def _choose_user(import_format: ImportFormat, user: str | None) -> str:
 
 def _print_report(report: ImportReport) -> None:
     hours = report.ms_played / HOUR_MS
-    console = Console()
-    console.print(
+    sys.stdout.write(
         f"{report.accepted:,} plays accepted, {report.counted:,} of them counted, "
-        f"{hours:,.1f} hours heard; {report.rejected:,} rejected.",
-        highlight=False,
+        f"{hours:,.1f} hours heard; {report.rejected:,} rejected.\n"
     )
     if not report.problems:
         return
@@ -110,10 +115,10 @@ def _print_report(report: ImportReport) -> None:
     for problem in report.problems[:_PROBLEMS_SHOWN]:
         cells = (problem.file, str(problem.line), problem.reason, problem.expected)
         table.add_row(*(Text(cell) for cell in cells))
-    console.print(table)
+    Console().print(table)
     if report.rejected > _PROBLEMS_SHOWN:
         reasons = ", ".join(f"{reason} {n:,}" for reason, n in report.reasons.most_common())
-        console.print(f"... {report.rejected:,} rejected in all: {reasons}.", highlight=False)
+        sys.stdout.write(f"{report.rejected:,} rejected in all: {reasons}.\n")
 
 
 def _fail_unless_whole(report: ImportReport) -> None:
