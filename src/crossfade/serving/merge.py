@@ -1,0 +1,139 @@
+"""One answer from both layers: which layer owns which time, and how their rows unite.
+
+Batch owns every window that ends at or below the time boundary, speed every other one; nothing
+is ever summed over both. Counts add, sketches of listeners unite, names are the newest.
+"""
+
+import heapq
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+from datasketches import hll_sketch, hll_union
+
+from crossfade.clock import DAY_MS, floor_to, format_duration, format_time
+from crossfade.errors import MisuseError
+
+SKETCH_LG_K = 10
+"""Size of a listeners sketch in both layers: a stated error of 3.3 %."""
+
+Span = tuple[int, int]
+"""A half-open range of milliseconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Who answers a range: whole closed days, batch's windows beside them, speed's windows.
+
+    `days` and `windows` lie below the boundary, `speed` at it and above; together they are the
+    range, once.
+    """
+
+    days: Span | None
+    windows: tuple[Span, ...]
+    speed: Span | None
+
+    @property
+    def is_provisional(self) -> bool:
+        """Tell whether a part is not made of closed days, where charted plays are known."""
+        return bool(self.windows) or self.speed is not None
+
+
+class Names(NamedTuple):
+    """The names that a song goes by in some of its plays; the greatest of several is shown."""
+
+    day: date
+    plays: int
+    title: str
+    artist: str
+
+
+class Totals(NamedTuple):
+    """The measures of one song, artist or country; in open time charted plays are counted ones."""
+
+    charted_plays: int
+    counted_plays: int
+    plays: int
+    ms_played: int
+    names: Names | None = None
+
+    def plus(self, other: "Totals") -> "Totals":
+        """Add the measures of another part of the range."""
+        return Totals(
+            self.charted_plays + other.charted_plays,
+            self.counted_plays + other.counted_plays,
+            self.plays + other.plays,
+            self.ms_played + other.ms_played,
+            max(filter(None, (self.names, other.names)), default=None),
+        )
+
+
+def plan_range(begin: int, end: int, *, boundary: int, grain_ms: int) -> Plan:
+    """Divide [begin, end) between the layers.
+
+    Raises:
+        MisuseError: an edge lies inside a window, or inside a day older than gold's windows.
+    """
+    if begin >= end:
+        what = f"The range from {format_time(begin)} to {format_time(end)} is empty."
+        raise MisuseError(what, "Let it end after its beginning.")
+    for edge in (begin, end):
+        _refuse_edge(edge, boundary, grain_ms)
+    owned = min(max(boundary, begin), end)
+    first_day, last_day = -floor_to(-begin, DAY_MS), floor_to(owned, DAY_MS)
+    days = (first_day, last_day) if first_day < last_day else None
+    beside = [(begin, first_day), (last_day, owned)] if days else [(begin, owned)]
+    return Plan(
+        days=days,
+        windows=tuple((since, until) for since, until in beside if since < until),
+        speed=(owned, end) if owned < end else None,
+    )
+
+
+def windows_kept_from(boundary: int) -> int:
+    """Give where gold's windows begin: the midnight before the one at or below the boundary."""
+    return floor_to(boundary, DAY_MS) - DAY_MS
+
+
+def merge_totals(parts: Iterable[Mapping[str, Totals]]) -> dict[str, Totals]:
+    """Add up what each part of a range says of each key."""
+    merged: dict[str, Totals] = {}
+    for part in parts:
+        if not merged:
+            merged = dict(part)
+            continue
+        for key, totals in part.items():
+            known = merged.get(key)
+            merged[key] = totals if known is None else known.plus(totals)
+    return merged
+
+
+def rank(totals: Mapping[str, Totals], limit: int) -> list[tuple[str, Totals]]:
+    """Order by charted, counted and all plays, then time heard, then the key; give the first."""
+    return heapq.nsmallest(limit, totals.items(), key=_place)
+
+
+def estimate_listeners(sketches: Iterable[bytes]) -> int:
+    """Unite sketches and estimate how many listeners they saw; Spark's bytes are ours."""
+    union = hll_union(SKETCH_LG_K)
+    for sketch in sketches:
+        union.update(hll_sketch.deserialize(sketch))
+    return round(union.get_estimate())
+
+
+def _place(entry: tuple[str, Totals]) -> tuple[int, int, int, int, str]:
+    key, totals = entry
+    measures = totals[:4]
+    return -measures[0], -measures[1], -measures[2], -measures[3], key
+
+
+def _refuse_edge(edge: int, boundary: int, grain_ms: int) -> None:
+    if edge % grain_ms:
+        nearest = floor_to(edge + grain_ms // 2, grain_ms)
+        what = f"{format_time(edge)} lies inside a window of {format_duration(grain_ms)}."
+        raise MisuseError(what, f"The nearest edge is {format_time(nearest)}.")
+    if edge % DAY_MS and edge < windows_kept_from(boundary):
+        nearest = floor_to(edge + DAY_MS // 2, DAY_MS)
+        what = f"{format_time(edge)} lies inside a day of which only the whole is kept."
+        raise MisuseError(what, f"The nearest midnight is {format_time(nearest)}.")
