@@ -3,7 +3,7 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -65,7 +65,7 @@ def pyspark_jars() -> Path:
 
 def download_jars(
     jars: Sequence[Jar], folder: Path, mirror: str, *, patience_ms: int = _PATIENCE_MS
-) -> Iterator[tuple[Jar, Path]]:
+) -> Generator[tuple[Jar, Path], None, None]:
     """Download each jar by itself into a folder, and give it as soon as it is there.
 
     The caller checks the hashes, and removes what Ivy leaves in the folder.
@@ -93,23 +93,25 @@ def download_jars(
     ]
     waiting = {(jar.organisation, jar.module, jar.revision): jar for jar in jars}
     reasons = []
-    ivy = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
-    )
-    try:
-        assert ivy.stdout is not None  # noqa: S101 - a pipe was asked for
-        for raw in ivy.stdout:
-            line = raw.decode(errors="replace").strip()
-            if done := _DONE.search(line):
-                jar = waiting.pop((done[1], done[2], done[3]))
-                yield jar, folder / "files" / f"{jar.module}-{jar.revision}.jar"
-            elif _TROUBLE.search(line):
-                reasons.append(line)
-        if ivy.wait() or waiting:
-            raise _not_fetched(next(iter(waiting.values()), jars[0]), len(waiting), reasons)
-    finally:
-        ivy.kill()
-        ivy.wait()
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as ivy:
+        try:
+            for line in ivy.stdout or ():
+                if done := _DONE.search(line):
+                    jar = waiting.pop((done[1], done[2], done[3]))
+                    yield jar, folder / "files" / f"{jar.module}-{jar.revision}.jar"
+                elif _TROUBLE.search(line):
+                    reasons.append(line.strip())
+            if ivy.wait() or waiting:
+                raise _not_fetched(next(iter(waiting.values()), jars[0]), len(waiting), reasons)
+        finally:
+            ivy.kill()
 
 
 def proxy_options() -> list[str]:

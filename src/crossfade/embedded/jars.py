@@ -1,8 +1,10 @@
 """The per-user cache of jars: nothing is used, and nothing enters, whose SHA-256 is not locked."""
 
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -108,17 +110,25 @@ def can_fetch(mirror: str = "") -> bool:
 
 
 def _fetch(wanted: list[Jar], cache: Path, mirror: str, on_progress: OnProgress | None) -> None:
-    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache / "jars") as staging:
-        fetched = download_jars(wanted, Path(staging), mirror)
+    for left_by_a_killed_fetch in (cache / "jars").glob(".fetch-*"):
+        shutil.rmtree(left_by_a_killed_fetch)
+    with (
+        tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache / "jars") as staging,
+        closing(download_jars(wanted, Path(staging), mirror)) as fetched,
+    ):
         for done, (jar, draft) in enumerate(fetched, start=1):
-            if _hash(draft) != jar.sha256:
-                what = f"The jar {jar.coordinates} that came does not have its locked SHA-256."
-                cure = "It was thrown away. Try again; if it stays so, distrust the mirror."
-                raise MachineError(what, cure)
-            jar.path(cache).parent.mkdir(exist_ok=True)
-            draft.replace(jar.path(cache))
+            _admit(jar, draft, cache)
             if on_progress is not None:
                 on_progress(jar, done, len(wanted))
+
+
+def _admit(jar: Jar, draft: Path, cache: Path) -> None:
+    if _hash(draft) != jar.sha256:
+        what = f"The jar {jar.coordinates} that came does not have its locked SHA-256."
+        cure = "It was thrown away. Try again; if it stays so, distrust the mirror."
+        raise MachineError(what, cure)
+    jar.path(cache).parent.mkdir(exist_ok=True)
+    draft.replace(jar.path(cache))
 
 
 def _judge(jar: Jar, stamp: _Stamp | None) -> JarState:

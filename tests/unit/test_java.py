@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import pytest
+
+from crossfade.embedded.java import find_java
+from crossfade.errors import MachineError
+
+
+def a_java(folder: Path, version: str, *, exit_code: int = 0) -> Path:
+    """Put a `java` into a folder that says what the real one says on standard error."""
+    executable = folder / "bin" / "java"
+    executable.parent.mkdir(parents=True)
+    home = f"    java.home = {folder}"
+    executable.write_text(
+        "#!/bin/sh\n"
+        f"printf '%s\\n' 'Property settings:' '{home}' 'openjdk version \"{version}\"' >&2\n"
+        f"exit {exit_code}\n"
+    )
+    executable.chmod(0o755)
+    return executable
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """Give a machine without any Java."""
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    return monkeypatch
+
+
+def test_java_home_comes_before_the_path(machine: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    a_java(tmp_path / "21", "21.0.8")
+    on_path = a_java(tmp_path / "17", "17.0.15")
+    machine.setenv("PATH", str(on_path.parent))
+    machine.setenv("JAVA_HOME", str(tmp_path / "21"))
+    java = find_java()
+    assert (java.version, java.home) == (21, tmp_path / "21")
+
+
+def test_a_java_behind_links_tells_its_own_home(
+    machine: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real = a_java(tmp_path / "jvm", "17.0.15")
+    link = tmp_path / "usr" / "java"
+    link.parent.mkdir()
+    link.symlink_to(real)
+    machine.setenv("PATH", str(link.parent))
+    assert (find_java().home, find_java().executable) == (tmp_path / "jvm", real)
+
+
+def test_an_old_java_home_gives_way_to_a_new_one_on_the_path(
+    machine: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    a_java(tmp_path / "11", "11.0.2")
+    machine.setenv("JAVA_HOME", str(tmp_path / "11"))
+    machine.setenv("PATH", str(a_java(tmp_path / "25", "25").parent))
+    assert find_java().version == 25
+
+
+def test_no_java_is_one_line_with_the_cure(machine: pytest.MonkeyPatch) -> None:
+    with pytest.raises(MachineError) as refusal:
+        find_java()
+    line = str(refusal.value)
+    assert "needs Java 17 or later; there is none" in line
+    assert "apt install" in line
+    assert "dnf install" in line
+    assert "brew install" in line
+    assert "JAVA_HOME" in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(("version", "shown"), [("11.0.2", "Java 11"), ("1.8.0_392", "Java 8")])
+def test_a_java_that_is_too_old_is_named_with_the_cure(
+    machine: pytest.MonkeyPatch, tmp_path: Path, version: str, shown: str
+) -> None:
+    old = a_java(tmp_path / "old", version)
+    machine.setenv("PATH", str(old.parent))
+    with pytest.raises(MachineError, match="apt install openjdk-17-jre-headless") as refusal:
+        find_java()
+    assert f"PATH has {shown} ({old})" in str(refusal.value)
+
+
+def test_a_java_that_does_not_work_is_no_java(machine: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stub = a_java(tmp_path / "stub", "17", exit_code=1)
+    machine.setenv("PATH", str(stub.parent))
+    machine.setenv("JAVA_HOME", str(tmp_path / "gone"))
+    with pytest.raises(MachineError, match=r"JAVA_HOME has no working Java .*PATH has no working"):
+        find_java()

@@ -1,0 +1,20 @@
+from pathlib import Path
+
+import pytest
+
+from crossfade.embedded.room import free_bytes, require_room
+from crossfade.errors import MachineError
+
+
+def test_a_full_disk_is_one_line_with_the_cure(tmp_path: Path) -> None:
+    with pytest.raises(MachineError) as refusal:
+        require_room(tmp_path, least=free_bytes(tmp_path) * 2)
+    line = str(refusal.value)
+    assert f"The disk of {tmp_path} has " in line
+    assert "Make room" in line
+    assert "--data" in line
+    assert "\n" not in line
+
+
+def test_the_room_of_a_folder_that_is_yet_to_be_made_is_its_disks(tmp_path: Path) -> None:
+    require_room(tmp_path / "not" / "yet" / "there", least=1)
