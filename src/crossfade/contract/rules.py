@@ -14,6 +14,12 @@ from crossfade.contract.text import has_control, normalise
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _IS_EVENT_ID = re.compile(EVENT_ID.strip("^$")).fullmatch
 
+_MEANINGS: dict[str, Callable[[str], bool]] = {
+    "event_id": lambda event_id: _IS_EVENT_ID(event_id) is not None,
+    "user_id": lambda user_id: _EMAIL.search(user_id) is None,
+    "country": COUNTRIES.__contains__,
+}
+
 _NULL, _EMPTY = b"null", b'""'
 _REASONS_OF_TEXTS = (Reason.TEXT_INVALID, Reason.COUNTRY_INVALID)
 """Optional fields with these reasons may be empty, which means absent."""
@@ -80,11 +86,8 @@ class FieldRule(NamedTuple):
             return field if field in DEVICES else UNKNOWN_DEVICE
         if self.name == "artists":
             return tuple(self._judge_artist(artist) for artist in field)
-        if (
-            (self.name == "event_id" and _IS_EVENT_ID(field) is None)
-            or (self.name == "user_id" and _EMAIL.search(field) is not None)
-            or (self.name == "country" and field not in COUNTRIES)
-        ):
+        obeys = _MEANINGS.get(self.name)
+        if obeys is not None and not obeys(field):
             raise self.broken()
         return field
 
