@@ -15,8 +15,8 @@ _COMMANDS = (
     ("up", "up", "up"),
     ("generate", "generate", "generate"),
     ("import", "imports", "import_plays"),
-    ("archive", "archive", "archive"),
-    ("speed", "speed", "speed"),
+    ("archive", "streams", "archive"),
+    ("speed", "streams", "speed"),
     ("batch", "batch", "batch"),
     ("serve", "serve", "serve"),
     ("trending", "trending", "trending"),
@@ -29,6 +29,9 @@ _COMMANDS = (
     ("reset", "reset", "reset"),
 )
 """Name, module and function of each command; modules load what is heavy only when called."""
+
+_HIDDEN = (("streams", "streams", "streams"),)
+"""Commands that only the supervisor needs."""
 
 _GROUPS = (("lake", "lake"), ("jars", "jars"))
 """Name and module of each group of commands; the module's `app` holds them."""
@@ -68,6 +71,9 @@ def _register() -> None:
     for name, module, function in _COMMANDS:
         command = getattr(importlib.import_module(f"crossfade.cli.{module}"), function)
         app.command(name)(command)
+    for name, module, function in _HIDDEN:
+        command = getattr(importlib.import_module(f"crossfade.cli.{module}"), function)
+        app.command(name, hidden=True)(command)
     for name, module in _GROUPS:
         app.add_typer(importlib.import_module(f"crossfade.cli.{module}").app, name=name)
 

@@ -13,7 +13,8 @@ from crossfade.embedded.broker import Broker
 from crossfade.embedded.child import ChildSpec
 from crossfade.embedded.jars import require_jars
 from crossfade.embedded.ports import describe_holder, find_free_ports, is_free
-from crossfade.embedded.supervisor import StopRequest, Supervisor
+from crossfade.embedded.stop_request import StopRequest
+from crossfade.embedded.supervisor import Supervisor
 from crossfade.errors import MachineError
 from crossfade.folder import DataFolder, StackAddresses, write_stack
 from crossfade.kafka import KafkaAddress, create_topics

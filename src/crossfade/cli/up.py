@@ -11,7 +11,7 @@ from crossfade.cli.options import DataOption
 from crossfade.cli.stack import Stack, is_answering, prepare_stack
 from crossfade.config import load_settings
 from crossfade.embedded.hold import hold_folder
-from crossfade.embedded.supervisor import StopRequest, stop_on_signals
+from crossfade.embedded.stop_request import StopRequest, stop_on_signals
 from crossfade.folder import open_folder
 
 _POLL_S = 0.2

@@ -1,6 +1,8 @@
 """The one Python step of a Spark job: judge Kafka records with the contract's own decoder."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -39,6 +41,7 @@ def decode_plays(
     records: DataFrame,
     fields: tuple[str, ...],
     *,
+    mark_repeats: bool = False,
     keep_rejected_bytes: bool = False,
     hash_payload: bool = False,
 ) -> DataFrame:
@@ -49,87 +52,113 @@ def decode_plays(
 
     Returns:
         `partition`, `offset`, `log_time` as they came; `reason`, NULL for an accepted record;
-        `is_repeat`, true for an accepted record whose identity came before in the same task;
-        `event_time` (timestamp) and the asked `fields`, NULL for a rejected record; and, if asked,
-        `value`: a rejected record's bytes, and `payload_hash`: a hash of every record's bytes.
+        `is_repeat`, if asked: true for an accepted record whose identity came before in the same
+        task; `event_time` (timestamp) and the asked `fields`, NULL for a rejected record; and, if
+        asked, `value`: a rejected record's bytes, and `payload_hash`: a hash of every one's bytes.
     """
-    columns = [f"{name} {FIELD_TYPES[name]}" for name in fields]
-    if keep_rejected_bytes:
-        columns.append("value BINARY")
     hashed = ["payload_hash"] if hash_payload else []
+    as_came = (*_POSITION, *hashed)
     schema = ", ".join(
         [
             "`partition` INT, `offset` BIGINT, log_time TIMESTAMP",
             *[f"{name} BIGINT" for name in hashed],
             "reason STRING, is_repeat BOOLEAN, event_ms BIGINT",
-            *columns,
+            *[f"{name} {FIELD_TYPES[name]}" for name in fields],
+            *(["value BINARY"] if keep_rejected_bytes else []),
         ]
     )
-    as_came = (*_POSITION, *hashed)
+    judge = _Judge(fields, as_came, mark_repeats, keep_rejected_bytes)
     judged = (
         records.withColumns({name: F.xxhash64("value") for name in hashed})
         .select(*as_came, "timestamp_type", "value")
-        .mapInArrow(_judge(fields, as_came, keep_rejected_bytes=keep_rejected_bytes), schema)
+        .mapInArrow(judge, schema)
     )
-    kept = [*fields, *(["value"] if keep_rejected_bytes else [])]
     return judged.select(
         *as_came,
         "reason",
-        "is_repeat",
+        *(["is_repeat"] if mark_repeats else []),
         F.timestamp_millis("event_ms").alias("event_time"),
-        *kept,
+        *fields,
+        *(["value"] if keep_rejected_bytes else []),
     )
 
 
-def _judge(
-    fields: tuple[str, ...], as_came: tuple[str, ...], *, keep_rejected_bytes: bool
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def judge(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """What a task does with its batches; made on the driver and sent to the workers."""
+
+    fields: tuple[str, ...]
+    as_came: tuple[str, ...]
+    mark_repeats: bool
+    keep_rejected_bytes: bool
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         seen: set[tuple[str, str, int]] = set()
         for batch in batches:
-            columns = [batch.column(name) for name in as_came]
-            judged = _judge_batch(batch, fields, seen, keep_rejected_bytes=keep_rejected_bytes)
-            yield pa.RecordBatch.from_arrays(
-                [*columns, *judged.values()], names=[*as_came, *judged]
+            columns = {name: batch.column(name) for name in self.as_came}
+            columns |= self._judge(batch, seen)
+            yield pa.RecordBatch.from_pydict(columns)
+
+    def _judge(self, batch: pa.RecordBatch, seen: set[tuple[str, str, int]]) -> dict[str, pa.Array]:
+        values = batch.column("value").to_pylist()
+        verdicts = [
+            decode_play(value, log_time if kind == LOG_APPEND_TIME else None)
+            for value, log_time, kind in zip(
+                values,
+                _milliseconds(batch),
+                batch.column("timestamp_type").to_pylist(),
+                strict=True,
             )
+        ]
+        is_rejected = [isinstance(verdict, Rejection) for verdict in verdicts]
+        plays: list[Any] = verdicts
+        if any(is_rejected):
+            reasons = [
+                str(verdict.reason) if isinstance(verdict, Rejection) else None
+                for verdict in verdicts
+            ]
+            kept = [
+                value if rejected else None
+                for value, rejected in zip(values, is_rejected, strict=True)
+            ]
+            plays = [
+                _NO_PLAY if isinstance(verdict, Rejection) else verdict for verdict in verdicts
+            ]
+        else:
+            reasons = kept = [None] * len(values)
+        judged = {
+            "reason": pa.array(reasons, pa.string()),
+            "is_repeat": self._repeats(plays, seen),
+            "event_ms": pa.array([play.event_time for play in plays], pa.int64()),
+        }
+        for name in self.fields:
+            column = [getattr(play, name) for play in plays]
+            judged[name] = pa.array(column, _ARROW_TYPES[FIELD_TYPES[name]])
+        if self.keep_rejected_bytes:
+            judged["value"] = pa.array(kept, pa.binary())
+        return judged
 
-    return judge
+    def _repeats(self, plays: list[Any], seen: set[tuple[str, str, int]]) -> pa.Array:
+        if not self.mark_repeats:
+            return pa.repeat(pa.scalar(False), len(plays))
+        repeats = []
+        for play in plays:
+            identity = play.identity
+            repeats.append(identity is not None and identity in seen)
+            seen.add(identity)
+        return pa.array(repeats, pa.bool_())
 
 
-def _judge_batch(
-    batch: pa.RecordBatch,
-    fields: tuple[str, ...],
-    seen: set[tuple[str, str, int]],
-    *,
-    keep_rejected_bytes: bool,
-) -> dict[str, pa.Array]:
-    values = batch.column("value").to_pylist()
-    log_times = batch.column("log_time").cast(pa.timestamp("ms", tz="UTC")).cast(pa.int64())
-    is_append = batch.column("timestamp_type").to_pylist()
-    plays, reasons, repeats = [], [], []
-    for value, log_time, kind in zip(values, log_times.to_pylist(), is_append, strict=True):
-        verdict = decode_play(value, log_time if kind == LOG_APPEND_TIME else None)
-        if isinstance(verdict, Rejection):
-            plays.append(None)
-            reasons.append(str(verdict.reason))
-            repeats.append(False)
-            continue
-        identity = verdict.identity
-        plays.append(verdict)
-        reasons.append(None)
-        repeats.append(identity in seen)
-        seen.add(identity)
-    judged = {
-        "reason": pa.array(reasons, pa.string()),
-        "is_repeat": pa.array(repeats, pa.bool_()),
-        "event_ms": _column(plays, "event_time", pa.int64()),
-    }
-    judged |= {name: _column(plays, name, _ARROW_TYPES[FIELD_TYPES[name]]) for name in fields}
-    if keep_rejected_bytes:
-        kept = [value if reason else None for value, reason in zip(values, reasons, strict=True)]
-        judged["value"] = pa.array(kept, pa.binary())
-    return judged
+class _NoPlay:
+    """Stands for a rejected record: every field of it is NULL."""
+
+    def __getattr__(self, name: str) -> None:
+        return None
 
 
-def _column(plays: list[object | None], name: str, kind: pa.DataType) -> pa.Array:
-    return pa.array([None if play is None else getattr(play, name) for play in plays], kind)
+_NO_PLAY = _NoPlay()
+
+
+def _milliseconds(batch: pa.RecordBatch) -> list[int]:
+    times = batch.column("log_time").cast(pa.timestamp("ms", tz="UTC"))
+    return times.cast(pa.int64()).to_pylist()

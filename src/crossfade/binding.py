@@ -1,0 +1,112 @@
+"""What ties a streaming query's checkpoint to what it reads and writes.
+
+Spark itself does not notice that a topic was deleted and made anew, or that an output was
+replaced under its checkpoint: it would lose records in silence. A binding file beside the
+checkpoint names both sides; a start that finds one half missing or another one refuses.
+"""
+
+import uuid
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from crossfade.errors import LakeError
+from crossfade.folder import DataFolder, write_atomically
+
+
+class ArchiveBinding(msgspec.Struct, frozen=True):
+    """The archive's: which topic it reads from which offsets, and which table it writes."""
+
+    topic_id: str
+    table_id: str
+    first_offsets: dict[int, int]
+
+
+class SpeedBinding(msgspec.Struct, frozen=True):
+    """Speed's: its generation (the id of its checkpoint) and epoch (a number a driver start)."""
+
+    topic_id: str
+    generation: str
+    epoch: int
+
+
+_Binding = TypeVar("_Binding", ArchiveBinding, SpeedBinding)
+
+
+def read_archive_binding(folder: DataFolder) -> ArchiveBinding | None:
+    """Read what the archive is bound to; None before its first start."""
+    return _read(_path(folder, "archive"), ArchiveBinding)
+
+
+def bind_archive(
+    folder: DataFolder, found: ArchiveBinding, *, has_data: bool, query: str = "archive"
+) -> ArchiveBinding:
+    """Check that the archive's halves belong together, binding them at the first start.
+
+    Args:
+        folder: the data folder.
+        found: the topic and table as they are now; its offsets are taken at the first start only.
+        has_data: whether the table holds any record.
+        query: the name of the query, and of its checkpoint.
+
+    Raises:
+        LakeError: a half is missing or is another one than the bound.
+    """
+    path = _path(folder, query)
+    checkpoint = folder.checkpoints / query
+    has_checkpoint = (checkpoint / "metadata").exists()
+    bound = _read(path, ArchiveBinding)
+    if bound is None:
+        if has_data or has_checkpoint:
+            what = f"{path} is missing beside a {query} that has run."
+            raise LakeError(what, "Restore it from a backup, or start a new data folder.")
+        write_atomically(path, msgspec.json.encode(found))
+        return found
+    if bound.table_id != found.table_id:
+        what = f"The table of the {query} is not the one that its checkpoint belongs to."
+        raise LakeError(what, f"Restore both from one backup, or remove both: {checkpoint}.")
+    if has_data and not has_checkpoint:
+        what = f"The checkpoint {checkpoint} is gone, but its table has records."
+        raise LakeError(what, "Restore it from a backup: without it records would be repeated.")
+    _refuse_other_topic(bound.topic_id, found.topic_id, query)
+    return bound
+
+
+def bind_speed(folder: DataFolder, topic_id: str) -> SpeedBinding:
+    """Give this driver start its generation and epoch; the caller holds speed's lock.
+
+    A checkpoint that is gone is a new generation: readers keep the old one until the new one has
+    caught up with it.
+
+    Raises:
+        LakeError: the checkpoint belongs to a topic that was deleted and made anew.
+    """
+    path = _path(folder, "speed")
+    bound = _read(path, SpeedBinding)
+    if bound is None or not (folder.checkpoints / "speed" / "metadata").exists():
+        bound = SpeedBinding(topic_id=topic_id, generation=uuid.uuid4().hex[:12], epoch=0)
+    _refuse_other_topic(bound.topic_id, topic_id, "speed")
+    bound = msgspec.structs.replace(bound, epoch=bound.epoch + 1)
+    write_atomically(path, msgspec.json.encode(bound))
+    return bound
+
+
+def _refuse_other_topic(bound: str, found: str, query: str) -> None:
+    if bound != found:
+        what = f"The topic that the {query} has read (id {bound}) was deleted and made anew."
+        raise LakeError(what, "Its offsets mean other records now. Start a new data folder.")
+
+
+def _path(folder: DataFolder, query: str) -> Path:
+    return folder.checkpoints / f"{query}.binding.json"
+
+
+def _read(path: Path, kind: type[_Binding]) -> _Binding | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as error:
+        what = f"Cannot read {path}: {error}."
+        raise LakeError(what, "Restore it from a backup.") from None

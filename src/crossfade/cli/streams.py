@@ -1,0 +1,60 @@
+"""The streaming stages: `crossfade archive`, `crossfade speed`, and both in one driver."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from crossfade.cli.options import DataOption
+from crossfade.config import load_settings
+from crossfade.folder import open_folder, read_stack
+from crossfade.kafka import address_from, create_topics
+
+ParquetOption = Annotated[
+    bool,
+    typer.Option("--parquet", help="Write the classic Parquet lake (DIR/datalake/song_plays) too."),
+]
+
+
+def archive(data: DataOption = None, *, parquet: ParquetOption = False) -> None:
+    """Run the archive: every Kafka record into bronze, byte for byte, exactly once.
+
+    One driver a data folder. SIGTERM or Ctrl-C drains it first.
+
+    Example:
+        CROSSFADE_BOOTSTRAP=kafka:29092 crossfade archive --data /lake
+    """
+    _run(data, ("archive", "classic") if parquet else ("archive",))
+
+
+def speed(data: DataOption = None) -> None:
+    """Run the speed layer: what is trending now, as absolute values by window.
+
+    One driver a data folder. SIGTERM or Ctrl-C drains it first.
+
+    Example:
+        CROSSFADE_BOOTSTRAP=kafka:29092 crossfade speed --data /lake
+    """
+    _run(data, ("speed",))
+
+
+def streams(data: DataOption = None) -> None:
+    """Run archive and speed in one driver, as the stack on one machine does.
+
+    Example:
+        CROSSFADE_BOOTSTRAP=127.0.0.1:9092 crossfade streams --data data
+    """
+    _run(data, ("archive", "speed"))
+
+
+def _run(data: DataOption, names: Sequence[str]) -> None:
+    from crossfade.embedded.stop_request import stop_on_signals
+    from crossfade.processing.driver import run_queries
+
+    settings = load_settings(data=data)
+    folder = open_folder(settings)
+    stack = read_stack(folder)
+    address = address_from(settings, stack.bootstrap if stack else "")
+    with stop_on_signals() as request:
+        create_topics(address, settings)
+        run_queries(folder, settings, address, request.asked, names=names)
