@@ -8,6 +8,7 @@ import duckdb
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
+from crossfade.contract.boundary import NO_BOUNDARY as NO_BOUNDARY
 from crossfade.errors import LakeError
 
 
@@ -111,9 +112,6 @@ BATCH_TABLES = (
 """The tables that a run of batch writes and pins; gold/run itself is the publication."""
 
 TABLES = {table.name: table for table in (BRONZE_SONG_PLAYS, *BATCH_TABLES, GOLD_RUN, OPS_HANDOVER)}
-
-NO_BOUNDARY = -(2**53)
-"""C_0: the boundary before any window was handed over, minus infinity for practical purposes."""
 
 
 @dataclass(frozen=True, slots=True)

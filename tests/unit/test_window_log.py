@@ -1,0 +1,105 @@
+"""The records of `plays-by-window`, byte for byte as Spark and the driver write them."""
+
+import base64
+
+import msgspec
+import pytest
+
+from crossfade.window_log import (
+    Grain,
+    Marker,
+    WindowKey,
+    WindowRow,
+    WindowValue,
+    decode_record,
+    encode_probe_key,
+)
+
+KEY = b'{"g":"g1","e":3,"w":1559390400000,"c":"SE","s":"s1","t":"T","a":"A","al":"L","ge":"G"}'
+VALUE = b'{"b":7,"p":5,"n":4,"m":90000,"l":"' + base64.b64encode(b"\x01\x02") + b'"}'
+MARKER = Marker(
+    generation="g1",
+    epoch=3,
+    batch=7,
+    end_offsets={0: 12, 3: 40},
+    sent_at=1_559_390_401_000,
+    accepted=50,
+    late=2,
+    repeats=1,
+    rejected=3,
+    dropped=0,
+    watermark=None,
+)
+
+
+def test_a_row_as_spark_writes_it_is_read() -> None:
+    row = decode_record(KEY, VALUE)
+
+    assert isinstance(row, WindowRow)
+    assert row.key.generation == "g1"
+    assert (row.key.epoch, row.key.window_start_ms) == (3, 1_559_390_400_000)
+    assert row.key.grain == Grain("SE", "s1", "T", "A", "L", "G")
+    assert row.value == WindowValue(7, 5, 4, 90_000, b"\x01\x02")
+
+
+def test_an_album_or_genre_that_is_null_is_absent_from_the_key() -> None:
+    short = b'{"g":"g1","e":3,"w":0,"c":"ZZ","s":"s1","t":"T","a":"A"}'
+
+    row = decode_record(short, VALUE)
+
+    assert isinstance(row, WindowRow)
+    assert row.key.grain == Grain("ZZ", "s1", "T", "A", None, None)
+    assert msgspec.json.encode(row.key) == short
+
+
+def test_a_key_is_written_as_spark_writes_it_so_that_compaction_sees_one_key() -> None:
+    key = WindowKey("g1", 3, 1_559_390_400_000, "SE", "s1", "T", "A", "L", "G")
+
+    assert msgspec.json.encode(key) == KEY
+
+
+def test_a_marker_is_read_back() -> None:
+    assert decode_record(MARKER.encode_key(), MARKER.encode()) == MARKER
+
+
+def test_a_markers_key_holds_its_batch_so_that_compaction_keeps_each() -> None:
+    later = msgspec.structs.replace(MARKER, batch=8)
+
+    assert MARKER.encode_key() == b'{"marker":true,"g":"g1","e":3,"b":7}'
+    assert later.encode_key() != MARKER.encode_key()
+
+
+def test_a_markers_value_has_the_fields_that_the_topic_promises() -> None:
+    assert msgspec.json.decode(MARKER.encode()) == {
+        "g": "g1",
+        "e": 3,
+        "b": 7,
+        "end_offsets": {"0": 12, "3": 40},
+        "sent_at": 1_559_390_401_000,
+        "accepted": 50,
+        "late": 2,
+        "repeats": 1,
+        "rejected": 3,
+        "dropped": 0,
+        "watermark": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (encode_probe_key("4f6c"), b"{}"),
+        (KEY, None),
+        (None, VALUE),
+        (b"", b""),
+        (b"not json", VALUE),
+        (KEY, b'{"b":7}'),
+        (b'{"marker":true,"g":"g1","e":3,"b":7}', b"[]"),
+        (KEY, VALUE.replace(b"5", b'"5"')),
+    ],
+    ids=["probe", "tombstone", "no key", "empty", "text", "short", "odd marker", "wrong type"],
+)
+def test_probes_tombstones_and_foreign_records_are_passed_over(
+    key: bytes | None, value: bytes | None
+) -> None:
+    assert decode_record(key, value) is None
