@@ -10,6 +10,7 @@ from crossfade.kafka import KafkaAddress, open_reader
 
 _CHUNK = 20_000
 _GIVE_UP_MS = 30 * SECOND_MS
+_WAIT_S = 0.1
 
 
 def read_topic(
@@ -42,7 +43,7 @@ def read_topic(
 
 def _consume(reader: Consumer, topic: str) -> list[Message]:
     try:
-        return [one for one in reader.consume(_CHUNK, 1.0) if one.error() is None]
+        return [one for one in reader.consume(_CHUNK, _WAIT_S) if one.error() is None]
     except KafkaException as error:
         what = f"Kafka does not give {topic}: {error.args[0].str()}."
         raise BrokerError(what, 'Start it, or see "crossfade status".') from None
