@@ -1,0 +1,192 @@
+"""One run of the demo: the stack, the year, the audience, the show and the proof, in order."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from crossfade.cli.api import fetch_answer
+from crossfade.cli.show import View, draw
+from crossfade.cli.stack import Stack, prepare_stack
+from crossfade.cli.summary import Summary, draw_summary
+from crossfade.clock import SECOND_MS, now_ms
+from crossfade.config import Settings
+from crossfade.embedded.hold import hold_folder
+from crossfade.embedded.stop_request import StopRequest, stop_on_signals
+from crossfade.errors import CrossfadeError, StackError
+from crossfade.folder import open_folder
+from crossfade.generator.options import Report, SimulationOptions
+from crossfade.generator.produce import simulate
+from crossfade.generator.sinks import KafkaSink
+from crossfade.ingest.importing import ImportFormat, import_files, reader_of
+from crossfade.ingest.sample import sample_year_path
+from crossfade.kafka import SONG_PLAYS, read_end_offsets
+from crossfade.lake import read_newest_run
+from crossfade.proof.reconcile import reconcile
+
+_TICK_S = 0.5
+_START_WITHIN_MS = 180 * SECOND_MS
+_HANDOVER_WITHIN_MS = 90 * SECOND_MS
+
+
+def run_demo(settings: Settings, *, total_ms: int, rate: int) -> bool:
+    """Run everything and tell whether the proof holds; nothing is left running after it."""
+    folder = open_folder(settings)
+    with stop_on_signals() as request, hold_folder(folder), ThreadPoolExecutor(4) as pool:
+        stack = prepare_stack(folder, settings)
+        view = View(folder.time_rules.grain_ms, total_ms)
+        screen = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+        show = _Show(stack, request, pool, view, screen)
+        try:
+            summary = show.play(rate)
+        finally:
+            show.close()
+    Console().print(draw_summary(summary))
+    return summary.proof.holds
+
+
+@dataclass
+class _Show:
+    """The demo's state: what runs in the background, and what is shown of it."""
+
+    stack: Stack
+    request: StopRequest
+    pool: ThreadPoolExecutor
+    view: View
+    live: Live
+    curtain: threading.Event = field(default_factory=threading.Event)
+    stop: StopRequest = field(default_factory=StopRequest)
+    running: list[Future[object]] = field(default_factory=list)
+    _simulated: int = 0
+
+    def play(self, rate: int) -> Summary:
+        """Go through the steps, drawing all the while."""
+        began = time.monotonic()
+        with self.live:
+            self._start(self.stack.supervise, self.stop)
+            self._show_until("starting Kafka", self._kafka_answers, _START_WITHIN_MS)
+            self._start(self._import_year)
+            self._start(self._simulate, rate)
+            self._show_until("starting Spark", lambda: bool(self.view.trending), _START_WITHIN_MS)
+            first_window_s = time.monotonic() - began
+            self.view.began_ms = now_ms()
+            self._show_until("live", self._is_over, self.view.total_ms + _START_WITHIN_MS)
+            self.curtain.set()
+            target = now_ms() + self.view.grain_ms
+            self._show_until(
+                "the audience has gone home; batch takes over the last windows",
+                lambda: bool(self.view.runs) and self.view.runs[-1].boundary >= target,
+                _HANDOVER_WITHIN_MS,
+            )
+            return self._sum_up(first_window_s)
+
+    def close(self) -> None:
+        """End what runs in the background, whatever happened."""
+        self.curtain.set()
+        self.stop.asked.set()
+
+    def _sum_up(self, first_window_s: float) -> Summary:
+        self.view.step = "proving"
+        self._draw()
+        ask = self._ask
+        countries = [row["country"] for row in ask("geography", limit=4)["rows"]]
+        return Summary(
+            records=self.view.records,
+            imported=self.view.imported,
+            first_window_s=first_window_s,
+            runs=self.view.runs[-1].run if self.view.runs else 0,
+            week=ask("charts/songs", week="2019-06-28", limit=3)["rows"],
+            month=ask("charts/songs", month="2019-06", limit=3)["rows"],
+            artists=ask("charts/artists", month="2018-12", limit=3)["rows"],
+            countries={
+                country: ask("geography", country=country, limit=2)["rows"]
+                for country in countries
+                if country != "ZZ"
+            },
+            proof=reconcile(self.stack.folder, self.stack.address),
+        )
+
+    def _show_until(self, step: str, is_over: Callable[[], bool], within_ms: int) -> None:
+        """Draw twice a second until a condition holds.
+
+        Raises:
+            StackError: it did not hold in time, or somebody pressed Ctrl-C.
+            CrossfadeError: something in the background failed.
+        """
+        self.view.step = step
+        if not self.live.console.is_terminal:
+            sys.stderr.write(f"{step}\n")
+        deadline = now_ms() + within_ms
+        while not is_over():
+            self._refuse_failure()
+            if self.request.asked.is_set():
+                what = "Stopped before the proof."
+                raise StackError(what, "Nothing is left behind.")
+            if now_ms() > deadline:
+                what = f"Not done in {within_ms // SECOND_MS} s: {step}."
+                raise StackError(what, f"See the logs in {self.stack.folder.logs} (--keep).")
+            self._look()
+            self._draw()
+            time.sleep(_TICK_S)
+
+    def _look(self) -> None:
+        """Read what is shown: Kafka's offsets, the newest run, the trending songs."""
+        view = self.view
+        before, view.now_ms = view.now_ms, now_ms()
+        if not self._kafka_answers():
+            return
+        records = sum(read_end_offsets(self.stack.address, SONG_PLAYS).values())
+        simulated = records - view.imported
+        if before and view.imported:
+            new = simulated - self._simulated
+            view.rates.append(max(0.0, new * SECOND_MS / max(1, view.now_ms - before)))
+        self._simulated, view.records = simulated, records
+        run = read_newest_run(self.stack.folder.lake)
+        if run is not None and (not view.runs or view.runs[-1].run != run.run):
+            view.runs.append(run)
+        try:
+            answer = self._ask("trending", limit=10)
+        except CrossfadeError:
+            return
+        view.trending, view.complete, view.why = answer["rows"], answer["complete"], answer["why"]
+
+    def _import_year(self) -> None:
+        report = import_files(
+            [str(sample_year_path())],
+            reader_of(ImportFormat.SPOTIFY, user_id="listener"),
+            self.stack.address,
+            clock_slack_ms=self.stack.folder.time_rules.clock_slack_ms,
+        )
+        self.view.imported = report.accepted
+
+    def _simulate(self, rate: int) -> None:
+        options = SimulationOptions(rate=float(rate), report=Report.START)
+        simulate(KafkaSink(self.stack.address), options, until=self.curtain)
+
+    def _start(self, task: Callable[..., object], *arguments: object) -> None:
+        self.running.append(self.pool.submit(task, *arguments))
+
+    def _refuse_failure(self) -> None:
+        for task in self.running:
+            if task.done():
+                task.result()
+
+    def _kafka_answers(self) -> bool:
+        states = {child.name: child.state for child in self.stack.supervisor.state()}
+        return states.get("broker") == "running"
+
+    def _is_over(self) -> bool:
+        return now_ms() - self.view.began_ms >= self.view.total_ms
+
+    def _ask(self, path: str, **params: str | int) -> dict[str, Any]:
+        return fetch_answer(self.stack.api, path, **params)
+
+    def _draw(self) -> None:
+        if self.live.console.is_terminal:
+            self.live.update(draw(self.view), refresh=True)
