@@ -1,0 +1,187 @@
+"""The answers: trending, charts and geography, from both layers or from gold alone.
+
+Everybody who asks, the API and the command line alike, gets the same answer from here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crossfade.clock import format_time, utc_date
+from crossfade.contract.periods import Period
+from crossfade.contract.time_rules import TimeRules
+from crossfade.lake import NO_BOUNDARY
+from crossfade.serving.batch_rows import BatchRows
+from crossfade.serving.completeness import Moment, Progress, say_why_incomplete
+from crossfade.serving.merge import (
+    Names,
+    Plan,
+    Totals,
+    estimate_listeners,
+    merge_totals,
+    plan_range,
+    rank,
+)
+from crossfade.serving.ranges import AskedRange
+from crossfade.serving.rollup import By
+from crossfade.serving.snapshot import Snapshot
+from crossfade.serving.window_state import WindowState
+
+TRENDING_WINDOWS = 6
+"""Trending sums so many of the newest windows, the open one included."""
+
+MAX_LIMIT = 1_000
+"""The most rows that an answer has."""
+
+_MEASURES = ("charted_plays", "counted_plays", "plays", "ms_played")
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one request sees: one snapshot of batch, speed if it is read here, the present."""
+
+    snapshot: Snapshot
+    speed: WindowState | None
+    rules: TimeRules
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """One row to be: its place, key, measures and listeners."""
+
+    rank: int
+    key: str
+    totals: Totals
+    listeners: int | None
+
+
+def answer_trending(sight: Sight, *, limit: int = 50, country: str | None = None) -> Answer:
+    """Give the songs of the newest windows, the open one included."""
+    newest = sight.rules.window_start(sight.now)
+    begin = newest - (TRENDING_WINDOWS - 1) * sight.rules.grain_ms
+    asked = AskedRange(begin, newest + sight.rules.grain_ms)
+    return _answer(sight, asked, By.SONG, limit=limit, country=country)
+
+
+def answer_chart(
+    sight: Sight, by: By, asked: AskedRange, *, limit: int = 50, country: str | None = None
+) -> Answer:
+    """Give the most played songs or artists of a range; a closed period's as it was published."""
+    if asked.period is not None and country is None:
+        published = _read_published(sight, by, asked, asked.period, limit)
+        if published is not None:
+            return published
+    return _answer(sight, asked, by, limit=limit, country=country, is_chart=True)
+
+
+def answer_geography(
+    sight: Sight, asked: AskedRange, *, limit: int = 250, country: str | None = None
+) -> Answer:
+    """Give the countries by plays; of one country, its songs."""
+    by = By.COUNTRY if country is None else By.SONG
+    return _answer(sight, asked, by, limit=limit, country=country)
+
+
+def _answer(
+    sight: Sight,
+    asked: AskedRange,
+    by: By,
+    *,
+    limit: int,
+    country: str | None = None,
+    is_chart: bool = False,
+) -> Answer:
+    boundary = sight.snapshot.boundary
+    plan = plan_range(asked.begin, asked.end, boundary=boundary, grain_ms=sight.rules.grain_ms)
+    with BatchRows(sight.snapshot, plan) as batch:
+        ranked = _rank_rows(sight, plan, batch, by, limit=limit, country=country)
+    rows = [_to_row(by, one) for one in ranked if not is_chart or one.totals.charted_plays]
+    return _wrap(sight, asked, plan, rows)
+
+
+def _rank_rows(
+    sight: Sight, plan: Plan, batch: BatchRows, by: By, *, limit: int, country: str | None
+) -> list[_Ranked]:
+    speed = sight.speed if plan.speed is not None else None
+    ours = speed.roll_up(by, plan.speed, country) if speed and plan.speed else {}
+    theirs = batch.roll_up(by, country, limit=None if ours else limit)
+    top = rank(merge_totals((theirs, ours)), limit)
+    # A country's listeners of a song are not kept by batch, only those of the song.
+    are_kept = batch.is_empty or country is None or by is By.COUNTRY
+    sketches = batch.sketches(by, [key for key, _ in top]) if are_kept else {}
+    ranked = []
+    for place, (key, totals) in enumerate(top, 1):
+        seen = list(sketches.get(key, ()))
+        if speed and plan.speed:
+            seen += speed.sketches(by, key, plan.speed, country)
+            if by is By.SONG:
+                names = (totals.names, speed.name(key, plan.speed))
+                totals = totals._replace(names=max(filter(None, names), default=None))
+        ranked.append(_Ranked(place, key, totals, estimate_listeners(seen) if are_kept else None))
+    return ranked
+
+
+def _to_row(by: By, one: _Ranked) -> Answer:
+    names = one.totals.names or Names(utc_date(0), 0, "", "")
+    shown: Mapping[By, Mapping[str, str]] = {
+        By.SONG: {"song_id": one.key, "title": names.title, "artist": names.artist},
+        By.ARTIST: {"artist": one.key},
+        By.COUNTRY: {"country": one.key},
+    }
+    return {
+        "rank": one.rank,
+        **shown[by],
+        "charted_plays": one.totals.charted_plays,
+        "counted_plays": one.totals.counted_plays,
+        "plays": one.totals.plays,
+        "minutes": round(one.totals.ms_played / 60_000, 2),
+        "listeners": one.listeners,
+    }
+
+
+def _read_published(
+    sight: Sight, by: By, asked: AskedRange, period: Period, limit: int
+) -> Answer | None:
+    """Give a published chart; None if it is open, absent, or not long enough to tell."""
+    boundary = sight.snapshot.boundary
+    if boundary <= NO_BOUNDARY or not period.is_closed(utc_date(boundary)):
+        return None
+    plan = plan_range(asked.begin, asked.end, boundary=boundary, grain_ms=sight.rules.grain_ms)
+    with BatchRows(sight.snapshot, plan) as batch:
+        entries = batch.read_chart(f"{by}s", period, limit)
+    if len(entries) < limit:
+        return None
+    rows = []
+    for entry in entries:
+        names = Names(utc_date(0), 0, entry["title"] or "", entry["artist"])
+        totals = Totals(**{name: entry[name] for name in _MEASURES}, names=names)
+        rows.append(_to_row(by, _Ranked(entry["rank"], entry["id"], totals, entry["listeners"])))
+    return _wrap(sight, asked, plan, rows)
+
+
+def _wrap(sight: Sight, asked: AskedRange, plan: Plan, rows: Sequence[Answer]) -> Answer:
+    boundary = sight.snapshot.boundary
+    progress = sight.speed.progress(sight.now) if sight.speed is not None else None
+    why = say_why_incomplete(plan, progress, Moment(boundary, sight.now, sight.rules))
+    as_of = _find_as_of(sight, plan, progress)
+    return {
+        "rows": list(rows),
+        "from": format_time(asked.begin) if asked.begin else None,
+        "to": format_time(asked.end),
+        "boundary": format_time(boundary) if boundary > NO_BOUNDARY else None,
+        "as_of": format_time(as_of) if as_of is not None else None,
+        "complete": not why,
+        "why": why,
+        "provisional": plan.is_provisional,
+    }
+
+
+def _find_as_of(sight: Sight, plan: Plan, progress: Progress | None) -> int | None:
+    """Give how fresh an answer is: of speed's newest marker, else of batch's publication."""
+    if plan.speed is not None and progress is not None and progress.sent_at is not None:
+        return progress.sent_at
+    run = sight.snapshot.run
+    return run.published_at_ms if run is not None else None

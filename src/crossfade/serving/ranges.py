@@ -1,0 +1,58 @@
+"""The range that somebody asks about, from a period, two times, or nothing: all time."""
+
+from dataclasses import dataclass
+
+from crossfade.clock import day_start_ms, parse_time
+from crossfade.contract.periods import Period, PeriodKind, parse_period
+from crossfade.contract.time_rules import FUTURE_MS, TimeRules
+from crossfade.errors import MisuseError
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRange:
+    """Milliseconds since the epoch, half-open; `begin` is 0 for all time, before any play."""
+
+    begin: int
+    end: int
+    period: Period | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RangeTexts:
+    """A range as people type it; at most one period, or `since` and `until`."""
+
+    day: str | None = None
+    week: str | None = None
+    month: str | None = None
+    year: str | None = None
+    all_time: bool = False
+    since: str | None = None
+    until: str | None = None
+
+
+def read_range(texts: RangeTexts, *, now: int, rules: TimeRules) -> AskedRange:
+    """Read what range is meant; nothing at all means all time.
+
+    Raises:
+        MisuseError: more than one range was named, or one cannot be read.
+    """
+    named = {kind: getattr(texts, kind) for kind in ("day", "week", "month", "year")}
+    periods = {kind: text for kind, text in named.items() if text is not None}
+    is_from_to = texts.since is not None or texts.until is not None
+    if len(periods) + texts.all_time + is_from_to > 1:
+        what = "More than one range was named."
+        raise MisuseError(what, "Name one: a day, week, month or year, all time, or from and to.")
+    for kind, text in periods.items():
+        return _of_period(parse_period(PeriodKind(kind), text))
+    newest_end = rules.window_start(now + FUTURE_MS) + rules.grain_ms
+    begin = parse_time(texts.since) if texts.since is not None else 0
+    end = parse_time(texts.until) if texts.until is not None else newest_end
+    if begin < 0:
+        what = f"{texts.since} is before any play."
+        raise MisuseError(what, "Name a time from 1970 on, or ask for all time.")
+    return AskedRange(begin, end)
+
+
+def _of_period(period: Period) -> AskedRange:
+    begin = day_start_ms(period.start) if period.start is not None else 0
+    return AskedRange(begin, day_start_ms(period.end), period)
