@@ -1,0 +1,229 @@
+"""Answers over a tiny gold, with and without speed, against counting by hand."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import datasketches
+import pytest
+
+import handmade_lake as handmade
+from crossfade.clock import DAY_MS, format_time
+from crossfade.config import load_settings
+from crossfade.contract.play import Play
+from crossfade.contract.time_rules import TimeRules
+from crossfade.errors import MisuseError
+from crossfade.folder import DataFolder, open_folder
+from crossfade.serving.answers import Sight, answer_chart, answer_geography, answer_trending
+from crossfade.serving.ranges import AskedRange, RangeTexts, read_range
+from crossfade.serving.rollup import By
+from crossfade.serving.snapshot import SnapshotWatcher, build_snapshot
+from crossfade.serving.window_state import PlacedRecord, WindowState
+from crossfade.window_log import Marker, WindowKey, WindowRow, WindowValue
+
+RULES = TimeRules()
+G = RULES.grain_ms
+NOON = handmade.NOON
+BOUNDARY = NOON + 3 * G
+NOW = NOON + 5 * G + 1
+
+
+def _plays() -> list[Play]:
+    """Plays of three days before noon, and of the windows around the boundary."""
+    old = [
+        handmade.a_play(
+            n,
+            event_id=f"oldevent-{n}",
+            event_time=NOON - 3 * DAY_MS + n * 7_200_000,
+            country="SE" if n % 3 else "DE",
+            ms_played=60_000 if n % 5 else 10_000,
+        )
+        for n in range(36)
+    ]
+    new = [
+        handmade.a_play(n, event_id=f"newevent-{n}", event_time=NOON + n * 150_000)
+        for n in range(20)
+    ]
+    return old + new
+
+
+def _write_gold(tmp_path: Path, plays: Iterable[Play]) -> DataFolder:
+    folder = open_folder(load_settings(data=tmp_path / "data"))
+    lake = handmade.a_lake(handmade.records_of(*plays), boundary=BOUNDARY)
+    return lake.write(folder)
+
+
+def _speed_of(plays: Iterable[Play]) -> WindowState:
+    """Count all plays as speed would, the ones that batch owns as well."""
+    counted: dict[WindowKey, list[Play]] = {}
+    for play in plays:
+        key = WindowKey(
+            generation="g1",
+            epoch=1,
+            window_start_ms=RULES.window_start(play.event_time),
+            country=play.country,
+            song_id=play.song_id,
+            title=play.title,
+            artist=play.artist,
+        )
+        counted.setdefault(key, []).append(play)
+    state = WindowState()
+    state.note_first_log_time(NOON - 30 * DAY_MS)
+    state.note_end_offsets(NOW - 500, {0: 1})
+    state.feed([PlacedRecord(_to_row(key, of_key), NOW) for key, of_key in counted.items()])
+    state.feed([PlacedRecord(Marker("g1", 1, 3, {0: 1}, sent_at=NOW - 100), NOW)])
+    state.finish_reading()
+    return state
+
+
+def _to_row(key: WindowKey, plays: list[Play]) -> WindowRow:
+    sketch = datasketches.hll_sketch(10)
+    for play in plays:
+        sketch.update(play.user_id)
+    counted = sum(play.is_counted for play in plays)
+    ms_played = sum(play.ms_played or 0 for play in plays)
+    listeners = bytes(sketch.serialize_compact())
+    return WindowRow(key, WindowValue(1, len(plays), counted, ms_played, listeners))
+
+
+def _sight(folder: DataFolder, speed: WindowState | None) -> Sight:
+    return Sight(build_snapshot(folder), speed, RULES, NOW)
+
+
+def _count(plays: Iterable[Play], field: str) -> dict[str, tuple[int, int, float]]:
+    counts: dict[str, list[int]] = {}
+    for play in plays:
+        known = counts.setdefault(getattr(play, field), [0, 0, 0])
+        known[0] += 1
+        known[1] += play.is_counted
+        known[2] += play.ms_played or 0
+    return {key: (one[0], one[1], round(one[2] / 60_000, 2)) for key, one in counts.items()}
+
+
+def _shown(answer: dict[str, Any], key: str) -> dict[str, tuple[int, int, float]]:
+    return {
+        row[key]: (row["plays"], row["counted_plays"], row["minutes"]) for row in answer["rows"]
+    }
+
+
+def _within(plays: Iterable[Play], begin: int, end: int) -> list[Play]:
+    return [play for play in plays if begin <= play.event_time < end]
+
+
+def test_all_time_counts_each_play_once_in_both_layers(tmp_path: Path) -> None:
+    plays = _plays()
+    sight = _sight(_write_gold(tmp_path, plays), _speed_of(plays))
+    asked = read_range(RangeTexts(all_time=True), now=NOW, rules=RULES)
+    songs = answer_chart(sight, By.SONG, asked)
+    assert _shown(songs, "song_id") == _count(plays, "song_id")
+    assert (songs["complete"], songs["why"], songs["provisional"]) == (True, "", True)
+    assert songs["from"] is None
+    assert songs["boundary"] == format_time(BOUNDARY)
+    assert [row["rank"] for row in songs["rows"]] == [1, 2, 3, 4]
+    artists = answer_chart(sight, By.ARTIST, asked)
+    assert _shown(artists, "artist") == _count(plays, "artist")
+    countries = answer_geography(sight, asked)
+    assert _shown(countries, "country") == _count(plays, "country")
+
+
+def test_trending_crosses_the_boundary_without_counting_twice(tmp_path: Path) -> None:
+    plays = _plays()
+    sight = _sight(_write_gold(tmp_path, plays), _speed_of(plays))
+    answer = answer_trending(sight)
+    recent = _within(plays, NOON, NOON + 6 * G)
+    assert _shown(answer, "song_id") == _count(recent, "song_id")
+    assert answer["complete"]
+    assert (answer["from"], answer["to"]) == (format_time(NOON), format_time(NOON + 6 * G))
+    row = answer["rows"][0]
+    number = row["song_id"].removeprefix("song-")
+    assert (row["title"], row["artist"]) == (f"Title {number}", f"Artist {int(number) % 2}")
+
+
+def test_without_speed_the_open_windows_are_unknown_and_said_to_be(tmp_path: Path) -> None:
+    plays = _plays()
+    sight = _sight(_write_gold(tmp_path, plays), None)
+    answer = answer_trending(sight)
+    below = _within(plays, NOON, BOUNDARY)
+    assert _shown(answer, "song_id") == _count(below, "song_id")
+    assert not answer["complete"]
+    assert format_time(BOUNDARY) in answer["why"]
+
+
+def test_before_any_run_speed_answers_and_says_how_far_back_it_reaches(tmp_path: Path) -> None:
+    plays = _within(_plays(), NOON, NOW)
+    folder = open_folder(load_settings(data=tmp_path / "data"))
+    sight = _sight(folder, _speed_of(plays))
+    answer = answer_trending(sight)
+    assert _shown(answer, "song_id") == _count(plays, "song_id")
+    assert (answer["complete"], answer["boundary"]) == (True, None)
+    everything = answer_chart(sight, By.SONG, AskedRange(0, NOON + 6 * G))
+    assert everything["why"] == "no batch run yet"
+
+
+def test_a_published_chart_is_what_is_computed_from_days(tmp_path: Path) -> None:
+    plays = _plays()
+    sight = _sight(_write_gold(tmp_path, plays), None)
+    day = read_range(RangeTexts(day="2025-12-30"), now=NOW, rules=RULES)
+    for by in (By.SONG, By.ARTIST):
+        published = answer_chart(sight, by, day, limit=2)
+        computed = answer_chart(sight, by, AskedRange(day.begin, day.end), limit=2)
+        for answer in (published, computed):
+            for row in answer["rows"]:
+                row.pop("listeners")
+        assert published == computed
+        assert published["complete"]
+        assert not published["provisional"]
+
+
+def test_the_newest_revision_of_a_chart_is_answered(tmp_path: Path) -> None:
+    folder = open_folder(load_settings(data=tmp_path / "data"))
+    lake = handmade.a_lake(handmade.records_of(*_plays()), boundary=BOUNDARY)
+    charts = lake.tables["gold/chart"]
+    revised = [{**row, "revision": 2, "plays": 7_777, "listeners": 3} for row in charts]
+    lake.tables["gold/chart"] = charts + revised
+    sight = _sight(lake.write(folder), None)
+    day = read_range(RangeTexts(day="2025-12-30"), now=NOW, rules=RULES)
+    rows = answer_chart(sight, By.SONG, day, limit=1)["rows"]
+    assert [(row["plays"], row["listeners"]) for row in rows] == [(7_777, 3)]
+
+
+def test_songs_of_one_country_are_of_that_country_alone(tmp_path: Path) -> None:
+    plays = _plays()
+    sight = _sight(_write_gold(tmp_path, plays), _speed_of(plays))
+    asked = read_range(RangeTexts(), now=NOW, rules=RULES)
+    answer = answer_geography(sight, asked, country="DE")
+    of_country = [play for play in plays if play.country == "DE"]
+    assert _shown(answer, "song_id") == _count(of_country, "song_id")
+    assert {row["listeners"] for row in answer["rows"]} == {None}
+
+
+def test_an_edge_inside_an_old_day_is_refused_with_the_nearest_midnight(tmp_path: Path) -> None:
+    sight = _sight(_write_gold(tmp_path, _plays()), None)
+    old = AskedRange(NOON - 2 * DAY_MS + G, NOON)
+    with pytest.raises(MisuseError, match="nearest midnight is 2025-12-31T00:00:00Z"):
+        answer_chart(sight, By.SONG, old)
+    yesterday = AskedRange(NOON - DAY_MS + G, NOON)
+    answer = answer_chart(sight, By.SONG, yesterday)
+    expected = _within(_plays(), yesterday.begin, yesterday.end)
+    assert sum(row["plays"] for row in answer["rows"]) == sum(
+        1 for play in expected if any(row["song_id"] == play.song_id for row in answer["rows"])
+    )
+
+
+def test_a_new_run_is_seen_by_the_watcher_and_old_windows_are_forgotten(tmp_path: Path) -> None:
+    plays = _plays()
+    folder = open_folder(load_settings(data=tmp_path / "data"))
+    speed = _speed_of(plays)
+
+    seen: list[int] = []
+    watcher = SnapshotWatcher(folder, lambda before: seen.append(before.boundary))
+    watcher.refresh()
+    assert watcher.current.run is None
+    handmade.a_lake(handmade.records_of(*plays), boundary=BOUNDARY).write(folder)
+    watcher.refresh()
+    watcher.refresh()
+    assert watcher.current.boundary == BOUNDARY
+    assert seen[-1] == BOUNDARY
+    speed.forget_before(BOUNDARY, {0: 100})
+    assert min(speed.roll_up(By.SONG, (0, BOUNDARY)), default=None) is None
+    assert answer_trending(Sight(watcher.current, speed, RULES, NOW))["complete"]
