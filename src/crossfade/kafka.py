@@ -35,6 +35,7 @@ LOG_APPEND_TIME = 1
 """Kafka's number for a timestamp that the broker's clock gave."""
 
 _TIMEOUT_S = 30.0
+_ANSWER_WITHIN_S = 10.0
 _SILENT = 0
 """librdkafka's log level for clients whose every trouble comes back as an error."""
 _TEN_MINUTES_MS = 600_000
@@ -88,6 +89,18 @@ def address_from(settings: Settings, bootstrap: str = "") -> KafkaAddress:
     return KafkaAddress(servers, {name: value for name, value in options.items() if value})
 
 
+def require_broker(address: KafkaAddress, within_s: float = _ANSWER_WITHIN_S) -> None:
+    """Make sure that Kafka answers at all, before anything takes it for granted.
+
+    Raises:
+        BrokerError: it does not, within that time.
+    """
+    try:
+        _admin(address).list_topics(timeout=within_s)
+    except KafkaException as error:
+        raise _away(address, error) from None
+
+
 def create_topics(address: KafkaAddress, settings: Settings) -> None:
     """Make both topics where they are missing, and refuse ones that are set otherwise.
 
@@ -97,6 +110,7 @@ def create_topics(address: KafkaAddress, settings: Settings) -> None:
         MisuseError: `song-plays` exists and takes the producers' clocks.
         BrokerError: Kafka is away or refuses.
     """
+    require_broker(address)
     retention = str(parse_duration(settings.topic_retention))
     shared = {
         "message.timestamp.type": "LogAppendTime",

@@ -63,7 +63,7 @@ OutOption = Annotated[
 ]
 ReportOption = Annotated[
     Report | None,
-    typer.Option("--report", help="When a play is sent: at its end or its start. [default: end]"),
+    typer.Option("--report", help="When a play is sent: at its end or its start. (default: end)"),
 ]
 ListenersOption = Annotated[int, typer.Option("--listeners", help="How many people listen.")]
 SongsOption = Annotated[int, typer.Option("--songs", help="How many songs there are.")]

@@ -10,6 +10,8 @@ from crossfade.errors import MisuseError
 
 DEFAULT_SONGS = 20_000
 DEFAULT_LISTENERS = 20_000
+MAX_RATE = 10_000_000
+"""Above what any machine reaches; a greater rate is a mistake."""
 
 
 class Report(StrEnum):
@@ -57,9 +59,13 @@ def check_options(options: SimulationOptions) -> None:
     Raises:
         MisuseError: naming the one to change.
     """
-    numbers = (options.songs, options.listeners, options.rate, options.events)
-    if any(number is not None and number <= 0 for number in numbers) or options.seed < 0:
-        what = "Rate, events, songs and listeners must be above 0, the seed 0 or above."
+    rate, numbers = options.rate, (options.songs, options.listeners, options.events, options.for_ms)
+    is_rate = rate is None or 0 < rate <= MAX_RATE
+    if options.seed < 0 or not is_rate or any(n is not None and n <= 0 for n in numbers):
+        what = (
+            f"The rate must be above 0 and at most {MAX_RATE:,}, or max; events, length, songs and "
+            "listeners above 0; the seed not below."
+        )
         raise MisuseError(what, "Correct the one that is not.")
     if options.events is not None and options.for_ms is not None:
         what = "A number of events and a length of time contradict each other."
@@ -78,7 +84,7 @@ def refuse_future(options: SimulationOptions) -> None:
     """Refuse a back-fill that reaches beyond the present: its last plays would be rejected.
 
     Raises:
-        MisuseError: saying how long it may be.
+        MisuseError: with what to change.
     """
     if options.end_ms is not None and options.end_ms > now_ms() + FUTURE_MS:
         what = "These plays reach into the future, where the contract rejects them."

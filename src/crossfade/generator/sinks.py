@@ -11,7 +11,13 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from crossfade.clock import SECOND_MS
 from crossfade.errors import BrokerError, MachineError
 from crossfade.generator.encode import Records
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, open_producer, partition_count
+from crossfade.kafka import (
+    SONG_PLAYS,
+    KafkaAddress,
+    open_producer,
+    partition_count,
+    require_broker,
+)
 
 PATIENCE_MS = 60 * SECOND_MS
 """How long a play may wait for Kafka to take it before the simulation gives up."""
@@ -71,6 +77,7 @@ class KafkaSink:
         Raises:
             BrokerError: it does not answer, or has no topic for plays.
         """
+        require_broker(address)
         partition_count(address, SONG_PLAYS)
         self._bootstrap = address.bootstrap
         self._sent = 0

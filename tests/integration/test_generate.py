@@ -1,0 +1,163 @@
+"""The simulated audience and a real broker: everything sent is in the log, once, in its place."""
+
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from confluent_kafka import Message
+
+from crossfade.config import Settings
+from crossfade.contract.decode import decode_play
+from crossfade.contract.play import Play
+from crossfade.embedded.broker import Broker
+from crossfade.embedded.ports import find_free_ports
+from crossfade.errors import BrokerError
+from crossfade.generator.options import Report, SimulationOptions
+from crossfade.generator.produce import Progress, simulate
+from crossfade.generator.sinks import KafkaSink
+from crossfade.kafka import (
+    SONG_PLAYS,
+    KafkaAddress,
+    TopicPartition,
+    create_topics,
+    open_reader,
+    read_end_offsets,
+)
+
+pytestmark = pytest.mark.kafka
+
+
+def read_records(
+    address: KafkaAddress, start: dict[int, int], end: dict[int, int]
+) -> Iterator[Message]:
+    reader = open_reader(address)
+    reader.assign([TopicPartition(SONG_PLAYS, p, offset) for p, offset in start.items()])
+    wanted = sum(end[p] - start[p] for p in start)
+    while wanted:
+        record = reader.poll(20)
+        assert record is not None, f"{wanted} records did not come"
+        assert record.error() is None
+        wanted -= 1
+        yield record
+    reader.close()
+
+
+def murmur2(key: bytes) -> int:
+    """Kafka's hash of a key, as its Java client computes it."""
+    mask, factor = 0xFFFFFFFF, 0x5BD1E995
+    hashed = (0x9747B28C ^ len(key)) & mask
+    whole = len(key) // 4 * 4
+    for begin in range(0, whole, 4):
+        word = int.from_bytes(key[begin : begin + 4], "little") * factor & mask
+        word = (word ^ word >> 24) * factor & mask
+        hashed = (hashed * factor & mask) ^ word
+    if rest := key[whole:]:
+        hashed = (hashed ^ int.from_bytes(rest, "little")) * factor & mask
+    hashed = (hashed ^ hashed >> 13) * factor & mask
+    return hashed ^ hashed >> 15
+
+
+def test_murmur2_is_javas() -> None:
+    assert murmur2(b"21") == -973932308 & 0xFFFFFFFF
+    assert murmur2(b"foobar") == -790332482 & 0xFFFFFFFF
+    assert murmur2(b"a-little-bit-long-string") == -985981536 & 0xFFFFFFFF
+
+
+def test_every_play_sent_is_in_the_log_once_keyed_and_in_its_partition(topics: Broker) -> None:
+    start = read_end_offsets(topics.address, SONG_PLAYS)
+    options = SimulationOptions(rate=None, events=100_000, songs=500, listeners=400)
+    progress = simulate(KafkaSink(topics.address), options)
+    end = read_end_offsets(topics.address, SONG_PLAYS)
+    assert (progress.sent, progress.waiting, progress.failed) == (100_000, 0, 0)
+    assert sum(end.values()) - sum(start.values()) == 100_000
+
+    ids, used = set(), Counter[int]()
+    for record in read_records(topics.address, start, end):
+        play = decode_play(record.value(), record.timestamp()[1])
+        assert isinstance(play, Play)
+        assert record.key() == play.user_id.encode()
+        assert record.partition() == (murmur2(record.key()) & 0x7FFFFFFF) % len(end)
+        ids.add(play.event_id)
+        used[record.partition()] += 1
+    assert ids == {f"{progress.run}-{number}" for number in range(100_000)}
+    assert set(used) == set(end)
+
+
+def test_plays_reported_at_their_start_come_within_a_second_of_it(topics: Broker) -> None:
+    start = read_end_offsets(topics.address, SONG_PLAYS)
+    options = SimulationOptions(rate=2_000.0, for_ms=1_000, report=Report.START)
+    progress = simulate(KafkaSink(topics.address), options)
+    end = read_end_offsets(topics.address, SONG_PLAYS)
+    assert progress.sent == 2_000
+    for record in read_records(topics.address, start, end):
+        play = decode_play(record.value(), record.timestamp()[1])
+        assert isinstance(play, Play)
+        assert -100 < record.timestamp()[1] - play.event_time < 5_000
+
+
+def test_a_broker_that_is_away_from_the_start_is_one_line() -> None:
+    [port] = find_free_ports(1)
+    with pytest.raises(BrokerError, match=f"Kafka at 127.0.0.1:{port} does not answer"):
+        KafkaSink(KafkaAddress(f"127.0.0.1:{port}"))
+
+
+@pytest.mark.fault
+def test_a_broker_that_stops_answering_ends_it_with_the_number_of_plays_lost(
+    cache: Path, tmp_path: Path
+) -> None:
+    with Broker(tmp_path, cache=cache) as broker:
+        create_topics(broker.address, Settings())
+        sink = KafkaSink(broker.address, patience_ms=2_000)
+        process = psutil.Process(broker.pid)
+
+        def freeze(progress: Progress) -> None:
+            if progress.sent > 1_000:
+                process.suspend()
+
+        options = SimulationOptions(rate=2_000.0, songs=100, listeners=100)
+        try:
+            with pytest.raises(BrokerError, match=r"did not acknowledge [\d,]+ of [\d,]+ plays"):
+                simulate(sink, options, on_progress=freeze)
+        finally:
+            process.resume()
+        assert 0 < sink.failed <= sink.sent
+        assert sink.waiting == 0
+
+
+@pytest.mark.fault
+def test_a_broker_that_is_killed_and_comes_back_loses_nothing(cache: Path, tmp_path: Path) -> None:
+    [port] = find_free_ports(1)
+    broker = Broker(tmp_path, cache=cache, port=port)
+    broker.start()
+    broker.wait_ready()
+    create_topics(broker.address, Settings())
+    restarted = threading.Event()
+    until = threading.Event()
+
+    def kill_once(progress: Progress) -> None:
+        if progress.sent > 1_000 and not restarted.is_set():
+            os.kill(broker.pid, signal.SIGKILL)
+            broker.stop()
+            broker.start()
+            broker.wait_ready()
+            restarted.set()
+        if progress.sent > 20_000:
+            until.set()
+
+    options = SimulationOptions(rate=2_000.0, songs=100, listeners=100)
+    try:
+        sink = KafkaSink(broker.address)
+        progress = simulate(sink, options, until=until, on_progress=kill_once)
+        start = dict.fromkeys(range(4), 0)
+        end = read_end_offsets(broker.address, SONG_PLAYS)
+        records = read_records(broker.address, start, end)
+        plays = (decode_play(record.value(), record.timestamp()[1]) for record in records)
+        ids = Counter(play.event_id for play in plays if isinstance(play, Play))
+    finally:
+        broker.stop()
+    assert set(ids) == {f"{progress.run}-{number}" for number in range(progress.sent)}
