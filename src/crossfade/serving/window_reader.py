@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from crossfade.clock import now_ms
 from crossfade.contract.time_rules import FUTURE_MS, TimeRules
@@ -20,17 +20,23 @@ from crossfade.kafka import (
     read_start_offsets,
 )
 from crossfade.lake import NO_BOUNDARY
-from crossfade.serving.window_state import TimedRecord, WindowState
+from crossfade.serving.window_state import PlacedRecord, WindowState
 from crossfade.telemetry import get_logger
 from crossfade.window_log import decode_record
 
 _POLL_RECORDS = 5_000
-_POLL_S = 0.05
+_POLL_S = 0.2
 _SLICE = 500
 """Records applied at once: a request waits for no more than these."""
 _WATCH_EVERY_S = 1.0
 _RETRY_S = 1.0
 _TIMEOUT_S = 10.0
+_RECONNECTING = {
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._RESOLVE,
+    KafkaError._TIMED_OUT,
+}
 _JOIN_S = 3.0
 
 _log = get_logger("serve")
@@ -81,18 +87,19 @@ class WindowReader:
 
     def _tail(self) -> None:
         begin = self._find_begin()
+        self._state.begin_reading(len(begin))
         ends = read_end_offsets(self._address, PLAYS_BY_WINDOW)
         awaited = {p: end for p, end in ends.items() if end > begin[p]}
         reader = open_reader(self._address)
         try:
             reader.assign([TopicPartition(PLAYS_BY_WINDOW, p, at) for p, at in begin.items()])
             while awaited and not self._stop.is_set():
-                self._take(reader.consume(_POLL_RECORDS, _POLL_S))
+                self._take(_read_some(reader))
                 awaited = _still_awaited(reader, awaited)
             self._state.finish_reading()
             _log.info("caught_up", rows=self._state.count_rows())
             while not self._stop.is_set():
-                self._take(reader.consume(_POLL_RECORDS, _POLL_S))
+                self._take(_read_some(reader))
         finally:
             reader.close()
 
@@ -103,6 +110,7 @@ class WindowReader:
         if boundary <= NO_BOUNDARY:
             begin = starts
         else:
+            self._state.miss_before(boundary)
             ahead = FUTURE_MS + self._rules.grain_ms + self._rules.clock_slack_ms
             begin = read_offsets_for_time(self._address, PLAYS_BY_WINDOW, boundary - ahead)
         for p, start in starts.items():
@@ -117,15 +125,23 @@ class WindowReader:
             self._state.miss_before(self._rules.window_start(whole_from))
 
     def _take(self, messages: Sequence[Message]) -> None:
-        records: list[TimedRecord] = []
+        records: list[PlacedRecord] = []
         for message in messages:
             if (error := message.error()) is not None:
-                raise KafkaException(error)
+                self._judge_error(error)
+                continue
             record = decode_record(message.key(), message.value())
             if record is not None:
-                records.append((record, message.timestamp()[1]))
+                log_time, partition = message.timestamp()[1], message.partition()
+                records.append(PlacedRecord(record, log_time, partition))
         for at in range(0, len(records), _SLICE):
             self._state.feed(records[at : at + _SLICE])
+
+    def _judge_error(self, error: KafkaError) -> None:
+        """Let the client reconnect by itself; begin anew where the log is not what it was."""
+        if error.code() not in _RECONNECTING:
+            raise KafkaException(error)
+        self._state.note_trouble(f"Kafka is away: {error.str()}")
 
     def _watch(self) -> None:
         watcher = open_reader(self._address)
@@ -135,10 +151,10 @@ class WindowReader:
             while not self._stop.wait(_WATCH_EVERY_S):
                 at = now_ms()
                 ends = {p: _watermarks(watcher, p) for p in range(partitions)}
-                self._state.note_end_offsets(at, {p: high for p, (_, high) in ends.items()})
                 if not is_begin_known and any(low < high for low, high in ends.values()):
                     self._note_begin({p: low for p, (low, high) in ends.items() if low < high})
                     is_begin_known = True
+                self._state.note_end_offsets(at, {p: high for p, (_, high) in ends.items()})
         finally:
             watcher.close()
 
@@ -147,6 +163,12 @@ class WindowReader:
         log_times = [first.timestamp()[1] for first in firsts if first is not None]
         if log_times:
             self._state.note_first_log_time(min(log_times))
+
+
+def _read_some(reader: Consumer) -> list[Message]:
+    """Wait for a record, then take with it what else has come: none waits for more to come."""
+    first = reader.poll(_POLL_S)
+    return [] if first is None else [first, *reader.consume(_POLL_RECORDS, 0)]
 
 
 def _still_awaited(reader: Consumer, awaited: Mapping[int, int]) -> dict[int, int]:

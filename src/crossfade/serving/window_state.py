@@ -8,6 +8,7 @@ up for good: neither a dead driver's late write nor a replay after a reset can b
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from crossfade.clock import HOUR_MS
 from crossfade.lake import NO_BOUNDARY
@@ -21,8 +22,13 @@ HELD_MS = 36 * HOUR_MS
 
 _POLLS_KEPT = 3_600
 
-TimedRecord = tuple[WindowRow | Marker, int]
-"""A record of the topic with its log time."""
+
+class PlacedRecord(NamedTuple):
+    """A record of the topic, with its log time and the topic partition that holds it."""
+
+    record: WindowRow | Marker
+    log_time: int
+    partition: int = 0
 
 
 class _Generation:
@@ -31,7 +37,7 @@ class _Generation:
     def __init__(self, born_at: int) -> None:
         self.born_at = born_at
         self.windows: dict[int, WindowRollup] = {}
-        self.marker: Marker | None = None
+        self.markers: dict[int, Marker] = {}
         self.late: dict[int, tuple[int, Mapping[int, int]]] = {}
         self.dropped_before: int | None = None
 
@@ -42,19 +48,28 @@ class _Generation:
             window = self.windows[start] = WindowRollup(start)
         window.take(row)
 
-    def take_marker(self, marker: Marker) -> None:
+    def take_marker(self, marker: Marker, partition: int) -> None:
         if marker.dropped and marker.watermark is not None:
             self.dropped_before = max(self.dropped_before or 0, marker.watermark)
         counted = max(marker.late, self.late.get(marker.batch, (0, {}))[0])
         if counted:
             self.late[marker.batch] = (counted, marker.end_offsets)
-        if self.marker is None or _order(marker) >= _order(self.marker):
-            self.marker = marker
+        known = self.markers.get(partition)
+        if known is None or _order(marker) >= _order(known):
+            self.markers[partition] = marker
 
-    def has_passed(self, other: "_Generation") -> bool:
-        if self.marker is None or other.marker is None:
-            return self.marker is not None
-        return _reaches(self.marker.end_offsets, other.marker.end_offsets)
+    def marker(self, partitions: int) -> Marker | None:
+        """Give the newest marker before which every topic partition's rows were read."""
+        if len(self.markers) < partitions:
+            return None
+        return min(self.markers.values(), key=_order, default=None)
+
+    def forget_before(self, oldest: int, covered: Mapping[int, int]) -> None:
+        for start in [start for start in self.windows if start < oldest]:
+            del self.windows[start]
+        for batch, (_, ends) in list(self.late.items()):
+            if _reaches(covered, ends):
+                del self.late[batch]
 
 
 class WindowState:
@@ -62,6 +77,7 @@ class WindowState:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._partitions = 1
         self._generations: dict[str, _Generation] = {}
         self._given_up: set[str] = set()
         self._current: str | None = None
@@ -78,12 +94,17 @@ class WindowState:
         """Give a number that rises with every change of a row."""
         return self._version
 
-    def feed(self, records: Iterable[TimedRecord]) -> None:
-        """Apply records in the order in which a topic partition holds them."""
+    def begin_reading(self, partitions: int) -> None:
+        """Say how many topic partitions there are: progress is that of the slowest."""
+        with self._lock:
+            self._partitions = partitions
+
+    def feed(self, records: Iterable[PlacedRecord]) -> None:
+        """Apply records in the order in which each topic partition holds them."""
         with self._lock:
             self._version += 1
-            for record, log_time in records:
-                self._take(record, log_time)
+            for placed in records:
+                self._take(placed)
 
     def finish_reading(self) -> None:
         """Say that everything was read that the topic held at the start."""
@@ -114,15 +135,9 @@ class WindowState:
     def forget_before(self, boundary: int, covered: Mapping[int, int]) -> None:
         """Forget the windows that batch owns, and the late plays that its run covers."""
         with self._lock:
+            self._held_from = max(self._held_from, boundary)
             for generation in self._generations.values():
-                newest = max(generation.windows, default=boundary)
-                oldest = max(boundary, newest - HELD_MS)
-                self._held_from = max(self._held_from, oldest)
-                for start in [start for start in generation.windows if start < oldest]:
-                    del generation.windows[start]
-                for batch, (_, ends) in list(generation.late.items()):
-                    if _reaches(covered, ends):
-                        del generation.late[batch]
+                generation.forget_before(self._held_from, covered)
 
     def roll_up(self, by: By, span: Span, country: str | None = None) -> dict[str, Totals]:
         """Give the measures of each key over the windows that begin within a span."""
@@ -146,8 +161,8 @@ class WindowState:
 
     def marker(self) -> Marker | None:
         """Give the newest marker of the generation in use."""
-        chosen = self._chosen()
-        return chosen.marker if chosen else None
+        with self._lock:
+            return self._marker()
 
     def count_rows(self) -> int:
         """Count the rows held of the generation in use."""
@@ -158,8 +173,7 @@ class WindowState:
     def progress(self, now: int) -> Progress:
         """Say how far speed is."""
         with self._lock:
-            chosen = self._chosen()
-            marker = chosen.marker if chosen else None
+            chosen, marker = self._chosen(), self._marker()
             return Progress(
                 is_ready=self._is_ready,
                 sent_at=marker.sent_at if marker else None,
@@ -171,7 +185,8 @@ class WindowState:
                 trouble=self._trouble,
             )
 
-    def _take(self, record: WindowRow | Marker, log_time: int) -> None:
+    def _take(self, placed: PlacedRecord) -> None:
+        record, log_time, partition = placed
         name = record.generation if isinstance(record, Marker) else record.key.generation
         if name in self._given_up:
             return
@@ -181,11 +196,24 @@ class WindowState:
             self._choose_generation()
         generation.born_at = min(generation.born_at, log_time)
         if isinstance(record, WindowRow):
-            generation.take_row(record)
+            self._take_row(generation, record)
             return
-        generation.take_marker(record)
+        generation.take_marker(record, partition)
         self._choose_generation()
         self._note_reached()
+
+    def _take_row(self, generation: _Generation, row: WindowRow) -> None:
+        start = row.key.window_start_ms
+        if start < self._held_from:
+            return
+        if start not in generation.windows:
+            self._held_from = max(self._held_from, start - HELD_MS)
+            generation.forget_before(self._held_from, {})
+        generation.take_row(row)
+
+    def _marker(self) -> Marker | None:
+        chosen = self._chosen()
+        return chosen.marker(self._partitions) if chosen else None
 
     def _chosen(self) -> _Generation | None:
         return self._generations.get(self._current) if self._current else None
@@ -201,7 +229,7 @@ class WindowState:
         current = by_age[0] if by_age else None
         passed = []
         for younger in by_age[1:]:
-            if current and self._generations[younger].has_passed(self._generations[current]):
+            if current and self._has_passed(younger, current):
                 passed.append(current)
                 current = younger
         if current != self._current:
@@ -211,11 +239,19 @@ class WindowState:
             for name in passed:
                 del self._generations[name]
 
+    def _has_passed(self, younger: str, older: str) -> bool:
+        """Tell whether the younger has read as far; one that has said nothing is passed at once."""
+        mine = self._generations[younger].marker(self._partitions)
+        theirs = self._generations[older].marker(self._partitions)
+        if mine is None or theirs is None:
+            return mine is not None
+        return _reaches(mine.end_offsets, theirs.end_offsets)
+
     def _note_reached(self) -> None:
-        chosen = self._chosen()
-        if chosen is None or chosen.marker is None:
+        marker = self._marker()
+        if marker is None:
             return
-        while self._polls and _reaches(chosen.marker.end_offsets, self._polls[0][1]):
+        while self._polls and _reaches(marker.end_offsets, self._polls[0][1]):
             self._reached_at = self._polls.popleft()[0]
 
 
