@@ -1,6 +1,7 @@
 """Spark sessions with the settings that correctness needs, each with its reason."""
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,8 +32,6 @@ _SETTINGS = {
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
-    # Die, not limp, when the heap is full: the supervisor starts a new process.
-    "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:+ExitOnOutOfMemoryError",
     "spark.python.worker.faulthandler.enabled": "true",
     "spark.sql.execution.pythonUDF.arrow.enabled": "true",
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -44,6 +43,15 @@ _SETTINGS = {
     "spark.sql.warehouse.dir": "",
     "spark.log.level": "WARN",
 }
+
+
+_JAVA_OPTIONS = (
+    "-Duser.timezone=UTC",
+    # Die, not limp, when the heap is full: the supervisor starts a new process.
+    "-XX:+ExitOnOutOfMemoryError",
+    # No file in the system's temporary folder.
+    "-XX:-UsePerfData",
+)
 
 
 def build_session(
@@ -62,7 +70,7 @@ def build_session(
         cache: the per-user cache that holds the verified jars.
         master: Spark's master; empty: four threads of this process, with task retry.
         memory: heap limit of the driver.
-        scratch: folder for Spark's temporary files.
+        scratch: folder of this process alone; what a killed one left in its `tmp` is removed.
         settings: what this process sets otherwise.
 
     Raises:
@@ -70,19 +78,24 @@ def build_session(
     """
     java = find_java()
     jars = ":".join(str(path) for path in require_jars("spark", cache))
-    scratch.mkdir(parents=True, exist_ok=True)
+    temporary = scratch / "tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
     os.environ.update(
         JAVA_HOME=str(java.home),
         PYSPARK_PYTHON=sys.executable,
         PYSPARK_DRIVER_PYTHON=sys.executable,
         SPARK_LOCAL_IP="127.0.0.1",
-        SPARK_LOCAL_DIRS=str(scratch),
+        SPARK_LOCAL_DIRS=str(temporary),
         TZ="UTC",
     )
     builder = SparkSession.builder.appName(name).master(master or "local[4,4]")
     chosen = {
         **_SETTINGS,
         "spark.driver.memory": memory,
+        "spark.driver.extraJavaOptions": " ".join(
+            [*_JAVA_OPTIONS, f'"-Djava.io.tmpdir={temporary}"']
+        ),
         "spark.driver.extraClassPath": jars,
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         **(settings or {}),

@@ -4,9 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from crossfade.embedded.hold import hold_folder
+from crossfade.embedded.survivors import MARK
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder
 
@@ -47,6 +49,30 @@ def test_a_hold_ends_with_its_block_and_an_error_in_it_stays_itself(
     with hold_folder(data_folder):
         assert (data_folder.run / "stack.holder.json").exists()
     assert not (data_folder.run / "stack.holder.json").exists()
+
+
+LEAVES_ONE = """
+import os, pathlib, subprocess, sys
+from crossfade.config import load_settings
+from crossfade.embedded.hold import hold_folder
+from crossfade.folder import open_folder
+quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+with hold_folder(open_folder(load_settings(data=pathlib.Path(sys.argv[1])))):
+    left = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], **quiet)
+    print(left.pid, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_the_next_holder_ends_what_a_killed_one_left(data_folder: DataFolder) -> None:
+    command = [sys.executable, "-c", LEAVES_ONE, str(data_folder.root)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    left = int(told)
+    assert psutil.Process(left).status() != psutil.STATUS_ZOMBIE
+    with hold_folder(data_folder):
+        assert not psutil.pid_exists(left) or psutil.Process(left).status() == "zombie"
+        assert os.environ[MARK] == str(data_folder.root)
+    assert MARK not in os.environ
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

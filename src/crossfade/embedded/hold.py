@@ -11,6 +11,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from crossfade.clock import format_time, now_ms
+from crossfade.embedded.survivors import MARK, end_survivors
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder, write_atomically
 
@@ -29,6 +30,9 @@ class Holder(msgspec.Struct, frozen=True):
 def hold_folder(folder: DataFolder) -> Iterator[None]:
     """Hold the folder for this process; the kernel lets go when the process is gone.
 
+    Children started meanwhile bear the folder's mark: should this process be killed, the next
+    holder ends those that outlived it.
+
     Raises:
         StackError: another process holds it, named, or the folder cannot be written.
     """
@@ -46,8 +50,11 @@ def hold_folder(folder: DataFolder) -> Iterator[None]:
         words = [Path(sys.argv[0]).name, *sys.argv[1:]]
         holder = Holder(os.getpid(), format_time(now_ms()), shlex.join(words))
         write_atomically(note, msgspec.json.encode(holder))
+        end_survivors(folder.root)
+        os.environ[MARK] = str(folder.root)
         yield
     finally:
+        os.environ.pop(MARK, None)
         note.unlink(missing_ok=True)
         lock.release()
 

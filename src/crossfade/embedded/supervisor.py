@@ -12,7 +12,7 @@ import msgspec
 from crossfade.embedded.child import Child, ChildSpec
 from crossfade.embedded.child_log import last_line
 from crossfade.embedded.stop_request import StopRequest
-from crossfade.errors import CrossfadeError, StackError
+from crossfade.errors import BrokerError, CrossfadeError, StackError
 from crossfade.folder import write_atomically
 from crossfade.telemetry import get_logger
 
@@ -166,8 +166,11 @@ class Supervisor:
             slot.failures = 0
 
     def _ask_ready(self, slot: _Slot) -> None:
-        if slot.spec.ready():
-            slot.ready = True
+        try:
+            slot.ready = slot.spec.ready()
+        except BrokerError:
+            return
+        if slot.ready:
             self._logger.info("ready", child=slot.spec.name)
             self._tell_state()
 

@@ -1,0 +1,45 @@
+"""Processes that outlived the stack that started them: found by a mark that children inherit."""
+
+import os
+from pathlib import Path
+
+import psutil
+
+from crossfade.errors import StackError
+from crossfade.telemetry import get_logger
+
+MARK = "CROSSFADE_HELD_FOLDER"
+"""Variable of the environment that says for which data folder a process was started."""
+
+_WITHIN_S = 10.0
+
+
+def end_survivors(root: Path) -> list[int]:
+    """End what an earlier holder of a data folder left alive, and give the process ids.
+
+    Only the folder's new holder may call this: whatever bears its mark then belongs to nobody.
+
+    Raises:
+        StackError: one does not end.
+    """
+    ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    survivors = [p for p in psutil.process_iter() if p.pid not in ours and _bears(p, str(root))]
+    for process in survivors:
+        get_logger("hold").warning("ending a survivor", pid=process.pid, folder=str(root))
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    _, left = psutil.wait_procs(survivors, timeout=_WITHIN_S)
+    if left:
+        what = f"Process {left[0].pid} of an earlier stack on {root} does not end."
+        raise StackError(what, "End it, or restart the machine.")
+    return [process.pid for process in survivors]
+
+
+def _bears(process: psutil.Process, root: str) -> bool:
+    try:
+        alive = process.status() != psutil.STATUS_ZOMBIE
+        return alive and process.environ().get(MARK) == root
+    except (psutil.Error, OSError):
+        return False
