@@ -11,6 +11,7 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.clock import SECOND_MS, parse_duration, parse_time
@@ -157,11 +158,12 @@ def _show_progress() -> Iterator[Callable[["Progress"], None]]:
         yield lambda progress: live.update(_describe(progress), refresh=True)
 
 
-def _describe(progress: "Progress") -> str:
-    behind = f"{progress.lag_ms / SECOND_MS:.1f} s" if progress.lag_ms else "0 s"
-    return (
-        f"{progress.rate:,.0f} plays/s   {progress.sent:,} sent   {progress.waiting:,} on their "
-        f"way   {progress.failed:,} failed   {behind} behind the clock"
+def _describe(progress: "Progress") -> Text:
+    return Text.assemble(
+        (f"{progress.rate:,.0f}", "bold green"),
+        f" plays/s   {progress.sent:,} sent   {progress.waiting:,} on their way   ",
+        (f"{progress.failed:,} failed", "bold red" if progress.failed else ""),
+        f"   {progress.lag_ms / SECOND_MS:.1f} s behind the clock",
     )
 
 
