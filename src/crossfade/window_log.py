@@ -21,7 +21,7 @@ class Grain(NamedTuple):
     genre: str | None
 
 
-class WindowKey(msgspec.Struct, frozen=True, omit_defaults=True):
+class WindowKey(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Whose value a row is; field order is the JSON text's: compaction compares bytes."""
 
     generation: str = msgspec.field(name="g")
@@ -40,7 +40,7 @@ class WindowKey(msgspec.Struct, frozen=True, omit_defaults=True):
         return Grain(self.country, self.song_id, self.title, self.artist, self.album, self.genre)
 
 
-class WindowValue(msgspec.Struct, frozen=True):
+class WindowValue(msgspec.Struct, frozen=True, gc=False):
     """Absolute measures of a row as of a micro-batch; `listeners` is Spark's HLL sketch, lgK 10."""
 
     batch: int = msgspec.field(name="b")

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from crossfade.clock import HOUR_MS
 from crossfade.lake import NO_BOUNDARY
 from crossfade.serving.completeness import Progress
-from crossfade.serving.merge import Names, Span, Totals, merge_totals
-from crossfade.serving.rollup import By, WindowRollup
+from crossfade.serving.merge import Names, Span, Totals
+from crossfade.serving.rollup import By, Sums, WindowRollup
 from crossfade.window_log import Marker, WindowRow
 
 HELD_MS = 36 * HOUR_MS
@@ -140,9 +140,21 @@ class WindowState:
                 generation.forget_before(self._held_from, covered)
 
     def roll_up(self, by: By, span: Span, country: str | None = None) -> dict[str, Totals]:
-        """Give the measures of each key over the windows that begin within a span."""
+        """Give the measures of each key over the windows that begin within a span.
+
+        Charted plays are known of closed days only: here they are the counted ones.
+        """
+        sums: dict[str, Sums] = {}
         with self._lock:
-            return merge_totals(window.roll_up(by, country) for window in self._windows(span))
+            for window in self._windows(span):
+                if country is None:
+                    window.add_to(sums, by)
+                else:
+                    window.add_country_to(sums, by, country)
+        return {
+            key: Totals(counted, counted, plays, ms_played)
+            for key, (plays, counted, ms_played) in sums.items()
+        }
 
     def name(self, song_id: str, span: Span) -> Names | None:
         """Give the newest names of a song."""
