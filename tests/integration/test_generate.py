@@ -1,15 +1,19 @@
 """The simulated audience and a real broker: everything sent is in the log, once, in its place."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from confluent_kafka import Message
+from confluent_kafka import Message, TopicPartition
 
 from crossfade.config import Settings
 from crossfade.contract.decode import decode_play
@@ -23,7 +27,6 @@ from crossfade.generator.sinks import KafkaSink
 from crossfade.kafka import (
     SONG_PLAYS,
     KafkaAddress,
-    TopicPartition,
     create_topics,
     open_reader,
     read_end_offsets,
@@ -38,13 +41,25 @@ def read_records(
     reader = open_reader(address)
     reader.assign([TopicPartition(SONG_PLAYS, p, offset) for p, offset in start.items()])
     wanted = sum(end[p] - start[p] for p in start)
-    while wanted:
-        record = reader.poll(20)
-        assert record is not None, f"{wanted} records did not come"
-        assert record.error() is None
-        wanted -= 1
-        yield record
-    reader.close()
+    try:
+        while wanted:
+            record = reader.poll(20)
+            assert record is not None, f"{wanted} records did not come"
+            assert record.error() is None
+            wanted -= 1
+            yield record
+    finally:
+        reader.close()
+
+
+def count_records(address: KafkaAddress) -> int:
+    return sum(read_end_offsets(address, SONG_PLAYS).values())
+
+
+def start_command(address: KafkaAddress, *options: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "crossfade", "generate", "--json", *options]
+    told = {**os.environ, "CROSSFADE_BOOTSTRAP": address.bootstrap}
+    return subprocess.Popen(command, env=told, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def murmur2(key: bytes) -> int:
@@ -100,6 +115,31 @@ def test_plays_reported_at_their_start_come_within_a_second_of_it(topics: Broker
         assert -100 < record.timestamp()[1] - play.event_time < 5_000
 
 
+def test_the_command_sends_as_many_as_it_was_told(topics: Broker) -> None:
+    before = count_records(topics.address)
+    options = ("--from", "2024-05-01", "--rate", "50", "--for", "2m", "--seed", "9")
+    for _ in range(2):
+        command = start_command(topics.address, *options)
+        out, _err = command.communicate(timeout=60)
+        assert command.returncode == 0
+        assert json.loads(out)["sent"] == 6_000
+    assert count_records(topics.address) - before == 12_000
+
+
+def test_after_ctrl_c_everything_sent_is_in_the_log(topics: Broker) -> None:
+    before = count_records(topics.address)
+    command = start_command(topics.address, "--rate", "3000")
+    deadline = time.monotonic() + 60
+    while count_records(topics.address) == before:
+        assert time.monotonic() < deadline
+    command.send_signal(signal.SIGINT)
+    out, err = command.communicate(timeout=60)
+    assert (command.returncode, err) == (0, b"")
+    told = json.loads(out)
+    assert told["sent"] == count_records(topics.address) - before > 0
+    assert (told["waiting"], told["failed"]) == (0, 0)
+
+
 def test_a_broker_that_is_away_from_the_start_is_one_line() -> None:
     [port] = find_free_ports(1)
     with pytest.raises(BrokerError, match=f"Kafka at 127.0.0.1:{port} does not answer"):
@@ -127,6 +167,30 @@ def test_a_broker_that_stops_answering_ends_it_with_the_number_of_plays_lost(
             process.resume()
         assert 0 < sink.failed <= sink.sent
         assert sink.waiting == 0
+
+
+@pytest.mark.fault
+def test_somebody_in_a_hurry_does_not_wait_and_is_told_what_is_lost(
+    cache: Path, tmp_path: Path
+) -> None:
+    with Broker(tmp_path, cache=cache) as broker:
+        create_topics(broker.address, Settings())
+        process = psutil.Process(broker.pid)
+        hurry, until = threading.Event(), threading.Event()
+
+        def freeze(progress: Progress) -> None:
+            process.suspend()
+            if progress.waiting:
+                until.set()
+                hurry.set()
+
+        options = SimulationOptions(rate=2_000.0, songs=100, listeners=100)
+        sink = KafkaSink(broker.address)
+        try:
+            with pytest.raises(BrokerError, match=r"plays: interrupted\."):
+                simulate(sink, options, until=until, hurry=hurry, on_progress=freeze)
+        finally:
+            process.resume()
 
 
 @pytest.mark.fault
