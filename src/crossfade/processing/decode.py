@@ -1,14 +1,16 @@
 """The one Python step of a Spark job: judge Kafka records with the contract's own decoder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import attrgetter
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from crossfade.contract.decode import Rejection, decode_play
+from crossfade.contract.play import Play
 from crossfade.kafka import LOG_APPEND_TIME
 
 _ARROW_TYPES = {
@@ -35,6 +37,10 @@ FIELD_TYPES = {
     "is_counted": "BOOLEAN",
 }
 _POSITION = ("partition", "offset", "log_time")
+_RECORDS_AT_ONCE = 2_000
+"""So few that the plays between two columns stay in the processor's cache."""
+
+_Identity = tuple[str, str, int] | None
 
 
 def decode_plays(
@@ -51,34 +57,26 @@ def decode_plays(
     (`partition`, `offset`, `log_time`, `timestamp_type`, `value`).
 
     Returns:
-        `partition`, `offset`, `log_time` as they came; `reason`, NULL for an accepted record;
-        `is_repeat`, if asked: true for an accepted record whose identity came before in the same
-        task; `event_time` (timestamp) and the asked `fields`, NULL for a rejected record; and, if
-        asked, `value`: a rejected record's bytes, and `payload_hash`: a hash of every one's bytes.
+        `partition`, `offset`, `log_time` as they came; `payload_hash`, if asked: a hash of every
+        record's bytes; `reason`, NULL for an accepted record; `event_time` (timestamp) and the
+        asked `fields`, NULL for a rejected record; `is_repeat`, if asked: true for an accepted
+        record whose identity came before in the same task; and `value`, if asked: a rejected
+        record's bytes.
     """
-    hashed = ["payload_hash"] if hash_payload else []
+    hashed = ("payload_hash",) if hash_payload else ()
     as_came = (*_POSITION, *hashed)
-    schema = ", ".join(
-        [
-            "`partition` INT, `offset` BIGINT, log_time TIMESTAMP",
-            *[f"{name} BIGINT" for name in hashed],
-            "reason STRING, is_repeat BOOLEAN, event_ms BIGINT",
-            *[f"{name} {FIELD_TYPES[name]}" for name in fields],
-            *(["value BINARY"] if keep_rejected_bytes else []),
-        ]
-    )
     judge = _Judge(fields, as_came, mark_repeats, keep_rejected_bytes)
     judged = (
         records.withColumns({name: F.xxhash64("value") for name in hashed})
         .select(*as_came, "timestamp_type", "value")
-        .mapInArrow(judge, schema)
+        .mapInArrow(judge, _name_types(judge))
     )
     return judged.select(
         *as_came,
         "reason",
-        *(["is_repeat"] if mark_repeats else []),
         F.timestamp_millis("event_ms").alias("event_time"),
         *fields,
+        *(["is_repeat"] if mark_repeats else []),
         *(["value"] if keep_rejected_bytes else []),
     )
 
@@ -93,60 +91,31 @@ class _Judge:
     keep_rejected_bytes: bool
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        seen: set[tuple[str, str, int]] = set()
+        seen: set[_Identity] = set()
         for batch in batches:
-            columns = {name: batch.column(name) for name in self.as_came}
-            columns |= self._judge(batch, seen)
-            yield pa.RecordBatch.from_pydict(columns)
+            for begin in range(0, batch.num_rows, _RECORDS_AT_ONCE):
+                yield self._judge(batch.slice(begin, _RECORDS_AT_ONCE), seen)
 
-    def _judge(self, batch: pa.RecordBatch, seen: set[tuple[str, str, int]]) -> dict[str, pa.Array]:
+    def _judge(self, batch: pa.RecordBatch, seen: set[_Identity]) -> pa.RecordBatch:
         values = batch.column("value").to_pylist()
-        verdicts = [
-            decode_play(value, log_time if kind == LOG_APPEND_TIME else None)
-            for value, log_time, kind in zip(
-                values,
-                _milliseconds(batch),
-                batch.column("timestamp_type").to_pylist(),
-                strict=True,
-            )
-        ]
-        is_rejected = [isinstance(verdict, Rejection) for verdict in verdicts]
-        plays: list[Any] = verdicts
-        if any(is_rejected):
-            reasons = [
-                str(verdict.reason) if isinstance(verdict, Rejection) else None
-                for verdict in verdicts
-            ]
-            kept = [
-                value if rejected else None
-                for value, rejected in zip(values, is_rejected, strict=True)
-            ]
-            plays = [
-                _NO_PLAY if isinstance(verdict, Rejection) else verdict for verdict in verdicts
-            ]
-        else:
-            reasons = kept = [None] * len(values)
-        judged = {
-            "reason": pa.array(reasons, pa.string()),
-            "is_repeat": self._repeats(plays, seen),
-            "event_ms": pa.array([play.event_time for play in plays], pa.int64()),
-        }
+        verdicts = list(map(decode_play, values, _known_log_times(batch)))
+        has_rejected = Rejection in set(map(type, verdicts))
+        plays = [_play_of(verdict) for verdict in verdicts] if has_rejected else verdicts
+        judged = {name: batch.column(name) for name in self.as_came}
+        judged["reason"] = (
+            pa.array([_reason_of(verdict) for verdict in verdicts], pa.string())
+            if has_rejected
+            else pa.nulls(len(verdicts), pa.string())
+        )
+        judged["event_ms"] = _column(plays, "event_time", pa.int64())
         for name in self.fields:
-            column = [getattr(play, name) for play in plays]
-            judged[name] = pa.array(column, _ARROW_TYPES[FIELD_TYPES[name]])
+            judged[name] = _column(plays, name, _ARROW_TYPES[FIELD_TYPES[name]])
+        if self.mark_repeats:
+            judged["is_repeat"] = _mark_repeats(list(map(attrgetter("identity"), plays)), seen)
         if self.keep_rejected_bytes:
-            judged["value"] = pa.array(kept, pa.binary())
-        return judged
-
-    def _repeats(self, plays: list[Any], seen: set[tuple[str, str, int]]) -> pa.Array:
-        if not self.mark_repeats:
-            return pa.repeat(pa.scalar(False), len(plays))
-        repeats = []
-        for play in plays:
-            identity = play.identity
-            repeats.append(identity is not None and identity in seen)
-            seen.add(identity)
-        return pa.array(repeats, pa.bool_())
+            is_accepted = pc.is_null(judged["reason"])
+            judged["value"] = pc.if_else(is_accepted, None, batch.column("value"))
+        return pa.RecordBatch.from_pydict(judged)
 
 
 class _NoPlay:
@@ -159,6 +128,49 @@ class _NoPlay:
 _NO_PLAY = _NoPlay()
 
 
-def _milliseconds(batch: pa.RecordBatch) -> list[int]:
-    times = batch.column("log_time").cast(pa.timestamp("ms", tz="UTC"))
-    return times.cast(pa.int64()).to_pylist()
+def _play_of(verdict: Play | Rejection) -> Play | _NoPlay:
+    return _NO_PLAY if isinstance(verdict, Rejection) else verdict
+
+
+def _reason_of(verdict: Play | Rejection) -> str | None:
+    return str(verdict.reason) if isinstance(verdict, Rejection) else None
+
+
+def _column(plays: Sequence[object], name: str, kind: pa.DataType) -> pa.Array:
+    return pa.array(list(map(attrgetter(name), plays)), kind)
+
+
+def _known_log_times(batch: pa.RecordBatch) -> list[int | None]:
+    """Give log times in milliseconds; None where the clock was not the broker's."""
+    times = batch.column("log_time").cast(pa.timestamp("ms", tz="UTC")).cast(pa.int64())
+    is_known = pc.equal(batch.column("timestamp_type"), LOG_APPEND_TIME)
+    known: list[int | None] = pc.if_else(is_known, times, None).to_pylist()
+    return known
+
+
+def _mark_repeats(identities: list[_Identity], seen: set[_Identity]) -> pa.Array:
+    """Tell which identities came before in this task, and remember all."""
+    fresh = set(identities)
+    if len(fresh) == len(identities) and seen.isdisjoint(fresh):
+        seen |= fresh
+        return pa.repeat(pa.scalar(False), len(identities))
+    repeats = []
+    for identity in identities:
+        repeats.append(identity is not None and identity in seen)
+        seen.add(identity)
+    return pa.array(repeats, pa.bool_())
+
+
+def _name_types(judge: _Judge) -> str:
+    """Give what a judge yields, as Spark DDL."""
+    columns = [
+        "`partition` INT, `offset` BIGINT, log_time TIMESTAMP",
+        *(f"{name} BIGINT" for name in judge.as_came if name not in _POSITION),
+        "reason STRING, event_ms BIGINT",
+        *(f"{name} {FIELD_TYPES[name]}" for name in judge.fields),
+    ]
+    if judge.mark_repeats:
+        columns.append("is_repeat BOOLEAN")
+    if judge.keep_rejected_bytes:
+        columns.append("value BINARY")
+    return ", ".join(columns)
