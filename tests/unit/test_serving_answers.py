@@ -143,7 +143,7 @@ def test_without_speed_the_open_windows_are_unknown_and_said_to_be(tmp_path: Pat
     plays = _plays()
     sight = _sight(_write_gold(tmp_path, plays), None)
     answer = answer_trending(sight)
-    below = _within(plays, NOON, BOUNDARY)
+    below = _within(plays, BOUNDARY - 6 * G, BOUNDARY)
     assert _shown(answer, "song_id") == _count(below, "song_id")
     assert not answer["complete"]
     assert format_time(BOUNDARY) in answer["why"]

@@ -59,11 +59,19 @@ class _Ranked:
 
 
 def answer_trending(sight: Sight, *, limit: int = 50, country: str | None = None) -> Answer:
-    """Give the songs of the newest windows, the open one included."""
-    newest = sight.rules.window_start(sight.now)
-    begin = newest - (TRENDING_WINDOWS - 1) * sight.rules.grain_ms
-    asked = AskedRange(begin, newest + sight.rules.grain_ms)
-    return _answer(sight, asked, By.SONG, limit=limit, country=country)
+    """Give the songs of the newest windows, the open one included.
+
+    Where speed is not read, those are the newest that batch owns, and the answer says so.
+    """
+    boundary = sight.snapshot.boundary
+    is_batch_alone = sight.speed is None and boundary > NO_BOUNDARY
+    end = boundary if is_batch_alone else _end_of_open_window(sight)
+    asked = AskedRange(end - TRENDING_WINDOWS * sight.rules.grain_ms, end)
+    answer = _answer(sight, asked, By.SONG, limit=limit, country=country)
+    if is_batch_alone:
+        why = f"speed is not read here: nothing is known from {format_time(boundary)} on"
+        return answer | {"complete": False, "why": why}
+    return answer
 
 
 def answer_chart(
@@ -83,6 +91,10 @@ def answer_geography(
     """Give the countries by plays; of one country, its songs."""
     by = By.COUNTRY if country is None else By.SONG
     return _answer(sight, asked, by, limit=limit, country=country)
+
+
+def _end_of_open_window(sight: Sight) -> int:
+    return sight.rules.window_start(sight.now) + sight.rules.grain_ms
 
 
 def _answer(

@@ -1,11 +1,14 @@
 """The range that somebody asks about, from a period, two times, or nothing: all time."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from crossfade.clock import day_start_ms, parse_time
 from crossfade.contract.periods import Period, PeriodKind, parse_period
 from crossfade.contract.time_rules import FUTURE_MS, TimeRules
 from crossfade.errors import MisuseError
+
+_LAST = day_start_ms(date(9000, 1, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,9 @@ def read_range(texts: RangeTexts, *, now: int, rules: TimeRules) -> AskedRange:
     newest_end = rules.window_start(now + FUTURE_MS) + rules.grain_ms
     begin = parse_time(texts.since) if texts.since is not None else 0
     end = parse_time(texts.until) if texts.until is not None else newest_end
-    if begin < 0:
-        what = f"{texts.since} is before any play."
-        raise MisuseError(what, "Name a time from 1970 on, or ask for all time.")
+    if begin < 0 or end > _LAST:
+        what = f"{texts.since if begin < 0 else texts.until} is out of range."
+        raise MisuseError(what, "Name times from 1970 to 9000, or ask for all time.")
     return AskedRange(begin, end)
 
 

@@ -24,6 +24,7 @@ from crossfade.lake import (
     open_table,
     read_newest_run,
     register_table,
+    table_path,
 )
 from crossfade.telemetry import get_logger
 
@@ -109,6 +110,7 @@ class SnapshotWatcher:
         self._folder = folder
         self._on_poll = on_poll
         self._stop = threading.Event()
+        self._lock = threading.Lock()
         self._version = -1
         self._thread = threading.Thread(target=self._watch, name="gold-run", daemon=True)
         self._current = _build_empty()
@@ -123,28 +125,41 @@ class SnapshotWatcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop watching."""
+        """Stop watching, and let go of the tables."""
         self._stop.set()
         self._thread.join(_POLL_S * 3)
+        self._current.connection.close()
 
     def refresh(self) -> None:
         """Look for a new run now, and let the snapshot before it be forgotten."""
-        before = self._current
-        runs = open_table(self._folder.lake, GOLD_RUN)
-        if runs is not None and (version := runs.version()) != self._version:
-            self._current = build_snapshot(self._folder)
-            self._version = version
-            _log.info("snapshot", run=self._current.run.run if self._current.run else None)
+        with self._lock:
+            before = self._current
+            if self._is_newer():
+                runs = open_table(self._folder.lake, GOLD_RUN)
+                self._current = build_snapshot(self._folder)
+                self._version = runs.version() if runs is not None else -1
+                run = self._current.run
+                _log.info("snapshot", run=run.run if run is not None else None)
         self._on_poll(before)
 
+    def try_refresh(self) -> None:
+        """Look for a new run; where gold cannot be read, keep the snapshot and say so."""
+        try:
+            self.refresh()
+        except (LakeError, DeltaError, duckdb.Error, OSError) as error:
+            _log.warning("snapshot_failed", error=str(error))
+
+    def _is_newer(self) -> bool:
+        """Tell whether gold/run has a commit after the one last seen, without opening it."""
+        log = table_path(self._folder.lake, GOLD_RUN) / "_delta_log"
+        if self._version < 0:
+            return log.exists()
+        return (log / f"{self._version + 1:020}.json").exists()
+
     def _watch(self) -> None:
-        while True:
-            try:
-                self.refresh()
-            except (LakeError, DeltaError, duckdb.Error, OSError) as error:
-                _log.warning("snapshot_failed", error=str(error))
-            if self._stop.wait(_POLL_S):
-                return
+        self.try_refresh()
+        while not self._stop.wait(_POLL_S):
+            self.try_refresh()
 
 
 def _build_empty() -> Snapshot:

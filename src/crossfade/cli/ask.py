@@ -1,0 +1,114 @@
+"""One answer for a command: from the running stack's API, or straight from the tables."""
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from crossfade.cli.api import fetch_answer
+from crossfade.clock import now_ms
+from crossfade.config import load_settings
+from crossfade.contract.countries import COUNTRIES
+from crossfade.errors import MisuseError
+from crossfade.folder import open_folder, read_stack
+from crossfade.serving.ranges import RangeTexts
+
+if TYPE_CHECKING:
+    from crossfade.serving.answers import Sight
+
+LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Most rows to show.")]
+CountryOption = Annotated[
+    str | None, typer.Option("--country", help="One country alone, such as SE.", metavar="CC")
+]
+DayOption = Annotated[str | None, typer.Option("--day", metavar="2019-06-01")]
+WeekOption = Annotated[
+    str | None, typer.Option("--week", help="Its first day, a Friday.", metavar="2019-06-28")
+]
+MonthOption = Annotated[str | None, typer.Option("--month", metavar="2019-06")]
+YearOption = Annotated[str | None, typer.Option("--year", metavar="2019")]
+AllTimeOption = Annotated[bool, typer.Option("--all-time", help="Everything; the default.")]
+FromOption = Annotated[str | None, typer.Option("--from", help="First moment.", metavar="TIME")]
+ToOption = Annotated[str | None, typer.Option("--to", help="Moment after it.", metavar="TIME")]
+
+Parameters = Mapping[str, str | int | None]
+
+
+def ask(
+    data: Path | None,
+    path: str,
+    parameters: Parameters,
+    answer_alone: Callable[["Sight"], dict[str, Any]],
+) -> dict[str, Any]:
+    """Give the API's answer where a stack runs on the folder, else the same from gold alone."""
+    _refuse_country(parameters.get("country"))
+    folder = open_folder(load_settings(data=data), create=False)
+    stack = read_stack(folder)
+    if stack is not None:
+        return fetch_answer(stack.api, path, **parameters)
+
+    from crossfade.serving.answers import Sight
+    from crossfade.serving.snapshot import build_snapshot
+
+    snapshot = build_snapshot(folder)
+    try:
+        return answer_alone(Sight(snapshot, None, folder.time_rules, now_ms()))
+    finally:
+        snapshot.connection.close()
+
+
+def _refuse_country(country: str | int | None) -> None:
+    if country is not None and country not in COUNTRIES:
+        what = f'"{country}" is no country.'
+        raise MisuseError(what, "Write two upper-case letters such as SE; ZZ is unknown.")
+
+
+def range_parameters(texts: RangeTexts) -> dict[str, str | int | None]:
+    """Give a range's options as the API's parameters."""
+    named = {kind: getattr(texts, kind) for kind in ("day", "week", "month", "year")}
+    all_time = "true" if texts.all_time else None
+    return {**named, "from": texts.since, "to": texts.until, "all_time": all_time}
+
+
+def show_answer(answer: Mapping[str, Any], *, title: str, as_json: bool) -> None:
+    """Print an answer on standard output: as JSON, or as a table that says if it is complete."""
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
+        return
+    rows = answer["rows"]
+    shown = [column for column in _COLUMNS if rows and column in rows[0]]
+    grid = Table(box=None, header_style="bold", pad_edge=False)
+    for column in shown:
+        is_text = column in _TEXTS
+        name = "#" if column == "rank" else column.replace("_", " ")
+        grid.add_column(name, justify="left" if is_text else "right", no_wrap=not is_text)
+    for row in rows:
+        grid.add_row(*(_cell(row[column]) for column in shown))
+    console = Console()
+    begin = answer["from"] or "the first play"
+    console.print(f"{title}, {begin} to {answer['to']}", style="bold", markup=False)
+    console.print(grid if rows else "No play.")
+    state = Text("Complete", "green")
+    if not answer["complete"]:
+        state = Text(f"Incomplete: {answer['why']}", "yellow")
+    if answer["provisional"]:
+        state.append("; provisional: a part of the range is not closed yet")
+    console.print(state.append("."))
+
+
+def _cell(value: str | float | None) -> Text:
+    if value is None:
+        return Text("-")
+    return Text(value if isinstance(value, str) else f"{value:,}")
+
+
+_TEXTS = {"title", "artist", "country"}
+_COLUMNS = (
+    *("rank", "title", "artist", "country"),
+    *("charted_plays", "counted_plays", "plays", "minutes", "listeners"),
+)

@@ -1,0 +1,70 @@
+"""`crossfade chart`: the most played songs or artists of a range."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from crossfade.cli.ask import (
+    AllTimeOption,
+    CountryOption,
+    DayOption,
+    FromOption,
+    LimitOption,
+    MonthOption,
+    ToOption,
+    WeekOption,
+    YearOption,
+    ask,
+    range_parameters,
+    show_answer,
+)
+from crossfade.cli.options import DataOption, JsonOption
+from crossfade.serving.ranges import RangeTexts, read_range
+
+
+class ChartKind(StrEnum):
+    """What is charted."""
+
+    SONGS = "songs"
+    ARTISTS = "artists"
+
+
+KindArgument = Annotated[ChartKind, typer.Argument(metavar="KIND", help="songs or artists.")]
+
+
+def chart(
+    kind: KindArgument,
+    data: DataOption = None,
+    *,
+    day: DayOption = None,
+    week: WeekOption = None,
+    month: MonthOption = None,
+    year: YearOption = None,
+    all_time: AllTimeOption = False,
+    since: FromOption = None,
+    until: ToOption = None,
+    limit: LimitOption = 20,
+    country: CountryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the most played songs or artists of a day, chart week, month, year, or any range.
+
+    A closed period is shown as batch published it. No range means all time.
+
+    Example:
+        crossfade chart songs --month 2019-06
+    """
+    from crossfade.serving.answers import Sight, answer_chart
+    from crossfade.serving.rollup import By
+
+    texts = RangeTexts(day, week, month, year, all_time, since, until)
+    by = By.SONG if kind is ChartKind.SONGS else By.ARTIST
+
+    def answer_alone(sight: Sight) -> dict[str, object]:
+        asked = read_range(texts, now=sight.now, rules=sight.rules)
+        return answer_chart(sight, by, asked, limit=limit, country=country)
+
+    parameters = {**range_parameters(texts), "limit": limit, "country": country}
+    answer = ask(data, f"charts/{kind}", parameters, answer_alone)
+    show_answer(answer, title=f"Most played {kind}", as_json=as_json)

@@ -1,0 +1,42 @@
+"""`crossfade serve`: the API and the status page of a data folder."""
+
+from typing import Annotated
+
+import typer
+
+from crossfade.cli.options import DataOption
+from crossfade.config import load_settings
+
+PortOption = Annotated[
+    int | None, typer.Option("--port", help="Port of the API; 0: a free one. [default: 8000]")
+]
+
+
+def serve(data: DataOption = None, *, port: PortOption = None) -> None:
+    """Answer over HTTP until Ctrl-C, as one stage of a cluster.
+
+    Kafka is that of CROSSFADE_BOOTSTRAP, or of the stack that runs on the data folder; without
+    either, answers come from gold alone and say what they miss.
+
+    Example:
+        crossfade serve --data data --port 8000
+    """
+    import uvicorn
+
+    from crossfade.folder import open_folder, read_stack
+    from crossfade.kafka import address_from
+    from crossfade.serving.app import build_app
+
+    settings = load_settings(data=data, port=port)
+    folder = open_folder(settings)
+    stack = read_stack(folder)
+    bootstrap = settings.bootstrap or (stack.bootstrap if stack is not None else "")
+    address = address_from(settings, bootstrap) if bootstrap else None
+    uvicorn.run(
+        build_app(folder, address),
+        host=settings.host,
+        port=settings.port,
+        log_level="info",
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )

@@ -1,0 +1,193 @@
+"""The API: every answer from one snapshot of batch and what speed says, over HTTP."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, FastAPI, Query, Response
+
+import crossfade
+from crossfade.clock import now_ms
+from crossfade.folder import DataFolder
+from crossfade.kafka import KafkaAddress
+from crossfade.lake import Run
+from crossfade.serving.answers import (
+    Answer,
+    Sight,
+    answer_chart,
+    answer_geography,
+    answer_trending,
+)
+from crossfade.serving.metrics import Metrics, TimedRequests
+from crossfade.serving.queries import NoQuery, RangeQuery, TrendingQuery
+from crossfade.serving.ranges import AskedRange, read_range
+from crossfade.serving.refusals import install_refusals, refuse
+from crossfade.serving.rollup import By
+from crossfade.serving.snapshot import Snapshot, SnapshotWatcher
+from crossfade.serving.status import answer_reconciliation, answer_status
+from crossfade.serving.window_reader import WindowReader
+from crossfade.serving.window_state import WindowState
+
+_PAGE_RULES = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class Service:
+    """What serves one data folder: a watcher of batch, and a reader of speed if Kafka is known."""
+
+    def __init__(self, folder: DataFolder, address: KafkaAddress | None) -> None:
+        self.folder = folder
+        self._rules = folder.time_rules
+        self._state = WindowState() if address is not None else None
+        self._watcher = SnapshotWatcher(folder, self._forget)
+        self._reader = (
+            WindowReader(address, self._state, self._rules, self._find_boundary)
+            if address is not None and self._state is not None
+            else None
+        )
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether everything that speed held at the start was read."""
+        return self._state is None or self._state.progress(now_ms()).is_ready
+
+    def start(self) -> None:
+        """Begin to watch and to read, without waiting for either."""
+        self._watcher.start()
+        if self._reader is not None:
+            self._reader.start()
+
+    def stop(self) -> None:
+        """Stop both."""
+        if self._reader is not None:
+            self._reader.stop()
+        self._watcher.stop()
+
+    def see(self) -> Sight:
+        """Give what one request sees."""
+        return Sight(self._watcher.current, self._state, self._rules, now_ms())
+
+    def read_range(self, query: RangeQuery) -> AskedRange:
+        """Read the range of a query."""
+        return read_range(query.range_texts, now=now_ms(), rules=self._rules)
+
+    def _find_boundary(self) -> int:
+        """Give the boundary to read speed from; the reader asks before the first poll of gold."""
+        self._watcher.try_refresh()
+        return self._watcher.current.boundary
+
+    def _forget(self, before: Snapshot) -> None:
+        """Forget what batch took over, one snapshot later: requests under way still see it."""
+        run: Run | None = self._watcher.current.run
+        if self._state is not None and run is not None:
+            self._state.forget_before(before.boundary, run.end_offsets)
+
+
+def build_app(folder: DataFolder, address: KafkaAddress | None) -> FastAPI:
+    """Build the API of a data folder; it answers at once, and says what it does not know yet."""
+    service = Service(folder, address)
+
+    @asynccontextmanager
+    async def live(_: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        yield
+        service.stop()
+
+    app = FastAPI(
+        title="Crossfade",
+        version=crossfade.__version__,
+        description="What are people listening to, now and ever, and can you prove it?",
+        lifespan=live,
+        docs_url=None,
+        redoc_url=None,
+    )
+    metrics = Metrics(service.see)
+    app.add_middleware(TimedRequests, metrics=metrics)
+    app.include_router(_answers(service), prefix="/api/v1")
+    app.include_router(_pages(service, metrics))
+    install_refusals(app)
+    return app
+
+
+def _answers(service: Service) -> APIRouter:
+    """Give the routes below /api/v1."""
+    router = APIRouter(tags=["answers"])
+
+    @router.get("/trending", summary="Songs of the newest 6 windows, the open one included")
+    def trending(query: Annotated[TrendingQuery, Query()]) -> Response:
+        return _json(answer_trending(service.see(), limit=query.limit, country=query.country))
+
+    @router.get("/charts/songs", summary="The most played songs of a range")
+    def chart_songs(query: Annotated[RangeQuery, Query()]) -> Response:
+        return _chart(service, By.SONG, query)
+
+    @router.get("/charts/artists", summary="The most played artists of a range")
+    def chart_artists(query: Annotated[RangeQuery, Query()]) -> Response:
+        return _chart(service, By.ARTIST, query)
+
+    @router.get("/geography", summary="Countries by plays; of one country, its songs")
+    def geography(query: Annotated[RangeQuery, Query()]) -> Response:
+        asked = service.read_range(query)
+        found = answer_geography(service.see(), asked, limit=query.limit, country=query.country)
+        return _json(found)
+
+    @router.get("/status", summary="How far batch, speed and archive are")
+    def status(_: Annotated[NoQuery, Query()]) -> Response:
+        return _json(answer_status(service.see(), service.folder))
+
+    @router.get("/reconciliation", summary="Conservation of the newest run, and hand-overs")
+    def reconciliation(_: Annotated[NoQuery, Query()]) -> Response:
+        return _json(answer_reconciliation(service.see(), service.folder))
+
+    return router
+
+
+def _pages(service: Service, metrics: Metrics) -> APIRouter:
+    """Give the routes for people, probes and Prometheus."""
+    router = APIRouter(tags=["operations"])
+
+    @router.get("/healthz", summary="The process answers")
+    async def healthz() -> Response:
+        return _json({"status": "up"})
+
+    @router.get("/readyz", summary="What speed held at the start was read")
+    async def readyz() -> Response:
+        if service.is_ready:
+            return _json({"status": "ready"})
+        return refuse("Not ready: plays-by-window is still read.", "Ask again in a second.", 503)
+
+    @router.get("/metrics", summary="Metrics for Prometheus")
+    def read_metrics() -> Response:
+        return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @router.get("/", include_in_schema=False)
+    async def status_page() -> Response:
+        return _page("page.html")
+
+    @router.get("/docs", include_in_schema=False)
+    async def docs_page() -> Response:
+        return _page("docs.html")
+
+    return router
+
+
+def _chart(service: Service, by: By, query: RangeQuery) -> Response:
+    asked = service.read_range(query)
+    found = answer_chart(service.see(), by, asked, limit=query.limit, country=query.country)
+    return _json(found)
+
+
+def _json(answer: Answer) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    return Response(msgspec.json.encode(answer), media_type="application/json", headers=headers)
+
+
+def _page(name: str) -> Response:
+    """Give a page of the package; it loads nothing from anywhere but here."""
+    text = files("crossfade.serving").joinpath(name).read_bytes()
+    headers = {"Content-Security-Policy": _PAGE_RULES, "X-Content-Type-Options": "nosniff"}
+    return Response(text, media_type="text/html; charset=utf-8", headers=headers)

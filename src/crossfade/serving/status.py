@@ -1,0 +1,118 @@
+"""How far each layer is, and what was proved at the last runs and hand-overs."""
+
+from typing import Any
+
+import msgspec
+
+from crossfade.clock import format_time
+from crossfade.folder import DataFolder
+from crossfade.lake import (
+    NO_BOUNDARY,
+    OPS_HANDOVER,
+    Run,
+    connect,
+    list_files,
+    register_table,
+)
+from crossfade.serving.answers import Answer, Sight
+
+_HANDOVERS_SHOWN = 200
+_UNEXPLAINED = "unexplained"
+
+
+def answer_status(sight: Sight, folder: DataFolder) -> Answer:
+    """Give how far batch, speed and archive are."""
+    run = sight.snapshot.run
+    boundary = sight.snapshot.boundary
+    return {
+        "boundary": _time(boundary),
+        "boundary_age_ms": sight.now - boundary if boundary > NO_BOUNDARY else None,
+        "as_of": _time(run.published_at_ms) if run is not None else None,
+        "batch": _describe_run(run),
+        "speed": _describe_speed(sight),
+        "streams": _read_streams(folder),
+    }
+
+
+def answer_reconciliation(sight: Sight, folder: DataFolder) -> Answer:
+    """Give the newest run's conservation and the newest hand-overs with their verdicts."""
+    rows, verdicts = _read_handovers(folder)
+    run = sight.snapshot.run
+    is_conserved = run is None or run.bronze_rows == (
+        run.accepted + run.rejected + run.duplicates + run.erased
+    )
+    return {
+        "rows": rows,
+        "verdicts": verdicts,
+        "holds": is_conserved and not verdicts.get(_UNEXPLAINED),
+        "boundary": _time(sight.snapshot.boundary),
+        "as_of": _time(run.published_at_ms) if run is not None else None,
+        "run": _describe_run(run),
+    }
+
+
+def _describe_run(run: Run | None) -> Answer | None:
+    if run is None:
+        return None
+    counts = ("bronze_rows", "accepted", "rejected", "duplicates", "erased", "late")
+    return {
+        "run": run.run,
+        **{name: getattr(run, name) for name in counts},
+        "rejected_by_reason": dict(run.rejected_by_reason),
+        "end_offsets": {str(p): end for p, end in run.end_offsets.items()},
+        "rules": run.rules,
+        "took_ms": run.published_at_ms - run.started_at_ms,
+        "published_at": format_time(run.published_at_ms),
+    }
+
+
+def _describe_speed(sight: Sight) -> Answer | None:
+    if sight.speed is None:
+        return None
+    progress = sight.speed.progress(sight.now)
+    marker = sight.speed.marker()
+    return {
+        "ready": progress.is_ready,
+        "lag_ms": progress.lag_ms,
+        "marker_age_ms": sight.now - progress.sent_at if progress.sent_at is not None else None,
+        "late_pending": progress.late_pending,
+        "rows": sight.speed.count_rows(),
+        "epoch": marker.epoch if marker is not None else None,
+        "batch": marker.batch if marker is not None else None,
+        "trouble": progress.trouble,
+    }
+
+
+def _read_streams(folder: DataFolder) -> Answer | None:
+    """Read what the streaming queries tell of themselves; None before they ever ran."""
+    try:
+        told: Any = msgspec.json.decode((folder.run / "streams.json").read_bytes())
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    return dict(told)
+
+
+def _read_handovers(folder: DataFolder) -> tuple[list[Answer], dict[str, int]]:
+    """Read the newest hand-overs; the last verdict on a window of a run is the one that counts."""
+    connection = connect()
+    try:
+        register_table(connection, OPS_HANDOVER, list_files(folder.lake, OPS_HANDOVER))
+        newest = (
+            "SELECT * FROM ops_handover QUALIFY row_number() OVER "
+            "(PARTITION BY run, window_start ORDER BY compared_at DESC) = 1"
+        )
+        counted = f"SELECT verdict, count(*) FROM ({newest}) GROUP BY verdict ORDER BY verdict"
+        verdicts = dict(connection.execute(counted).fetchall())
+        rows = connection.execute(
+            "SELECT run, epoch_ms(window_start), speed_plays, batch_plays, repeated_plays, verdict "
+            f"FROM ({newest}) ORDER BY run DESC, window_start DESC LIMIT {_HANDOVERS_SHOWN}"
+        ).fetchall()
+    finally:
+        connection.close()
+    names = ("run", "window_start", "speed_plays", "batch_plays", "repeated_plays", "verdict")
+    shown = [dict(zip(names, row, strict=True)) for row in rows]
+    return [{**row, "window_start": format_time(row["window_start"])} for row in shown], verdicts
+
+
+def _time(time_ms: int) -> str | None:
+    return format_time(time_ms) if time_ms > NO_BOUNDARY else None

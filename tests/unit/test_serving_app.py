@@ -1,0 +1,180 @@
+"""The API over HTTP: a real server on a free port, gold made by hand, no Kafka or a dead one."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+import handmade_lake as handmade
+from crossfade.config import load_settings
+from crossfade.folder import DataFolder, open_folder
+from crossfade.kafka import KafkaAddress
+from crossfade.serving.app import build_app
+
+BOUNDARY = handmade.NOON + 3_600_000
+NOBODY = KafkaAddress("127.0.0.1:9")
+ANSWER = {"rows", "from", "to", "boundary", "as_of", "complete", "why", "provisional"}
+
+
+@contextmanager
+def _serving(folder: DataFolder, address: KafkaAddress | None) -> Iterator[httpx.Client]:
+    config = uvicorn.Config(build_app(folder, address), port=0, log_level="error", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(15)
+
+
+@pytest.fixture(scope="module")
+def gold(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    folder = open_folder(load_settings(data=tmp_path_factory.mktemp("serving") / "data"))
+    plays = [handmade.a_play(n) for n in range(8)]
+    lake = handmade.a_lake(handmade.records_of(*plays), boundary=BOUNDARY)
+    lake.tables["ops/handover"] = [
+        {
+            "run": 1,
+            "window_start": handmade.NOON,
+            "speed_plays": 8,
+            "batch_plays": 8,
+            "repeated_plays": 0,
+            "verdict": "equal",
+            "compared_at": BOUNDARY,
+        }
+    ]
+    return lake.write(folder)
+
+
+@pytest.fixture(scope="module")
+def client(gold: DataFolder) -> Iterator[httpx.Client]:
+    with _serving(gold, None) as client:
+        deadline = time.monotonic() + 10
+        while client.get("/api/v1/status").json()["batch"] is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield client
+
+
+@pytest.mark.parametrize("path", ["trending", "charts/songs", "charts/artists", "geography"])
+def test_every_answer_has_the_one_shape(client: httpx.Client, path: str) -> None:
+    response = client.get(f"/api/v1/{path}")
+    assert response.status_code == 200
+    assert response.json().keys() == ANSWER
+
+
+def test_a_range_is_answered_with_its_rows(client: httpx.Client) -> None:
+    query = {"from": "2026-01-01T12:00:00Z", "to": "2026-01-01T13:00:00Z"}
+    answer = client.get("/api/v1/charts/songs", params=query).json()
+    assert [row["plays"] for row in answer["rows"]] == [2, 2, 2, 2]
+    assert (answer["complete"], answer["why"]) == (True, "")
+    assert (answer["from"], answer["to"]) == (query["from"], query["to"])
+    row = answer["rows"][0]
+    assert list(row) == [
+        *("rank", "song_id", "title", "artist", "charted_plays", "counted_plays", "plays"),
+        *("minutes", "listeners"),
+    ]
+    assert client.get("/api/v1/geography", params=query).json()["rows"][0]["country"] == "SE"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "trending?limit=0",
+        "trending?limit=1001",
+        "trending?limit=many",
+        "trending?month=2019-06",
+        "trending?country=se",
+        "trending?country=%27%3B--",
+        "charts/songs?month=2019-13",
+        "charts/songs?month=2019-06&year=2019",
+        "charts/songs?week=2019-06-27",
+        "charts/songs?from=2026-01-01T12:03:00Z",
+        "charts/songs?from=2025-06-01T12:00:00Z&to=2026-01-01",
+        "charts/songs?from=2026-01-01&to=2026-01-01",
+        "charts/songs?from=1950-01-01",
+        "charts/songs?to=9999-12-31T23:59:59.999Z",
+        "charts/songs?from=0001-01-01T00:00:00%2B23:00",
+        "charts/songs?day=" + "9" * 5_000,
+        "geography?unknown=1",
+        "status?unknown=1",
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_the_one_shape(client: httpx.Client, path: str) -> None:
+    response = client.get(f"/api/v1/{path}")
+    assert response.status_code == 422
+    assert response.json().keys() == {"error", "hint", "status"}
+    assert response.json()["status"] == 422
+
+
+def test_what_is_not_there_is_refused_in_the_one_shape(client: httpx.Client) -> None:
+    for response in (client.get("/api/v1/nothing"), client.post("/api/v1/trending")):
+        assert response.json().keys() == {"error", "hint", "status"}
+        assert response.json()["status"] == response.status_code
+
+
+def test_a_week_refused_names_the_nearest_friday(client: httpx.Client) -> None:
+    response = client.get("/api/v1/charts/songs", params={"week": "2019-06-27"})
+    assert "2019-06-28" in response.json()["hint"]
+
+
+def test_reconciliation_gives_hand_overs_and_the_newest_run(client: httpx.Client) -> None:
+    answer = client.get("/api/v1/reconciliation").json()
+    assert answer["verdicts"] == {"equal": 1}
+    assert answer["holds"]
+    assert answer["run"]["accepted"] == 8
+    assert answer["rows"][0]["window_start"] == "2026-01-01T12:00:00Z"
+
+
+def test_metrics_tell_of_layers_and_requests(client: httpx.Client) -> None:
+    client.get("/api/v1/trending")
+    text = client.get("/metrics").text
+    assert "crossfade_batch_run 1.0" in text
+    assert 'path="/api/v1/trending",status="200"' in text
+
+
+def test_pages_load_nothing_from_elsewhere(client: httpx.Client) -> None:
+    for path in ("/", "/docs"):
+        response = client.get(path)
+        assert response.headers["content-type"].startswith("text/html")
+        assert "default-src 'none'" in response.headers["content-security-policy"]
+        assert "//" not in response.text.replace("<!--", "")
+        assert "innerHTML" not in response.text
+
+
+def test_every_route_is_in_the_api_page(client: httpx.Client) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    api = client.get("/openapi.json").json()
+    for path in [*api["paths"], "/docs"]:
+        assert f"`{path}`" in page, path
+    parameters = {
+        parameter["name"]
+        for route in api["paths"].values()
+        for parameter in route["get"].get("parameters", ())
+    }
+    for name in parameters:
+        assert f"`{name}`" in page, name
+
+
+def test_it_answers_at_once_before_kafka_and_gold_are_there(data_folder: DataFolder) -> None:
+    with _serving(data_folder, NOBODY) as client:
+        assert client.get("/healthz").json() == {"status": "up"}
+        assert client.get("/readyz").status_code == 503
+        answer = client.get("/api/v1/trending").json()
+        assert (answer["rows"], answer["complete"], answer["boundary"]) == ([], False, None)
+        assert answer["why"]
+        json.dumps(client.get("/api/v1/status").json())
