@@ -1,0 +1,113 @@
+"""The set-up script as a person meets it: on a bare machine, interrupted, and a second time."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ("cat", "cksum", "dirname", "env", "ls", "rm", "sh")
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """Give what of a fresh clone the script reads, on a machine with few tools and no Java."""
+    clone = tmp_path / "clone"
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in ("scripts", "src/crossfade/embedded"):
+        shutil.copytree(ROOT / name, clone / name, ignore=ignored)
+    for name in ("requirements.lock", "pyproject.toml", "src/crossfade/__init__.py"):
+        shutil.copy(ROOT / name, clone / name)
+    shutil.copy(ROOT / "src/crossfade/errors.py", clone / "src/crossfade/errors.py")
+    (tmp_path / "bin").mkdir()
+    for tool in TOOLS:
+        (tmp_path / "bin" / tool).symlink_to(str(shutil.which(tool)))
+    return clone
+
+
+def set_up(clone: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    path = {"PATH": str(clone.parent / "bin"), "HOME": str(clone.parent)}
+    command = [str(clone / "scripts" / "setup")]
+    return subprocess.run(
+        command, env=path | env, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def a_program(clone: Path, name: str, script: str) -> None:
+    program = clone.parent / "bin" / name
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+
+
+def test_without_python_it_says_so_and_makes_nothing(clone: Path) -> None:
+    done = set_up(clone)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: No Python 3.11 or later is on PATH.")
+    assert "apt install" in done.stderr
+    assert not (clone / ".venv").exists()
+
+
+def test_an_old_python_is_none(clone: Path) -> None:
+    a_program(clone, "python3", "exit 1")
+    assert "No Python 3.11" in set_up(clone).stderr
+
+
+def test_a_python_without_venv_says_what_to_install(clone: Path) -> None:
+    a_program(clone, "python3", 'case "$2" in *ensurepip*) exit 1;; esac')
+    done = set_up(clone)
+    assert done.returncode == 1
+    assert "Error: python3 has no venv module" in done.stderr
+    assert "apt install python3-venv" in done.stderr
+
+
+def test_without_java_it_says_so_before_it_downloads_anything(clone: Path) -> None:
+    (clone.parent / "bin" / "python3").symlink_to(ROOT / ".venv" / "bin" / "python")
+    done = set_up(clone)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: Crossfade needs Java 17 or later; there is none.")
+    assert done.stderr.count("\n") == 1
+    assert not (clone / ".venv").exists()
+
+
+def test_java_11_is_refused_by_name(clone: Path) -> None:
+    (clone.parent / "bin" / "python3").symlink_to(ROOT / ".venv" / "bin" / "python")
+    a_program(clone, "java", "echo 'openjdk version \"11.0.2\" 2019-01-15' >&2")
+    done = set_up(clone)
+    assert done.returncode == 1
+    assert "Java 17 or later; PATH has Java 11" in done.stderr
+
+
+def test_an_interrupt_is_one_line_and_leaves_no_stamp(clone: Path) -> None:
+    (clone.parent / "bin" / "python3").symlink_to(ROOT / ".venv" / "bin" / "python")
+    a_program(clone, "java", "echo 'openjdk version \"17.0.15\"' >&2")
+    env = {"PATH": str(clone.parent / "bin"), "HOME": str(clone.parent)}
+    with subprocess.Popen(
+        [str(clone / "scripts" / "setup")],
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("Making .venv with Python 3.")
+        os.killpg(process.pid, signal.SIGINT)
+        told = process.stderr.read()
+        assert process.wait(30) != 0
+    assert told == "Interrupted. The next start goes on where this one was.\n"
+    assert not (clone / ".venv" / ".crossfade-setup").exists()
+
+
+def test_a_second_start_takes_under_two_seconds_and_installs_nothing() -> None:
+    began = time.monotonic()
+    done = subprocess.run(
+        [str(ROOT / "scripts" / "setup")], capture_output=True, text=True, check=False, timeout=60
+    )
+    took = time.monotonic() - began
+    assert done.returncode == 0
+    assert done.stderr.strip() == "All jars are there and verified."
+    assert took < 2
