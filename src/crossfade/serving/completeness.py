@@ -57,7 +57,7 @@ def _judge_speed(progress: Progress, moment: Moment) -> str:
         return "speed has not started yet"
     age = moment.now - progress.sent_at
     if age > FRESH_MS:
-        return f"speed was last heard of {_seconds(age)} ago"
+        return progress.trouble or f"speed was last heard of {_seconds(age)} ago"
     if progress.lag_ms is None:
         return progress.trouble or "how far speed lags is unknown"
     if progress.lag_ms > FRESH_MS:

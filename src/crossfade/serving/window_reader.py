@@ -6,20 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from crossfade.clock import now_ms
+from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.time_rules import FUTURE_MS, TimeRules
 from crossfade.errors import BrokerError
-from crossfade.kafka import (
-    PLAYS_BY_WINDOW,
-    SONG_PLAYS,
-    KafkaAddress,
-    open_reader,
-    partition_count,
-    read_end_offsets,
-    read_offsets_for_time,
-    read_record,
-    read_start_offsets,
+from crossfade.kafka import PLAYS_BY_WINDOW, SONG_PLAYS, KafkaAddress, open_reader
+from crossfade.serving.topic_places import (
+    TIMEOUT_S,
+    count_partitions,
+    find_offsets,
+    read_edges,
+    read_log_times,
 )
-from crossfade.lake import NO_BOUNDARY
 from crossfade.serving.window_state import PlacedRecord, WindowState
 from crossfade.telemetry import get_logger
 from crossfade.window_log import decode_record
@@ -30,14 +27,14 @@ _SLICE = 500
 """Records applied at once: a request waits for no more than these."""
 _WATCH_EVERY_S = 1.0
 _RETRY_S = 1.0
-_TIMEOUT_S = 10.0
+_SILENT = {"log_level": 0}
+"""Every trouble comes back as an error; librdkafka need not write it too."""
 _RECONNECTING = {
     KafkaError._TRANSPORT,
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._RESOLVE,
     KafkaError._TIMED_OUT,
 }
-_JOIN_S = 3.0
 
 _log = get_logger("serve")
 
@@ -74,55 +71,49 @@ class WindowReader:
         """Stop reading, and wait until both threads have closed what they opened."""
         self._stop.set()
         for thread in self._threads:
-            thread.join(_JOIN_S)
+            thread.join(2 * TIMEOUT_S)
 
-    def _persist(self, work: Callable[[], None]) -> None:
+    def _persist(self, work: Callable[[Consumer], None]) -> None:
         """Do a thread's work, and begin it anew whenever Kafka fails it."""
         while not self._stop.is_set():
+            reader = open_reader(self._address, **_SILENT)
             try:
-                work()
+                work(reader)
             except (BrokerError, KafkaException) as error:
                 self._state.note_trouble(f"Kafka is away: {_first_line(error)}")
                 self._stop.wait(_RETRY_S)
+            finally:
+                reader.close()
 
-    def _tail(self) -> None:
-        begin = self._find_begin()
-        self._state.begin_reading(len(begin))
-        ends = read_end_offsets(self._address, PLAYS_BY_WINDOW)
-        awaited = {p: end for p, end in ends.items() if end > begin[p]}
-        reader = open_reader(self._address)
-        try:
-            reader.assign([TopicPartition(PLAYS_BY_WINDOW, p, at) for p, at in begin.items()])
-            while awaited and not self._stop.is_set():
-                self._take(_read_some(reader))
-                awaited = _still_awaited(reader, awaited)
-            self._state.finish_reading()
-            _log.info("caught_up", rows=self._state.count_rows())
-            while not self._stop.is_set():
-                self._take(_read_some(reader))
-        finally:
-            reader.close()
+    def _tail(self, reader: Consumer) -> None:
+        partitions = count_partitions(reader, PLAYS_BY_WINDOW)
+        self._state.begin_reading(partitions)
+        edges = read_edges(reader, PLAYS_BY_WINDOW, partitions)
+        begin = self._find_begin(reader, edges)
+        reader.assign([TopicPartition(PLAYS_BY_WINDOW, p, at) for p, at in begin.items()])
+        awaited = {p: end for p, (_, end) in edges.items() if end > begin[p]}
+        while awaited and not self._stop.is_set():
+            self._take(_read_some(reader))
+            awaited = _still_awaited(reader, awaited)
+        self._state.finish_reading()
+        _log.info("caught_up", rows=self._state.count_rows())
+        while not self._stop.is_set():
+            self._take(_read_some(reader))
 
-    def _find_begin(self) -> dict[int, int]:
+    def _find_begin(self, reader: Consumer, edges: Mapping[int, tuple[int, int]]) -> dict[int, int]:
         """Find where what speed owns begins in the topic, and what may be missing there."""
+        begin = {p: low for p, (low, _) in edges.items()}
         boundary = self._find_boundary()
-        starts = read_start_offsets(self._address, PLAYS_BY_WINDOW)
-        if boundary <= NO_BOUNDARY:
-            begin = starts
-        else:
+        if boundary > NO_BOUNDARY:
             self._state.miss_before(boundary)
             ahead = FUTURE_MS + self._rules.grain_ms + self._rules.clock_slack_ms
-            begin = read_offsets_for_time(self._address, PLAYS_BY_WINDOW, boundary - ahead)
-        for p, start in starts.items():
-            if 0 < start == begin[p]:
-                self._miss_what_was_deleted(p, start)
-        return begin
-
-    def _miss_what_was_deleted(self, partition: int, start: int) -> None:
-        first = read_record(self._address, PLAYS_BY_WINDOW, partition, start)
-        if first is not None:
-            whole_from = first.timestamp()[1] + FUTURE_MS + self._rules.grain_ms
+            ends = {p: high for p, (_, high) in edges.items()}
+            begin = find_offsets(reader, PLAYS_BY_WINDOW, boundary - ahead, ends)
+        deleted = {p: low for p, (low, high) in edges.items() if 0 < low == begin[p] < high}
+        for log_time in read_log_times(reader, PLAYS_BY_WINDOW, deleted).values():
+            whole_from = log_time + FUTURE_MS + self._rules.grain_ms
             self._state.miss_before(self._rules.window_start(whole_from))
+        return begin
 
     def _take(self, messages: Sequence[Message]) -> None:
         records: list[PlacedRecord] = []
@@ -143,26 +134,19 @@ class WindowReader:
             raise KafkaException(error)
         self._state.note_trouble(f"Kafka is away: {error.str()}")
 
-    def _watch(self) -> None:
-        watcher = open_reader(self._address)
-        try:
-            partitions = partition_count(self._address, SONG_PLAYS)
-            is_begin_known = False
-            while not self._stop.wait(_WATCH_EVERY_S):
-                at = now_ms()
-                ends = {p: _watermarks(watcher, p) for p in range(partitions)}
-                if not is_begin_known and any(low < high for low, high in ends.values()):
-                    self._note_begin({p: low for p, (low, high) in ends.items() if low < high})
-                    is_begin_known = True
-                self._state.note_end_offsets(at, {p: high for p, (_, high) in ends.items()})
-        finally:
-            watcher.close()
-
-    def _note_begin(self, starts: Mapping[int, int]) -> None:
-        firsts = [read_record(self._address, SONG_PLAYS, p, at) for p, at in starts.items()]
-        log_times = [first.timestamp()[1] for first in firsts if first is not None]
-        if log_times:
-            self._state.note_first_log_time(min(log_times))
+    def _watch(self, reader: Consumer) -> None:
+        partitions = count_partitions(reader, SONG_PLAYS)
+        is_begin_known = False
+        while not self._stop.is_set():
+            at = now_ms()
+            edges = read_edges(reader, SONG_PLAYS, partitions)
+            firsts = {p: low for p, (low, high) in edges.items() if low < high}
+            if firsts and not is_begin_known:
+                log_times = read_log_times(reader, SONG_PLAYS, firsts)
+                if is_begin_known := firsts.keys() == log_times.keys():
+                    self._state.note_first_log_time(min(log_times.values()))
+            self._state.note_end_offsets(at, {p: high for p, (_, high) in edges.items()})
+            self._stop.wait(_WATCH_EVERY_S)
 
 
 def _read_some(reader: Consumer) -> list[Message]:
@@ -180,13 +164,5 @@ def _still_awaited(reader: Consumer, awaited: Mapping[int, int]) -> dict[int, in
     }
 
 
-def _watermarks(watcher: Consumer, partition: int) -> tuple[int, int]:
-    place = TopicPartition(SONG_PLAYS, partition)
-    low, high = watcher.get_watermark_offsets(place, timeout=_TIMEOUT_S, cached=False)
-    return low, high
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, BrokerError):
-        return error.what
-    return str(error.args[0].str()) if isinstance(error, KafkaException) else str(error)
+def _first_line(error: BrokerError | KafkaException) -> str:
+    return error.what if isinstance(error, BrokerError) else str(error.args[0].str())

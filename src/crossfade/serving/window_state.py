@@ -6,21 +6,20 @@ up for good: neither a dead driver's late write nor a replay after a reset can b
 """
 
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from crossfade.clock import HOUR_MS
 from crossfade.lake import NO_BOUNDARY
 from crossfade.serving.completeness import Progress
+from crossfade.serving.generation import Generation, reaches
+from crossfade.serving.lag import LagWatch
 from crossfade.serving.merge import Names, Span, Totals
 from crossfade.serving.rollup import By, Sums, WindowRollup
 from crossfade.window_log import Marker, WindowRow
 
 HELD_MS = 36 * HOUR_MS
 """Windows further than this behind the newest are forgotten, whoever owns them."""
-
-_POLLS_KEPT = 3_600
 
 
 class PlacedRecord(NamedTuple):
@@ -31,60 +30,18 @@ class PlacedRecord(NamedTuple):
     partition: int = 0
 
 
-class _Generation:
-    """What one checkpoint of speed has said."""
-
-    def __init__(self, born_at: int) -> None:
-        self.born_at = born_at
-        self.windows: dict[int, WindowRollup] = {}
-        self.markers: dict[int, Marker] = {}
-        self.late: dict[int, tuple[int, Mapping[int, int]]] = {}
-        self.dropped_before: int | None = None
-
-    def take_row(self, row: WindowRow) -> None:
-        start = row.key.window_start_ms
-        window = self.windows.get(start)
-        if window is None:
-            window = self.windows[start] = WindowRollup(start)
-        window.take(row)
-
-    def take_marker(self, marker: Marker, partition: int) -> None:
-        if marker.dropped and marker.watermark is not None:
-            self.dropped_before = max(self.dropped_before or 0, marker.watermark)
-        counted = max(marker.late, self.late.get(marker.batch, (0, {}))[0])
-        if counted:
-            self.late[marker.batch] = (counted, marker.end_offsets)
-        known = self.markers.get(partition)
-        if known is None or _order(marker) >= _order(known):
-            self.markers[partition] = marker
-
-    def marker(self, partitions: int) -> Marker | None:
-        """Give the newest marker before which every topic partition's rows were read."""
-        if len(self.markers) < partitions:
-            return None
-        return min(self.markers.values(), key=_order, default=None)
-
-    def forget_before(self, oldest: int, covered: Mapping[int, int]) -> None:
-        for start in [start for start in self.windows if start < oldest]:
-            del self.windows[start]
-        for batch, (_, ends) in list(self.late.items()):
-            if _reaches(covered, ends):
-                del self.late[batch]
-
-
 class WindowState:
     """Fed by one thread, asked by many; every method takes the lock for a short time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._partitions = 1
-        self._generations: dict[str, _Generation] = {}
+        self._generations: dict[str, Generation] = {}
         self._given_up: set[str] = set()
         self._current: str | None = None
         self._is_ready = False
         self._held_from = NO_BOUNDARY
-        self._polls: deque[tuple[int, Mapping[int, int]]] = deque(maxlen=_POLLS_KEPT)
-        self._reached_at: int | None = None
+        self._lag = LagWatch()
         self._first_log_time: int | None = None
         self._version = 0
         self._trouble = ""
@@ -115,9 +72,9 @@ class WindowState:
     def note_end_offsets(self, at: int, end_offsets: Mapping[int, int]) -> None:
         """Remember where `song-plays` ended at a moment, to know how far behind speed is."""
         with self._lock:
-            self._polls.append((at, end_offsets))
             self._trouble = ""
-            self._note_reached()
+            self._lag.note_end_offsets(at, end_offsets)
+            self._lag.note_reached(self._marker())
 
     def note_first_log_time(self, log_time: int) -> None:
         """Remember when the first record of `song-plays` came."""
@@ -189,7 +146,7 @@ class WindowState:
             return Progress(
                 is_ready=self._is_ready,
                 sent_at=marker.sent_at if marker else None,
-                lag_ms=None if self._reached_at is None else max(now - self._reached_at, 0),
+                lag_ms=self._lag.measure(now),
                 held_from=self._held_from,
                 dropped_before=chosen.dropped_before if chosen else None,
                 first_log_time=self._first_log_time,
@@ -204,7 +161,7 @@ class WindowState:
             return
         generation = self._generations.get(name)
         if generation is None:
-            generation = self._generations[name] = _Generation(log_time)
+            generation = self._generations[name] = Generation(log_time)
             self._choose_generation()
         generation.born_at = min(generation.born_at, log_time)
         if isinstance(record, WindowRow):
@@ -212,9 +169,9 @@ class WindowState:
             return
         generation.take_marker(record, partition)
         self._choose_generation()
-        self._note_reached()
+        self._lag.note_reached(self._marker())
 
-    def _take_row(self, generation: _Generation, row: WindowRow) -> None:
+    def _take_row(self, generation: Generation, row: WindowRow) -> None:
         start = row.key.window_start_ms
         if start < self._held_from:
             return
@@ -227,7 +184,7 @@ class WindowState:
         chosen = self._chosen()
         return chosen.marker(self._partitions) if chosen else None
 
-    def _chosen(self) -> _Generation | None:
+    def _chosen(self) -> Generation | None:
         return self._generations.get(self._current) if self._current else None
 
     def _windows(self, span: Span) -> Iterator[WindowRollup]:
@@ -245,7 +202,8 @@ class WindowState:
                 passed.append(current)
                 current = younger
         if current != self._current:
-            self._current, self._reached_at = current, None
+            self._current = current
+            self._lag.begin_anew()
         if self._is_ready:
             self._given_up.update(passed)
             for name in passed:
@@ -257,19 +215,4 @@ class WindowState:
         theirs = self._generations[older].marker(self._partitions)
         if mine is None or theirs is None:
             return mine is not None
-        return _reaches(mine.end_offsets, theirs.end_offsets)
-
-    def _note_reached(self) -> None:
-        marker = self._marker()
-        if marker is None:
-            return
-        while self._polls and _reaches(marker.end_offsets, self._polls[0][1]):
-            self._reached_at = self._polls.popleft()[0]
-
-
-def _order(marker: Marker) -> tuple[int, int, int]:
-    return marker.epoch, marker.batch, marker.sent_at
-
-
-def _reaches(end_offsets: Mapping[int, int], others: Mapping[int, int]) -> bool:
-    return all(end_offsets.get(p, 0) >= end for p, end in others.items())
+        return reaches(mine.end_offsets, theirs.end_offsets)

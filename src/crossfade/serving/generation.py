@@ -1,0 +1,62 @@
+"""One generation of speed: the windows and markers that one checkpoint has said."""
+
+from collections.abc import Mapping
+
+from crossfade.serving.rollup import WindowRollup
+from crossfade.window_log import Marker, WindowRow
+
+
+class Generation:
+    """What one checkpoint of speed has said.
+
+    `late` counts each micro-batch's late plays, with its end offsets: a replayed one counts once.
+    """
+
+    def __init__(self, born_at: int) -> None:
+        self.born_at = born_at
+        self.windows: dict[int, WindowRollup] = {}
+        self.markers: dict[int, Marker] = {}
+        self.late: dict[int, tuple[int, Mapping[int, int]]] = {}
+        self.dropped_before: int | None = None
+
+    def take_row(self, row: WindowRow) -> None:
+        """Put a row into its window."""
+        start = row.key.window_start_ms
+        window = self.windows.get(start)
+        if window is None:
+            window = self.windows[start] = WindowRollup(start)
+        window.take(row)
+
+    def take_marker(self, marker: Marker, partition: int) -> None:
+        """Note what a micro-batch says of itself; a repeated marker changes only its time."""
+        if marker.dropped and marker.watermark is not None:
+            self.dropped_before = max(self.dropped_before or 0, marker.watermark)
+        counted = max(marker.late, self.late.get(marker.batch, (0, {}))[0])
+        if counted:
+            self.late[marker.batch] = (counted, marker.end_offsets)
+        known = self.markers.get(partition)
+        if known is None or _order(marker) >= _order(known):
+            self.markers[partition] = marker
+
+    def marker(self, partitions: int) -> Marker | None:
+        """Give the newest marker before which every topic partition's rows were read."""
+        if len(self.markers) < partitions:
+            return None
+        return min(self.markers.values(), key=_order, default=None)
+
+    def forget_before(self, oldest: int, covered: Mapping[int, int]) -> None:
+        """Forget older windows, and the late plays that lie below the covered end offsets."""
+        for start in [start for start in self.windows if start < oldest]:
+            del self.windows[start]
+        for batch, (_, ends) in list(self.late.items()):
+            if reaches(covered, ends):
+                del self.late[batch]
+
+
+def reaches(end_offsets: Mapping[int, int], others: Mapping[int, int]) -> bool:
+    """Tell whether end offsets are at or beyond others in every topic partition."""
+    return all(end_offsets.get(p, 0) >= end for p, end in others.items())
+
+
+def _order(marker: Marker) -> tuple[int, int, int]:
+    return marker.epoch, marker.batch, marker.sent_at
