@@ -4,9 +4,9 @@ It shares no code with the layers or the proof. A test changes a row before `wri
 the proof has something to find.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -14,10 +14,10 @@ from deltalake import write_deltalake
 
 from crossfade.clock import DAY_MS, HOUR_MS, utc_date
 from crossfade.contract.decode import Rejection, decode_play, encode_play
-from crossfade.contract.periods import period_holding
 from crossfade.contract.play import Play
 from crossfade.folder import DataFolder
 from crossfade.lake import GOLD_RUN, TABLES, open_table, split_columns, table_path
+from handmade_gold import derive_gold
 
 Row = dict[str, Any]
 
@@ -28,7 +28,6 @@ _SILVER_TEXTS = (
     *("event_id", "user_id", "country", "song_id", "title", "artist", "album", "genre"),
     *("album_artist", "city", "device", "tier", "kind", "source"),
 )
-_GRAIN = ("country", "song_id", "title", "artist", "album", "genre")
 _ARROW = {
     "STRING": pa.string(),
     "INT": pa.int32(),
@@ -147,9 +146,7 @@ def a_lake(records: list[Record], *, boundary: int, grain_ms: int = 600_000) -> 
             "silver/plays": silver,
             "silver/rejected": rejected,
             "silver/duplicates": duplicates,
-            **_gold(silver, boundary=boundary, grain_ms=grain_ms),
-            "gold/listeners": [],
-            "gold/song": [],
+            **derive_gold(silver, boundary=boundary, grain_ms=grain_ms),
             "gold/run": runs,
         }
     )
@@ -224,82 +221,6 @@ def _refine(records: list[Record]) -> tuple[list[Row], list[Row], list[Row]]:
             }
         )
     return silver, rejected, duplicates
-
-
-def _gold(silver: list[Row], *, boundary: int, grain_ms: int) -> dict[str, list[Row]]:
-    closed_day, closed_hour = boundary // DAY_MS * DAY_MS, boundary // HOUR_MS * HOUR_MS
-    charted: Counter[tuple[object, ...]] = Counter()
-    days: dict[tuple[object, ...], Row] = {}
-    hours: dict[tuple[object, ...], Row] = {}
-    windows: dict[tuple[object, ...], Row] = {}
-    for play in sorted(silver, key=lambda one: (one["event_time"], one["event_id"])):
-        at, day = play["event_time"], play["date"]
-        song = {name: play[name] for name in _GRAIN}
-        nth = (play["user_id"], play["song_id"], day)
-        charted[nth] += play["is_counted"]
-        is_charted = play["is_counted"] and charted[nth] <= 10
-        if at < closed_day:
-            _add(days, {**song, "date": day}, play, is_charted=is_charted)
-        if at < closed_hour:
-            hour = {"hour_start": at // HOUR_MS * HOUR_MS, "country": play["country"], "date": day}
-            _add(hours, hour, play, is_charted=is_charted if at < closed_day else None)
-        if at < boundary and at >= closed_day - DAY_MS:
-            window = {"window_start": at // grain_ms * grain_ms, **song, "date": day}
-            _add(windows, window, play, is_charted=False)
-    return {
-        "gold/song_day": list(days.values()),
-        "gold/activity_hour": list(hours.values()),
-        "gold/song_window": list(windows.values()),
-        "gold/chart": _charts(list(days.values()), utc_date(closed_day)),
-    }
-
-
-def _add(
-    rows: dict[tuple[object, ...], Row], grain: Row, play: Row, *, is_charted: bool | None
-) -> None:
-    zero = dict.fromkeys(("plays", "counted_plays", "charted_plays", "ms_played"), 0)
-    row = rows.setdefault(tuple(grain.values()), {**grain, **zero})
-    row["plays"] += 1
-    row["counted_plays"] += play["is_counted"]
-    row["charted_plays"] = None if is_charted is None else row["charted_plays"] + is_charted
-    row["ms_played"] += play["ms_played"] or 0
-
-
-def _charts(days: list[Row], closed_until: date) -> list[Row]:
-    measures = ("charted_plays", "counted_plays", "plays", "ms_played")
-    sums: dict[tuple[str, str, date], dict[str, Counter[str]]] = defaultdict(
-        lambda: defaultdict(Counter)
-    )
-    names = {row["song_id"]: (row["title"], row["artist"]) for row in sorted(days, key=_newness)}
-    for row in days:
-        for kind in ("day", "week", "month", "year"):
-            period = period_holding(kind, row["date"])
-            if period.start is None or not period.is_closed(closed_until):
-                continue
-            for chart, entry in (("songs", row["song_id"]), ("artists", row["artist"])):
-                sums[chart, kind, period.start][entry].update({m: row[m] for m in measures})
-    return [
-        {
-            "chart": chart,
-            "period": kind,
-            "period_start": start,
-            "revision": 1,
-            "rank": rank,
-            "id": entry,
-            "title": names[entry][0] if chart == "songs" else None,
-            "artist": names[entry][1] if chart == "songs" else entry,
-            **counts,
-        }
-        for (chart, kind, start), entries in sums.items()
-        for rank, (entry, counts) in enumerate(
-            sorted(entries.items(), key=lambda one: (*(-one[1][m] for m in measures), one[0])), 1
-        )
-        if counts["charted_plays"]
-    ]
-
-
-def _newness(row: Row) -> tuple[object, ...]:
-    return row["date"], row["plays"], row["title"], row["artist"]
 
 
 def _convert(kind: pa.DataType, value: Any) -> Any:

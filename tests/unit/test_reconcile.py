@@ -10,6 +10,7 @@ from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.proof.findings import Reconciliation, Verdict
 from crossfade.proof.reconcile import reconcile
+from handmade_gold import sketch_of
 from handmade_lake import NOON, HandmadeLake, a_lake, a_play, records_of
 
 BOUNDARY = NOON + 9 * DAY_MS
@@ -24,6 +25,7 @@ def plays() -> list[Play]:
         a_play(100 + number, user_id="keen", song_id="loved", event_time=NOON + number)
         for number in range(12)
     ]
+    capped[0] = a_play(100, user_id="keen", song_id="loved", city="Umeå", event_time=NOON)
     return [*(a_play(number) for number in range(20)), again, other, *capped, *near]
 
 
@@ -138,6 +140,26 @@ FAULTS = {
         repeat("gold/song_window", 0),
         "gold/song_window = silver",
         "only in gold, window_start 2026-01-09 12:00:00+00:00",
+    ),
+    "a song under an old name": (
+        change("gold/song", 0, title="Old title"),
+        "gold/song = silver",
+        "only in gold, song_id song-0, title Old title",
+    ),
+    "a sketch of too few listeners": (
+        change("gold/listeners", 1, listeners=sketch_of(["user-0"])),
+        "gold/listeners = listeners of silver, within the sketch's error",
+        "day 2026-01-01T00:00:00Z, artist Artist 0: 4 listeners in silver, 1 by the sketch",
+    ),
+    "a sketch missing": (
+        drop("gold/listeners", 0),
+        "gold/listeners = listeners of silver, within the sketch's error",
+        "day 2026-01-01T00:00:00Z, song song-0: 3 listeners in silver, 0 by the sketch",
+    ),
+    "a sketch of nobody": (
+        change("gold/listeners", 0, key="song-99"),
+        "gold/listeners = listeners of silver, within the sketch's error",
+        "day 2026-01-01T00:00:00Z, song song-99: 0 listeners in silver, 3 by the sketch",
     ),
     "another rank in a chart": (
         change("gold/chart", 0, rank=2),

@@ -8,9 +8,10 @@ from crossfade.proof.findings import Reconciliation, leave_out
 from crossfade.proof.handover_check import check_handovers
 from crossfade.proof.judgement import check_judgement
 from crossfade.proof.kafka_copy import SAME_BYTES, check_kafka_copy
+from crossfade.proof.listeners import check_listeners
 from crossfade.proof.pinned import open_pinned_lake
 from crossfade.proof.positions import check_positions
-from crossfade.proof.totals import check_totals
+from crossfade.proof.totals import check_song_names, check_totals
 
 
 def reconcile(folder: DataFolder, address: KafkaAddress | None) -> Reconciliation:
@@ -33,6 +34,8 @@ def reconcile(folder: DataFolder, address: KafkaAddress | None) -> Reconciliatio
             findings += check_kafka_copy(pinned, address)
         findings += check_judgement(pinned)
         findings += check_totals(pinned)
+        findings.append(check_song_names(pinned))
+        findings.append(check_listeners(pinned))
         findings += check_charts(pinned, closed_until=floor_to(pinned.run.boundary, DAY_MS))
         findings += check_handovers(pinned, address)
     finally:

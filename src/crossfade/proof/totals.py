@@ -32,6 +32,15 @@ def check_totals(pinned: PinnedLake) -> list[Finding]:
     ]
 
 
+def check_song_names(pinned: PinnedLake) -> Finding:
+    """Compare the names to show of each song with those of its newest play."""
+    pinned.prepare("expected_song")
+    wrong = name_rows(pinned, "differing_rows", wanted="expected_song", held="gold_song")
+    [(held,)] = pinned.ask("row_count", table="gold_song")
+    [(wanted,)] = pinned.ask("row_count", table="expected_song")
+    return judge("gold/song = silver", "songs", expected=wanted, found=held, wrong=wrong)
+
+
 def compare_with_gold(pinned: PinnedLake, table: str) -> list[Finding]:
     """Compare a table of gold with the one that was made of silver under `expected_`."""
     held, wanted = f"gold_{table}", f"expected_{table}"

@@ -1,0 +1,1 @@
+"""What Crossfade costs, measured: `python -m benchmarks`."""

@@ -1,0 +1,39 @@
+"""Run benchmarks: `python -m benchmarks NAME…`, or all of them without a name."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from benchmarks.charts import measure_charts
+from benchmarks.freshness import measure_freshness
+from benchmarks.start_up import measure_start_up
+from benchmarks.throughput import measure_throughput
+from crossfade.errors import CrossfadeError
+from crossfade.telemetry import configure_logs
+
+_BENCHMARKS: dict[str, Callable[[], None]] = {
+    "throughput": measure_throughput,
+    "freshness": measure_freshness,
+    "start_up": measure_start_up,
+    "charts": measure_charts,
+}
+
+
+def main() -> None:
+    """Run the benchmarks that the command line names, one after another."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(_BENCHMARKS))
+    names = parser.parse_args().names or list(_BENCHMARKS)
+    if unknown := [name for name in names if name not in _BENCHMARKS]:
+        parser.error(f"no benchmark {unknown[0]}; there are {', '.join(_BENCHMARKS)}")
+    configure_logs()
+    for name in names:
+        sys.stderr.write(f"{name} …\n")
+        try:
+            _BENCHMARKS[name]()
+        except CrossfadeError as error:
+            sys.exit(f"Error: {error}")
+
+
+if __name__ == "__main__":
+    main()

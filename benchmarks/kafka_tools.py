@@ -1,0 +1,66 @@
+"""Kafka's own consumer benchmark, run on the jars of the broker and one more."""
+
+import hashlib
+import subprocess
+import tempfile
+from pathlib import Path
+
+from crossfade.embedded.broker_config import LOG_CONFIG
+from crossfade.embedded.ivy import download_jars, pyspark_jars
+from crossfade.embedded.jar_lock import read_lock
+from crossfade.embedded.jars import require_jars
+from crossfade.embedded.java import find_java
+from crossfade.errors import MachineError
+from crossfade.kafka import SONG_PLAYS, KafkaAddress
+
+_LOCK = Path(__file__).with_name("jars.lock")
+_LOGGING_JARS = ("slf4j-api-2.*.jar", "log4j-slf4j2-impl-*.jar")
+_TIMEOUT_S = 300
+
+
+def consumer_performance(address: KafkaAddress, plays: int, cache: Path, mirror: str) -> float:
+    """Read the topic with `ConsumerPerformance`; give records a second while it fetched."""
+    with tempfile.TemporaryDirectory() as scratch:
+        log_config = Path(scratch) / "log4j2.properties"
+        log_config.write_text(LOG_CONFIG, "utf-8")
+        command = [
+            *(str(find_java().executable), "-Xmx512m"),
+            f"-Dlog4j2.configurationFile={log_config}",
+            *("-cp", _class_path(cache, mirror), "org.apache.kafka.tools.ConsumerPerformance"),
+            *("--bootstrap-server", address.bootstrap, "--topic", SONG_PLAYS),
+            *("--num-records", str(plays), "--timeout", "60000"),
+        ]
+        run = subprocess.run(
+            command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+        )
+    rows = [line.split(",") for line in run.stdout.splitlines() if line.count(",") > 5]
+    if run.returncode or len(rows) != 2:
+        what = f"ConsumerPerformance failed: {(run.stderr or run.stdout)[-400:]}"
+        raise MachineError(what)
+    names, values = ([cell.strip() for cell in row] for row in rows)
+    told = dict(zip(names, values, strict=True))
+    if int(float(told["data.consumed.in.nMsg"])) < plays:
+        what = f"ConsumerPerformance read {told['data.consumed.in.nMsg']} of {plays} records."
+        raise MachineError(what)
+    return float(told["fetch.nMsg.sec"])
+
+
+def _class_path(cache: Path, mirror: str) -> str:
+    logging = [sorted(pyspark_jars().glob(pattern))[-1] for pattern in _LOGGING_JARS]
+    jars = [*logging, *_fetch(cache, mirror), *require_jars("broker", cache)]
+    return ":".join(str(jar) for jar in jars)
+
+
+def _fetch(cache: Path, mirror: str) -> list[Path]:
+    """Fetch what only benchmarks need, beside the product's jars; it is verified at each use."""
+    jars = read_lock(_LOCK)
+    if missing := [jar for jar in jars if not jar.path(cache).exists()]:
+        with tempfile.TemporaryDirectory(dir=cache / "jars") as staging:
+            for jar, draft in download_jars(missing, Path(staging), mirror):
+                draft.replace(jar.path(cache))
+    for jar in jars:
+        if hashlib.sha256(jar.path(cache).read_bytes()).hexdigest() != jar.sha256:
+            jar.path(cache).unlink()
+            what = f"The jar {jar.coordinates} does not have its locked SHA-256."
+            raise MachineError(what, "It was thrown away. Try again.")
+    return [jar.path(cache) for jar in jars]

@@ -1,0 +1,44 @@
+"""What a result was measured on: no name and no path of the machine, only what it can do."""
+
+import platform
+import subprocess
+from pathlib import Path
+
+import psutil
+
+from crossfade.embedded.java import find_java
+
+_ROOT = Path(__file__).parent.parent
+
+
+def describe_machine() -> dict[str, str | int | float]:
+    """Give processor, memory and versions."""
+    return {
+        "processor": _processor(),
+        "cores": psutil.cpu_count() or 0,
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "system": f"{platform.system()} {platform.release().split('-')[0]}",
+        "python": platform.python_version(),
+        "java": find_java().version,
+        "load_before": round(psutil.getloadavg()[0], 2),
+    }
+
+
+def describe_commit() -> str:
+    """Give the commit that was measured; with a plus when files differed from it."""
+    commit = _git("rev-parse", "--short", "HEAD")
+    return f"{commit}+" if _git("status", "--porcelain", "--untracked-files=no") else commit
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(_ROOT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
