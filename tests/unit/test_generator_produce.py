@@ -133,10 +133,10 @@ def test_a_steady_pace_sends_slices_and_catches_up() -> None:
     assert pace.wait_s(0) == pytest.approx(SLICE_S)
     clock.seconds += SLICE_S
     assert pace.wait_s(0) == pytest.approx(0)
-    assert pace.due(0) == 50
+    assert pace.due(0) in (49, 50)
     assert pace.lag_ms(0) == 0
     clock.seconds += 10
-    assert pace.due(50) == 20_000
+    assert pace.due(50) == pytest.approx(20_000, abs=1)
     assert pace.lag_ms(50) == pytest.approx(10_000, abs=30)
     assert pace.lag_ms(20_050) == 0
 

@@ -18,13 +18,13 @@ SLICE_S = 0.025
 class Pace(Protocol):
     """Says how many plays to send, and when each of them began."""
 
-    def wait_s(self, sent: int) -> float:
+    def wait_s(self, sent: int, /) -> float:
         """Give the time until the next slice is due; 0 when it is."""
 
-    def due(self, sent: int) -> int:
-        """Count the plays to send now."""
+    def due(self, sent: int, /) -> int:
+        """Count the plays to send now: at least one."""
 
-    def lag_ms(self, sent: int) -> int:
+    def lag_ms(self, sent: int, /) -> int:
         """Tell how far behind the clock the sending is."""
 
     def event_times(self, plays: Plays) -> NDArray[np.int64]:
@@ -43,15 +43,15 @@ class SteadyPace:
         self._began = clock()
         self._slice = max(1.0, rate * SLICE_S)
 
-    def wait_s(self, sent: int) -> float:
+    def wait_s(self, sent: int, /) -> float:
         """Wait until a whole slice is due, so that sending costs little."""
         return max(0.0, self._began + (sent + self._slice) / self._rate - self._clock())
 
-    def due(self, sent: int) -> int:
-        """Count what the clock asks for beyond what is sent."""
-        return max(0, int((self._clock() - self._began) * self._rate + 1e-6) - sent)
+    def due(self, sent: int, /) -> int:
+        """Count what the clock asks for beyond what is sent, once `wait_s` is over."""
+        return max(1, int((self._clock() - self._began) * self._rate) - sent)
 
-    def lag_ms(self, sent: int) -> int:
+    def lag_ms(self, sent: int, /) -> int:
         """Tell how long ago the last play sent was due, beyond a slice."""
         behind = self._clock() - self._began - (sent + self._slice) / self._rate
         return max(0, round(behind * SECOND_MS))
@@ -67,15 +67,15 @@ class FullPace:
     def __init__(self, report: Report) -> None:
         self._report = report
 
-    def wait_s(self, sent: int) -> float:  # noqa: ARG002
+    def wait_s(self, _sent: int, /) -> float:
         """Never wait."""
         return 0.0
 
-    def due(self, sent: int) -> int:  # noqa: ARG002
+    def due(self, _sent: int, /) -> int:
         """Ask for as many as are drawn at once."""
         return BLOCK
 
-    def lag_ms(self, sent: int) -> int:  # noqa: ARG002
+    def lag_ms(self, _sent: int, /) -> int:
         """Say that there is nothing to be behind of."""
         return 0
 

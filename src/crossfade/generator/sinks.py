@@ -60,7 +60,7 @@ class Sink(Protocol):
     def send(self, records: Records) -> None:
         """Take records; none once it is over."""
 
-    def finish(self, hurry: Event) -> None:
+    def finish(self, hurry: Event, /) -> None:
         """Come back when every record is safe, or raise; at once when `hurry` is set."""
 
 
@@ -130,7 +130,7 @@ class KafkaSink:
             messages = self._queue(messages)
         self._producer.poll(0)
 
-    def finish(self, hurry: Event) -> None:
+    def finish(self, hurry: Event, /) -> None:
         """Wait until every record is acknowledged or given up.
 
         Raises:
@@ -206,7 +206,7 @@ class FileSink:
         else:
             self.sent += len(records.values)
 
-    def finish(self, hurry: Event) -> None:  # noqa: ARG002
+    def finish(self, _hurry: Event, /) -> None:
         """Close the file, but leave standard output open."""
         if self._name == _STDOUT:
             return
