@@ -1,0 +1,72 @@
+"""`crossfade generate` without Kafka: to a file, to standard output, and asked for nonsense."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from crossfade.cli import app
+from crossfade.contract.decode import decode_play
+from crossfade.contract.play import Play
+from crossfade.errors import CrossfadeError
+
+SMALL = ("--songs", "100", "--listeners", "50")
+PAST = ("--from", "2019-06-01", "--rate", "10", "--for", "1m")
+
+
+def run(*options: str) -> Result:
+    return CliRunner().invoke(app, ["generate", *SMALL, *options])
+
+
+def test_a_past_minute_goes_to_standard_output() -> None:
+    result = run(*PAST, "--out", "-")
+    assert result.exit_code == 0
+    plays = [decode_play(line.encode(), 2_000_000_000_000) for line in result.stdout.splitlines()]
+    assert len(plays) == 600
+    assert isinstance(plays[0], Play)
+    assert plays[0].event_time == 1_559_347_200_000
+    assert result.stderr.startswith("Sent 600 plays in ")
+
+
+def test_a_summary_for_programs_is_one_json_object(tmp_path: Path) -> None:
+    result = run(*PAST, "--out", str(tmp_path / "plays"), "--json", "--seed", "3")
+    told = json.loads(result.stdout)
+    assert (told["sent"], told["failed"], told["waiting"], told["seed"]) == (600, 0, 0, 3)
+    assert (tmp_path / "plays").read_text("utf-8").count(told["run"]) == 600
+
+
+def test_full_speed_is_written_max(tmp_path: Path) -> None:
+    result = run("--rate", "max", "--events", "20000", "--out", str(tmp_path / "plays"))
+    assert result.exit_code == 0
+    assert len((tmp_path / "plays").read_bytes().splitlines()) == 20_000
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--rate", "fast"], '"fast" is no rate. Give a number'),
+        (["--rate", "0"], "rate must be above 0"),
+        (["--rate", "nan"], "rate must be above 0"),
+        (["--for", "soon"], '"soon" is not a length of time'),
+        (["--from", "yesterday", "--events", "1"], '"yesterday" is not a time'),
+        ([*PAST, "--report", "end"], "--report says nothing there"),
+        ([*PAST, "--out", "-", "--json"], "both go to standard output"),
+        ([*PAST, "--events", "5"], "contradict"),
+        (["--from", "2999-01-01", "--events", "5"], "reach into the future"),
+    ],
+)
+def test_nonsense_is_one_line_and_exit_code_two(options: list[str], message: str) -> None:
+    error = run(*options).exception
+    assert isinstance(error, CrossfadeError)
+    assert message in str(error)
+    assert error.exit_code == 2
+
+
+def test_without_kafka_it_says_how_to_start_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CROSSFADE_BOOTSTRAP", raising=False)
+    error = run("--data", str(tmp_path / "none")).exception
+    assert isinstance(error, CrossfadeError)
+    assert 'Start with "crossfade up"' in str(error)
