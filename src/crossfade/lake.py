@@ -34,8 +34,8 @@ SILVER_PLAYS = Table(
     "silver/plays",
     f"{_LOG_POSITION}, event_time TIMESTAMP, event_id STRING, user_id STRING, {_SONG}, "
     "album_artist STRING, city STRING, device STRING, tier STRING, kind STRING, source STRING, "
-    "ms_played BIGINT, is_counted BOOLEAN, payload_hash BIGINT, date DATE",
-    ("date",),
+    "ms_played BIGINT, is_counted BOOLEAN, payload_hash BIGINT, date DATE, month STRING",
+    ("month",),
 )
 SILVER_REJECTED = Table(
     "silver/rejected", f"{_LOG_POSITION}, reason STRING, value BINARY, date DATE", ("date",)
@@ -56,18 +56,15 @@ GOLD_SONG_DAY = Table(
     "gold/song_day",
     f"{_SONG}, plays BIGINT, counted_plays BIGINT, charted_plays BIGINT, ms_played BIGINT, "
     "date DATE",
-    ("date",),
 )
 GOLD_ACTIVITY_HOUR = Table(
     "gold/activity_hour",
     "hour_start TIMESTAMP, country STRING, plays BIGINT, counted_plays BIGINT, "
     "charted_plays BIGINT, ms_played BIGINT, date DATE",
-    ("date",),
 )
 GOLD_LISTENERS = Table(
     "gold/listeners",
     "grain STRING, period_start TIMESTAMP, kind STRING, `key` STRING, listeners BINARY, date DATE",
-    ("date",),
 )
 GOLD_SONG = Table(
     "gold/song",

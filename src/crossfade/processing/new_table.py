@@ -16,6 +16,7 @@ _WITH_STATISTICS = (
     "hour_start",
     "period_start",
     "grain",
+    "date",
     "run",
 )
 """Columns whose least and greatest value a commit may tell: none names a listener or a song."""
@@ -33,7 +34,9 @@ def create_table(lake: Path, table: Table, note: str) -> DeltaTable:
         configuration={
             "delta.enableDeletionVectors": "false",
             "delta.dataSkippingStatsColumns": ",".join(
-                f"`{name}`" for name in columns if name in _WITH_STATISTICS
+                f"`{name}`"
+                for name in columns
+                if name in _WITH_STATISTICS and name not in table.partitioned_by
             ),
         },
         commit_properties=CommitProperties(custom_metadata={"userMetadata": note}),

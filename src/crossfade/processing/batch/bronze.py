@@ -1,0 +1,59 @@
+"""What is new in bronze: the pinned version, the files since the last run, the records in them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deltalake.exceptions import DeltaError
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from crossfade.lake import BRONZE_SONG_PLAYS, Run, list_files, open_table
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedBronze:
+    """A version of bronze, and its files that the previous run's version did not hold."""
+
+    version: int
+    new_files: list[str]
+
+
+def pin_bronze(lake: Path, previous: Run) -> PinnedBronze | None:
+    """Pin bronze's newest version; None while there is no bronze.
+
+    Bronze only grows, so what is new lies in files that are new; nothing else needs to be read,
+    however old the log times in it are.
+    """
+    table = open_table(lake, BRONZE_SONG_PLAYS)
+    if table is None:
+        return None
+    known = _files_at(lake, previous.pins.get(BRONZE_SONG_PLAYS.name))
+    return PinnedBronze(table.version(), sorted(set(table.file_uris()) - known))
+
+
+def read_new_records(
+    spark: SparkSession, pinned: PinnedBronze, start_offsets: Mapping[int, int]
+) -> DataFrame:
+    """Read the records at and beyond the start offsets; of an unknown partition, all."""
+    schema = (
+        "`partition` INT, `offset` BIGINT, log_time TIMESTAMP, timestamp_type INT, value BINARY"
+    )
+    records = spark.read.schema(schema).parquet(*pinned.new_files)
+    return records.where(F.col("offset") >= _start_of_partition(start_offsets))
+
+
+def _start_of_partition(start_offsets: Mapping[int, int]) -> F.Column:
+    if not start_offsets:
+        return F.lit(0)
+    pairs = [F.lit(number) for pair in sorted(start_offsets.items()) for number in pair]
+    return F.coalesce(F.element_at(F.create_map(*pairs), F.col("partition")), F.lit(0))
+
+
+def _files_at(lake: Path, version: int | None) -> set[str]:
+    if version is None:
+        return set()
+    try:
+        return set(list_files(lake, BRONZE_SONG_PLAYS, version))
+    except DeltaError:  # its log was cleaned away: every file counts as new, offsets decide
+        return set()

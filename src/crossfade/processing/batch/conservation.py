@@ -1,0 +1,165 @@
+"""The two laws of conservation, checked on the tables as a run wrote them, without Spark."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from crossfade.errors import LakeError, UnprovenError
+from crossfade.lake import (
+    GOLD_ACTIVITY_HOUR,
+    GOLD_SONG_DAY,
+    GOLD_SONG_WINDOW,
+    SILVER_DUPLICATES,
+    SILVER_PLAYS,
+    SILVER_REJECTED,
+    Table,
+    connect,
+    list_files,
+    open_table,
+    register_table,
+    table_path,
+)
+from crossfade.processing.batch.intake import Intake
+from crossfade.processing.batch.ranges import Dirty, Range, days_of, in_ranges, on_days
+from crossfade.processing.batch.tables import head_versions
+
+_JUDGED = (SILVER_PLAYS, SILVER_REJECTED, SILVER_DUPLICATES)
+_CURE = "Nothing was published; the next run undoes this one. Please report it."
+_PLAYS = "count(*), count(*) FILTER (is_counted), coalesce(sum(ms_played), 0)"
+_SUMS = "coalesce(sum(plays), 0), coalesce(sum(counted_plays), 0), coalesce(sum(ms_played), 0)"
+
+
+def check_positions(
+    lake: Path, before: Mapping[str, int], after: Mapping[str, int], intake: Intake
+) -> None:
+    """Check the first law: every new position of bronze was judged once, and none was lost.
+
+    Args:
+        lake: the lake's folder.
+        before: versions of the tables before the run.
+        after: versions as the run wrote them.
+        intake: the offsets that the run judged, and how many records of them bronze holds.
+
+    Raises:
+        UnprovenError: a position is missing, twice, or from outside.
+    """
+    connection = connect()
+    for table in _JUDGED:
+        new = set(list_files(lake, table, after[table.name]))
+        old = set(list_files(lake, table, before[table.name]))
+        register_table(connection, table, sorted(new - old))
+    judged = _count_positions(connection, intake)
+    for partition, expected in intake.bronze_rows.items():
+        rows, positions = judged.get(partition, (0, 0))
+        if not rows == positions == expected:
+            what = (
+                f"Of {expected} new records of topic partition {partition}, {rows} were judged, "
+                f"at {positions} different offsets."
+            )
+            raise UnprovenError(what, _CURE)
+    grown = _count_rows(lake, after) - _count_rows(lake, before)
+    new_records = sum(intake.bronze_rows.values())
+    if grown != new_records:
+        what = f"Silver grew by {grown} rows for {new_records} new records."
+        raise UnprovenError(what, _CURE)
+
+
+def check_sums(lake: Path, after: Mapping[str, int], dirty: Dirty) -> None:
+    """Check the second law: gold's plays, counted plays and ms are silver's, where rebuilt.
+
+    Raises:
+        UnprovenError: a sum differs.
+    """
+    spans = (
+        (GOLD_SONG_WINDOW, "window_start", dirty.windows),
+        (GOLD_ACTIVITY_HOUR, "hour_start", dirty.hours),
+    )
+    for table, column, ranges in spans:
+        among = days_of(ranges)
+        silver = _ask(lake, after, SILVER_PLAYS, among, _PLAYS, in_ranges("event_time", ranges))
+        _compare(table, silver, _ask(lake, after, table, among, _SUMS, in_ranges(column, ranges)))
+    silver = _ask(lake, after, SILVER_PLAYS, dirty.days, _PLAYS, on_days(dirty.days))
+    for table in (GOLD_SONG_DAY, GOLD_ACTIVITY_HOUR):
+        gold = _ask(lake, after, table, dirty.days, _SUMS, on_days(dirty.days))
+        _compare(table, silver, gold)
+
+
+def has_plays_between(lake: Path, span: Range) -> bool:
+    """Tell whether silver's newest version holds a play of that time."""
+    where = in_ranges("event_time", [span])
+    return _ask(lake, head_versions(lake), SILVER_PLAYS, days_of([span]), _PLAYS, where)[0] > 0
+
+
+def played_days(lake: Path) -> list[date]:
+    """Give the days of silver's newest version that hold plays."""
+    connection = connect()
+    register_table(connection, SILVER_PLAYS, list_files(lake, SILVER_PLAYS))
+    rows = connection.execute("SELECT DISTINCT date FROM silver_plays ORDER BY date").fetchall()
+    return [day for (day,) in rows]
+
+
+def _count_positions(
+    connection: duckdb.DuckDBPyConnection, intake: Intake
+) -> dict[int, tuple[int, int]]:
+    rows = " UNION ALL ".join(
+        f'SELECT "partition", "offset" FROM {table.name.replace("/", "_")}' for table in _JUDGED
+    )
+    inside = " OR ".join(
+        f'("partition" = {p} AND "offset" >= {intake.start_offsets[p]} AND "offset" < {end})'
+        for p, end in intake.end_offsets.items()
+    )
+    counted = connection.execute(
+        f'SELECT "partition", count(*), count(DISTINCT "offset") FROM ({rows}) '
+        f"WHERE {inside or 'false'} GROUP BY 1"
+    ).fetchall()
+    return {partition: (rows, positions) for partition, rows, positions in counted}
+
+
+def _count_rows(lake: Path, versions: Mapping[str, int]) -> int:
+    """Count silver's rows as Delta's own log has them: no file is opened."""
+    total = 0
+    for table in _JUDGED:
+        opened = open_table(lake, table, versions[table.name])
+        if opened is None:
+            what = f"The table {table.name} is gone."
+            raise LakeError(what, "Put the lake's folder back.")
+        total += sum(pa.table(opened.get_add_actions())["num_records"].to_pylist())
+    return total
+
+
+def _ask(
+    lake: Path,
+    versions: Mapping[str, int],
+    table: Table,
+    days: Iterable[date],
+    measures: str,
+    where: str,
+) -> tuple[int, ...]:
+    connection = connect()
+    register_table(connection, table, _files_on(lake, table, versions[table.name], sorted(days)))
+    query = f"SELECT {measures} FROM {table.name.replace('/', '_')} WHERE {where}"
+    return tuple(int(value) for value in connection.execute(query).fetchall()[0])
+
+
+def _files_on(lake: Path, table: Table, version: int, days: Sequence[date]) -> list[str]:
+    """List the files that may hold rows of the days, by what Delta's log tells of each."""
+    opened = open_table(lake, table, version)
+    if opened is None or not days:
+        return []
+    if "date" in table.partitioned_by:
+        return opened.file_uris([("date", "in", [str(day) for day in days])])
+    files = pa.table(opened.get_add_actions(flatten=True)).to_pylist()
+    return [
+        str(table_path(lake, table) / file["path"])
+        for file in files
+        if file["min.date"] <= days[-1] and days[0] <= file["max.date"]
+    ]
+
+
+def _compare(table: Table, silver: tuple[int, ...], gold: tuple[int, ...]) -> None:
+    if silver != gold:
+        what = f"{table.name} sums to {gold}, silver/plays to {silver} (plays, counted, ms)."
+        raise UnprovenError(what, _CURE)

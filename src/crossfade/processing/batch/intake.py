@@ -1,0 +1,87 @@
+"""What a run's new records are, by count: per topic partition, and per outcome."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from pyspark.sql import Row
+
+from crossfade.clock import HOUR_MS, floor_to
+from crossfade.lake import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The new records of each topic partition, and V: where this run ends."""
+
+    start_offsets: Mapping[int, int]
+    end_offsets: Mapping[int, int]
+    last_log_times: Mapping[int, int]
+    bronze_rows: Mapping[int, int] = field(default_factory=dict)
+    rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
+    days: frozenset[date] = frozenset()
+
+    @property
+    def is_dense(self) -> bool:
+        """Tell whether there are as many records as offsets."""
+        span = sum(self.end_offsets.values()) - sum(self.start_offsets.values())
+        return span == sum(self.bronze_rows.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What became of the records that obey the contract; the figures are of the accepted ones."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    known: int = 0
+    late: int = 0
+    counted_plays: int = 0
+    ms_played: int = 0
+    touched: Mapping[int, Iterable[int]] = field(default_factory=dict)
+    """The hours that accepted plays fell in, each with its windows."""
+
+    def touching(self, times: Iterable[int], grain_ms: int) -> "Verdicts":
+        """Give the same with further times touched: those of plays that left silver."""
+        touched = {hour: set(windows) for hour, windows in self.touched.items()}
+        for time in times:
+            touched.setdefault(floor_to(time, HOUR_MS), set()).add(floor_to(time, grain_ms))
+        return replace(self, touched=touched)
+
+
+def sum_intake(rows: Iterable[Row], previous: Run) -> Intake:
+    """Add up the summary of the new records, by topic partition and reason."""
+    bronze_rows, reasons = Counter[int](), Counter[str]()
+    ends, last_log_times = dict(previous.end_offsets), dict(previous.last_log_times)
+    days: set[date] = set()
+    for row in rows:
+        p = row.partition
+        bronze_rows[p] += row.records
+        ends[p] = max(ends.get(p, 0), row.last_offset + 1)
+        if row.last_log_time is not None:
+            last_log_times[p] = max(last_log_times.get(p, row.last_log_time), row.last_log_time)
+        if row.reason is not None:
+            reasons[row.reason] += row.records
+        days.update(row.days)
+    starts = {p: previous.end_offsets.get(p, 0) for p in ends}
+    return Intake(starts, ends, last_log_times, dict(bronze_rows), dict(reasons), frozenset(days))
+
+
+def sum_verdicts(rows: Iterable[Row]) -> Verdicts:
+    """Add up the summary of the judged candidates, by outcome and hour."""
+    accepted, duplicates = [], 0
+    for row in rows:
+        if row.outcome == "accepted":
+            accepted.append(row)
+        else:
+            duplicates += row.records
+    return Verdicts(
+        accepted=sum(row.records for row in accepted),
+        duplicates=duplicates,
+        known=sum(row.known for row in accepted),
+        late=sum(row.late for row in accepted),
+        counted_plays=sum(row.counted_plays for row in accepted),
+        ms_played=sum(row.ms_played for row in accepted),
+        touched={row.hour: tuple(row.windows) for row in accepted},
+    )

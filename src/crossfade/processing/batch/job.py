@@ -1,0 +1,174 @@
+"""The batch job: set up once, then one run at a time, on a schedule or when asked."""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from filelock import FileLock, Timeout
+from pyspark.sql import SparkSession
+
+import crossfade
+from crossfade.binding import read_archive_binding
+from crossfade.clock import now_ms, parse_duration
+from crossfade.config import Settings
+from crossfade.contract.boundary import NO_BOUNDARY
+from crossfade.contract.counting import RULES_VERSION
+from crossfade.errors import LakeError
+from crossfade.folder import DataFolder
+from crossfade.kafka import KafkaAddress
+from crossfade.lake import (
+    Run,
+    read_newest_run,
+)
+from crossfade.processing.batch.publish import publish_run
+from crossfade.processing.batch.request import take_request
+from crossfade.processing.batch.run import Workplace, compute_run
+from crossfade.processing.batch.tables import (
+    create_tables,
+    head_versions,
+    sign_commits,
+)
+from crossfade.spark import build_session
+from crossfade.telemetry import get_logger
+
+AfterRun = Callable[[DataFolder, KafkaAddress | None], None]
+"""What is called after each published run, outside of the run: the comparison of hand-overs."""
+
+_SETTINGS = {
+    # Many for a large backfill; small ones are put together at run time, so a day is one file.
+    "spark.sql.shuffle.partitions": "8",
+    "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+    # A year of small days is thousands of small files: pack them into few tasks, list them here.
+    "spark.sql.files.openCostInBytes": "262144",
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "4096",
+    # A record may have 4 MiB; ten thousand of them at once would fill the heap.
+    "spark.sql.execution.arrow.maxBytesPerBatch": "16777216",
+}
+_WATCH_S = 0.2
+_log = get_logger("batch")
+
+
+def set_up(spark: SparkSession, folder: DataFolder) -> Run:
+    """Make every table empty and publish run 0: V_0 is where the archive began, C_0 is -infinity.
+
+    Raises:
+        LakeError: the archive has not begun, so nobody knows where bronze starts.
+    """
+    binding = read_archive_binding(folder)
+    if binding is None:
+        what = f"Nothing was archived in {folder.root} yet."
+        raise LakeError(what, 'Start "crossfade up", or import plays first.')
+    run_uuid = uuid.uuid4().hex
+    sign_commits(spark, run_uuid)
+    create_tables(folder.lake, run_uuid)
+    now = now_ms()
+    run = Run(
+        run=0,
+        run_uuid=run_uuid,
+        pins=head_versions(folder.lake),
+        start_offsets=binding.first_offsets,
+        end_offsets=binding.first_offsets,
+        last_log_times={},
+        next_log_times={},
+        log_time=NO_BOUNDARY,
+        boundary=NO_BOUNDARY,
+        gaps=[],
+        bronze_rows=0,
+        accepted=0,
+        rejected=0,
+        duplicates=0,
+        erased=0,
+        rejected_by_reason={},
+        late=0,
+        counted_plays=0,
+        ms_played=0,
+        revised_charts=0,
+        rules=RULES_VERSION,
+        code_version=crossfade.__version__,
+        started_at_ms=now,
+        published_at_ms=now,
+    )
+    publish_run(spark, folder.lake, run)
+    return run
+
+
+def run_once(
+    spark: SparkSession, folder: DataFolder, settings: Settings, address: KafkaAddress | None
+) -> Run | None:
+    """Compute and publish one run; None when there is nothing new to publish.
+
+    Raises:
+        LakeError: another process runs batch on this folder, or a table is not what it should be.
+        UnprovenError: a law of conservation does not hold; nothing was published.
+    """
+    with _hold_lock(folder):
+        for name, value in _SETTINGS.items():
+            spark.conf.set(name, value)
+        if read_archive_binding(folder) is None:
+            return None
+        previous = read_newest_run(folder.lake) or set_up(spark, folder)
+        run_uuid = uuid.uuid4().hex
+        sign_commits(spark, run_uuid)
+        place = Workplace(spark, folder, settings, address, previous, run_uuid)
+        run = compute_run(place)
+    if run is not None:
+        _log.info(
+            "published",
+            run=run.run,
+            accepted=run.accepted,
+            rejected=run.rejected,
+            duplicates=run.duplicates,
+            boundary=run.boundary,
+            revised_charts=run.revised_charts,
+            took_ms=run.published_at_ms - run.started_at_ms,
+        )
+    return run
+
+
+def run_schedule(
+    folder: DataFolder,
+    settings: Settings,
+    address: KafkaAddress | None,
+    until: threading.Event,
+    after_run: AfterRun | None = None,
+) -> None:
+    """Run batch every `batch_every`, and at once when asked, until `until` is set.
+
+    Any error ends it: the supervisor starts a new process, which undoes what this one left.
+    """
+    every_ms = parse_duration(settings.batch_every)
+    spark = build_session(
+        "crossfade-batch",
+        cache=settings.cache,
+        master=settings.spark_master,
+        memory=settings.batch_memory,
+        scratch=folder.root / "tmp" / "batch",
+    )
+    due = now_ms()
+    try:
+        while not until.is_set():
+            if now_ms() < due and not take_request(folder):
+                until.wait(_WATCH_S)
+                continue
+            due = now_ms() + every_ms
+            run = run_once(spark, folder, settings, address)
+            if run is not None and after_run is not None:
+                after_run(folder, address)
+    finally:
+        spark.stop()
+
+
+@contextmanager
+def _hold_lock(folder: DataFolder) -> Iterator[None]:
+    folder.run.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.run / "batch.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        what = f"Another process runs batch on {folder.root}."
+        raise LakeError(what, "Wait until it is done, or stop it.") from None
+    try:
+        yield
+    finally:
+        lock.release()

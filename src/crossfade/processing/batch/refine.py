@@ -1,0 +1,145 @@
+"""Bronze records to silver: decoded once, then accepted, rejected or a duplicate."""
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from crossfade.clock import HOUR_MS
+from crossfade.contract.reasons import Reason
+from crossfade.contract.time_rules import TimeRules
+from crossfade.processing.decode import decode_plays
+
+_FIELDS = (
+    "event_id",
+    "user_id",
+    "song_id",
+    "title",
+    "artist",
+    "album",
+    "album_artist",
+    "genre",
+    "country",
+    "city",
+    "device",
+    "tier",
+    "kind",
+    "source",
+    "ms_played",
+    "is_counted",
+)
+_IDENTITY = ("user_id", "event_id", "date")
+_PLACE = ("partition", "offset", "payload_hash", "event_time", "log_time", "song_id")
+"""What is kept of a copy of a play; the first two order the copies, and no two share them."""
+
+
+def decode_records(records: DataFrame) -> DataFrame:
+    """Judge each record by the contract; an accepted one has its UTC day as `date`."""
+    decoded = decode_plays(records, _FIELDS, keep_rejected_bytes=True, hash_payload=True)
+    return decoded.select(
+        *("partition", "offset", "log_time", "payload_hash", "reason", "event_time"),
+        *_FIELDS,
+        "value",
+        F.to_date("event_time").alias("date"),
+    )
+
+
+def summarize_partitions(decoded: DataFrame) -> DataFrame:
+    """Count the records of each topic partition and reason, and say where they lie.
+
+    A record that did not get its time from the broker's clock has no say in `last_log_time`.
+    """
+    has_log_time = F.col("reason").isNull() | (F.col("reason") != str(Reason.LOG_TIME_UNKNOWN))
+    return decoded.groupBy("partition", "reason").agg(
+        F.count("*").alias("records"),
+        F.min("offset").alias("first_offset"),
+        F.max("offset").alias("last_offset"),
+        F.max(F.when(has_log_time, F.unix_millis("log_time"))).alias("last_log_time"),
+        F.collect_set("date").alias("days"),
+    )
+
+
+def judge_candidates(decoded: DataFrame, silver: DataFrame) -> DataFrame:
+    """Find the winner of each play among the new records and silver's rows of the same days.
+
+    Returns:
+        Each accepted record with `winner` (the copy with the smallest position), `known` (silver's
+        copy, if it had one), and `outcome`: accepted or duplicate.
+    """
+    candidates = decoded.where(F.col("reason").isNull())
+    known = silver.select(*_IDENTITY, F.struct(*_PLACE).alias("known")).join(
+        candidates.select(*_IDENTITY), on=[*_IDENTITY], how="left_semi"
+    )
+    first = F.min(F.struct(*_PLACE)).over(Window.partitionBy(*_IDENTITY))
+    judged = (
+        candidates.withColumn("first", first)
+        .join(known, on=[*_IDENTITY], how="left")
+        .withColumn("winner", F.least("first", "known"))
+    )
+    is_winner = _same_position(F.struct(*_PLACE), F.col("winner"))
+    return judged.select(
+        *("partition", "offset", "log_time", "payload_hash", "event_time"),
+        *_FIELDS,
+        "date",
+        "winner",
+        "known",
+        F.when(is_winner, "accepted").otherwise("duplicate").alias("outcome"),
+    )
+
+
+def summarize_plays(judged: DataFrame, rules: TimeRules) -> DataFrame:
+    """Count the judged records of each outcome, and collect the windows that they touch."""
+    event_ms, log_ms = F.unix_millis("event_time"), F.unix_millis("log_time")
+    window = event_ms - F.pmod(event_ms, F.lit(rules.grain_ms))
+    is_late = event_ms < log_ms - rules.late_after_ms
+    return judged.groupBy(
+        "outcome", (event_ms - F.pmod(event_ms, F.lit(HOUR_MS))).alias("hour")
+    ).agg(
+        F.count("*").alias("records"),
+        F.count_if(is_late).alias("late"),
+        F.count_if("is_counted").alias("counted_plays"),
+        F.sum(F.coalesce("ms_played", F.lit(0))).alias("ms_played"),
+        F.count("known").alias("known"),
+        F.collect_set(window).alias("windows"),
+    )
+
+
+def select_accepted(judged: DataFrame) -> DataFrame:
+    """Give the new rows of silver/plays."""
+    accepted = judged.where(F.col("outcome") == "accepted")
+    return accepted.withColumn("month", F.date_format("date", "yyyy-MM"))
+
+
+def select_duplicates(judged: DataFrame) -> DataFrame:
+    """Give the new rows of silver/duplicates."""
+    return judged.where(F.col("outcome") == "duplicate").select(
+        *("partition", "offset", "log_time", "event_time", "payload_hash"),
+        F.col("winner.partition").alias("winner_partition"),
+        F.col("winner.offset").alias("winner_offset"),
+        (F.col("payload_hash") == F.col("winner.payload_hash")).alias("is_same_payload"),
+        F.to_date("log_time").alias("date"),
+    )
+
+
+def select_rejected(decoded: DataFrame) -> DataFrame:
+    """Give the new rows of silver/rejected."""
+    return decoded.where(F.col("reason").isNotNull()).select(
+        *("partition", "offset", "log_time", "reason", "value"),
+        F.to_date("log_time").alias("date"),
+    )
+
+
+def select_demoted(judged: DataFrame) -> DataFrame:
+    """Give silver's copies that lose to a new record with a smaller position, as duplicates."""
+    has_lost = (F.col("outcome") == "accepted") & F.col("known").isNotNull()
+    return judged.where(has_lost).select(
+        *(f"known.{name}" for name in _PLACE),
+        F.col("winner.partition").alias("winner_partition"),
+        F.col("winner.offset").alias("winner_offset"),
+        F.col("winner.payload_hash").alias("winner_hash"),
+        (F.col("known.payload_hash") == F.col("winner.payload_hash")).alias("is_same_payload"),
+        F.to_date("known.log_time").alias("date"),
+        F.col("date").alias("silver_date"),
+    )
+
+
+def _same_position(one: Column, other: Column) -> Column:
+    return (one["partition"] == other["partition"]) & (one["offset"] == other["offset"])

@@ -1,0 +1,72 @@
+"""The tables of batch: made empty with their properties, then written in part by a run."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+
+from crossfade.lake import (
+    BATCH_TABLES,
+    GOLD_RUN,
+    Table,
+    open_table,
+    split_columns,
+    table_path,
+)
+from crossfade.processing.new_table import create_table
+
+_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+
+
+def commit_note(run_uuid: str) -> str:
+    """Give what every commit of a run carries, by which a foreign commit is known."""
+    return f"crossfade run {run_uuid}"
+
+
+def sign_commits(spark: SparkSession, run_uuid: str) -> None:
+    """Make every later Delta commit of this session carry the run's note."""
+    spark.conf.set(_METADATA, commit_note(run_uuid))
+
+
+def create_tables(lake: Path, run_uuid: str) -> None:
+    """Make every table of batch that is not there yet, empty."""
+    for table in (*BATCH_TABLES, GOLD_RUN):
+        if open_table(lake, table) is None:
+            create_table(lake, table, commit_note(run_uuid))
+
+
+def read_table(spark: SparkSession, lake: Path, table: Table) -> DataFrame:
+    """Read a table's newest version."""
+    return spark.read.format("delta").load(str(table_path(lake, table)))
+
+
+def append_rows(rows: DataFrame, lake: Path, table: Table) -> None:
+    """Add rows to a table in one commit."""
+    _writer(rows, table).mode("append").save(str(table_path(lake, table)))
+
+
+def replace_rows(rows: DataFrame, lake: Path, table: Table, *, where: str) -> None:
+    """Put rows in the place of those that `where` names, in one commit; `where` holds for all."""
+    writer = _writer(rows, table).mode("overwrite").option("replaceWhere", where)
+    writer.save(str(table_path(lake, table)))
+
+
+def overwrite_rows(rows: DataFrame, lake: Path, table: Table) -> None:
+    """Put rows in the place of all that a table holds, in one commit."""
+    _writer(rows, table).mode("overwrite").save(str(table_path(lake, table)))
+
+
+def delete_rows(spark: SparkSession, lake: Path, table: Table, *, where: str) -> None:
+    """Delete the rows that `where` names, in one commit, if there are any."""
+    spark.sql(f"DELETE FROM delta.`{table_path(lake, table)}` WHERE {where}")
+
+
+def head_versions(lake: Path, tables: Iterable[Table] = BATCH_TABLES) -> dict[str, int]:
+    """Give the newest version of each table that exists."""
+    opened = ((table.name, open_table(lake, table)) for table in tables)
+    return {name: table.version() for name, table in opened if table is not None}
+
+
+def _writer(rows: DataFrame, table: Table):  # type: ignore[no-untyped-def]
+    names = [name.strip('"') for name, _ in split_columns(table.columns)]
+    return rows.select(*names).write.format("delta").partitionBy(*table.partitioned_by)
