@@ -8,7 +8,7 @@ import datasketches
 import pytest
 
 import handmade_lake as handmade
-from crossfade.clock import DAY_MS, format_time
+from crossfade.clock import DAY_MS, floor_to, format_time, utc_date
 from crossfade.config import load_settings
 from crossfade.contract.play import Play
 from crossfade.contract.time_rules import TimeRules
@@ -82,8 +82,11 @@ def _to_row(key: WindowKey, plays: list[Play]) -> WindowRow:
         sketch.update(play.user_id)
     counted = sum(play.is_counted for play in plays)
     ms_played = sum(play.ms_played or 0 for play in plays)
-    listeners = bytes(sketch.serialize_compact())
-    return WindowRow(key, WindowValue(1, len(plays), counted, ms_played, listeners))
+    return WindowRow(key, WindowValue(1, len(plays), counted, ms_played, _bytes(sketch)))
+
+
+def _bytes(sketch: datasketches.hll_sketch) -> bytes:
+    return bytes(sketch.serialize_compact())
 
 
 def _sight(folder: DataFolder, speed: WindowState | None) -> Sight:
@@ -195,6 +198,29 @@ def test_songs_of_one_country_are_of_that_country_alone(tmp_path: Path) -> None:
     of_country = [play for play in plays if play.country == "DE"]
     assert _shown(answer, "song_id") == _count(of_country, "song_id")
     assert {row["listeners"] for row in answer["rows"]} == {None}
+
+
+def test_listeners_of_days_windows_and_speed_unite(tmp_path: Path) -> None:
+    plays = _plays()
+    folder = open_folder(load_settings(data=tmp_path / "data"))
+    lake = handmade.a_lake(handmade.records_of(*plays), boundary=BOUNDARY)
+    rows = lake.tables["gold/listeners"]
+    for grain, step in (("day", DAY_MS), ("window", G)):
+        for play in plays:
+            sketch = datasketches.hll_sketch(10)
+            sketch.update(play.user_id)
+            start = floor_to(play.event_time, step)
+            of_play = {"grain": grain, "period_start": start, "date": utc_date(play.event_time)}
+            rows.append(
+                {**of_play, "kind": "song", "key": play.song_id, "listeners": _bytes(sketch)}
+            )
+    sight = _sight(lake.write(folder), _speed_of(plays))
+    answer = answer_chart(sight, By.SONG, read_range(RangeTexts(), now=NOW, rules=RULES))
+    assert {row["song_id"]: row["listeners"] for row in answer["rows"]} == {
+        song: len({play.user_id for play in plays if play.song_id == song})
+        for song in {play.song_id for play in plays}
+    }
+    assert {row["listeners"] for row in answer_trending(sight)["rows"]} == {3}
 
 
 def test_an_edge_inside_an_old_day_is_refused_with_the_nearest_midnight(tmp_path: Path) -> None:

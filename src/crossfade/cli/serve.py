@@ -1,5 +1,7 @@
 """`crossfade serve`: the API and the status page of a data folder."""
 
+import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -32,6 +34,9 @@ def serve(data: DataOption = None, *, port: PortOption = None) -> None:
     stack = read_stack(folder)
     bootstrap = settings.bootstrap or (stack.bootstrap if stack is not None else "")
     address = address_from(settings, bootstrap) if bootstrap else None
+    # uvicorn stops orderly, then raises the signal again: a stop that was asked for is a success.
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda *_: sys.exit(0))
     uvicorn.run(
         build_app(folder, address),
         host=settings.host,

@@ -69,7 +69,8 @@ def answer_trending(sight: Sight, *, limit: int = 50, country: str | None = None
     asked = AskedRange(end - TRENDING_WINDOWS * sight.rules.grain_ms, end)
     answer = _answer(sight, asked, By.SONG, limit=limit, country=country)
     if is_batch_alone:
-        why = f"speed is not read here: nothing is known from {format_time(boundary)} on"
+        beyond = Plan(days=None, windows=(), speed=(boundary, _end_of_open_window(sight)))
+        why = say_why_incomplete(beyond, None, Moment(boundary, sight.now, sight.rules))
         return answer | {"complete": False, "why": why}
     return answer
 

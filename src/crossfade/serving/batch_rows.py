@@ -2,16 +2,26 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date
 from typing import Any
 
 from crossfade.clock import utc_date
 from crossfade.contract.periods import Period
+from crossfade.lake import (
+    GOLD_CHART,
+    GOLD_LISTENERS,
+    GOLD_SONG_DAY,
+    GOLD_SONG_WINDOW,
+    Table,
+)
 from crossfade.serving.merge import Names, Plan, Span, Totals
 from crossfade.serving.rollup import By
-from crossfade.serving.snapshot import Snapshot
+from crossfade.serving.snapshot import Snapshot, scan
 
 _KEY = {By.SONG: "song_id", By.ARTIST: "artist", By.COUNTRY: "country"}
+_ENTRY = (
+    *("rank", "id", "title", "artist"),
+    *("charted_plays", "counted_plays", "plays", "ms_played", "listeners"),
+)
 _RANKED = "charted_plays DESC, counted_plays DESC, plays DESC, ms_played DESC, key"
 
 
@@ -55,13 +65,16 @@ class BatchRows:
     def sketches(self, by: By, keys: Sequence[str]) -> dict[str, list[bytes]]:
         """Give the listeners' sketches of each key."""
         found: dict[str, list[bytes]] = defaultdict(list)
-        for table, grain, span in self._sketch_parts():
-            days = "date >= ? AND date <= ?"
-            inside = "epoch_ms(period_start) >= ? AND epoch_ms(period_start) < ?"
+        for grain, span in self._spans():
+            source, files = self._source(GOLD_LISTENERS, span)
+            if files == [[]]:
+                continue
+            inside = "date BETWEEN ? AND ? AND epoch_ms(period_start) >= ? AND epoch_ms(period_start) < ?"
+            days = utc_date(span[0]), utc_date(span[1] - 1)
             rows = self._cursor.execute(
-                f"SELECT key, listeners FROM {table} WHERE grain = ? AND kind = ? AND {days} "
+                f"SELECT key, listeners FROM {source} WHERE grain = ? AND kind = ? "
                 f"AND {inside} AND key IN (SELECT unnest(?))",
-                [grain, str(by), *_days_of(span), *span, list(keys)],
+                [*files, grain, str(by), *days, *span, list(keys)],
             ).fetchall()
             for key, sketch in rows:
                 found[key].append(sketch)
@@ -69,24 +82,16 @@ class BatchRows:
 
     def read_chart(self, chart: str, period: Period, limit: int) -> list[dict[str, Any]]:
         """Give the first entries of a published chart's newest revision."""
-        return self._fetch(
-            "SELECT rank, id, title, artist, charted_plays, counted_plays, plays, ms_played, "
-            "listeners FROM gold_chart WHERE chart = $chart AND period = $period "
-            "AND period_start = $start AND revision = (SELECT max(revision) FROM gold_chart "
-            "WHERE chart = $chart AND period = $period AND period_start = $start) "
-            "AND rank <= $last ORDER BY rank",
-            {
-                "chart": chart,
-                "period": str(period.kind),
-                "start": period.start,
-                "last": limit,
-            },
+        files = self._snapshot.files_of_chart(chart, str(period.kind))
+        if not files:
+            return []
+        of_period = f"FROM {scan(GOLD_CHART)} WHERE period_start = ?"
+        result = self._cursor.execute(
+            f"SELECT {', '.join(_ENTRY)} {of_period} AND rank <= ? "
+            f"AND revision = (SELECT max(revision) {of_period}) ORDER BY rank",
+            [files, period.start, limit, files, period.start],
         )
-
-    def _fetch(self, query: str, values: dict[str, Any]) -> list[dict[str, Any]]:
-        result = self._cursor.execute(query, values)
-        columns = [column[0] for column in result.description]
-        return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+        return [dict(zip(_ENTRY, row, strict=True)) for row in result.fetchall()]
 
     def _count_parts(self, by: By, country: str | None) -> Iterable[tuple[str, list[Any]]]:
         names = "{'day': date, 'plays': plays, 'title': title, 'artist': artist}"
@@ -94,35 +99,32 @@ class BatchRows:
         selected = f"SELECT {_KEY[by]} AS key, counted_plays, plays, ms_played, {names} AS names"
         of_country = " AND country = ?" if country is not None else ""
         more = [country] if country is not None else []
+        for grain, span in self._spans():
+            if grain == "day":
+                table, charted = GOLD_SONG_DAY, "charted_plays"
+                inside = "date >= ? AND date < ?"
+                bounds: list[Any] = [utc_date(time) for time in span]
+            else:
+                table, charted = GOLD_SONG_WINDOW, "counted_plays AS charted_plays"
+                inside = "epoch_ms(window_start) >= ? AND epoch_ms(window_start) < ?"
+                bounds = [*span]
+            source, files = self._source(table, span)
+            if files != [[]]:
+                query = f"{selected}, {charted} FROM {source} WHERE {inside}{of_country}"
+                yield query, [*files, *bounds, *more]
+
+    def _spans(self) -> Iterable[tuple[str, Span]]:
         if self._plan.days is not None:
-            first, last = self._plan.days
-            yield (
-                f"{selected}, charted_plays FROM gold_song_day "
-                f"WHERE date >= ? AND date < ?{of_country}",
-                [utc_date(first), utc_date(last), *more],
-            )
+            yield "day", self._plan.days
         for span in self._plan.windows:
-            yield (
-                f"{selected}, counted_plays AS charted_plays FROM {self._table(span, 'window')} "
-                "WHERE date >= ? AND date <= ? "
-                f"AND epoch_ms(window_start) >= ? AND epoch_ms(window_start) < ?{of_country}",
-                [*_days_of(span), *span, *more],
-            )
+            yield "window", span
 
-    def _sketch_parts(self) -> Iterable[tuple[str, str, Span]]:
-        if self._plan.days is not None:
-            yield "gold_listeners", "day", self._plan.days
-        for span in self._plan.windows:
-            yield self._table(span, "listeners"), "window", span
-
-    def _table(self, span: Span, kind: str) -> str:
-        if span[0] >= self._snapshot.recent_from:
-            return f"recent_{kind}"
-        return "gold_song_window" if kind == "window" else "gold_listeners"
-
-
-def _days_of(span: Span) -> tuple[date, date]:
-    return utc_date(span[0]), utc_date(span[1] - 1)
+    def _source(self, table: Table, span: Span) -> tuple[str, list[list[str]]]:
+        """Give what to read a span from, and its parameters: memory where it is held, or files."""
+        if span[0] >= self._snapshot.recent_from and table is not GOLD_SONG_DAY:
+            return ("recent_window" if table is GOLD_SONG_WINDOW else "recent_listeners"), []
+        days = utc_date(span[0]), utc_date(span[1] - 1)
+        return scan(table), [self._snapshot.files_on(table, *days)]
 
 
 def _to_totals(measures: Sequence[Any], *, has_names: bool) -> Totals:

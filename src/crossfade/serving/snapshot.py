@@ -1,24 +1,27 @@
 """What batch published, as of one run: opened at its pins, built once, never changed."""
 
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
 
 import duckdb
 from deltalake.exceptions import DeltaError
 
+from crossfade.clock import utc_date
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.lake import (
-    GOLD_ACTIVITY_HOUR,
     GOLD_CHART,
     GOLD_LISTENERS,
     GOLD_RUN,
     GOLD_SONG_DAY,
     GOLD_SONG_WINDOW,
     NO_BOUNDARY,
-    OPS_HANDOVER,
     Run,
+    Table,
     connect,
     list_files,
     open_table,
@@ -31,15 +34,23 @@ from crossfade.telemetry import get_logger
 RECENT_WINDOWS = 6
 """Windows below the boundary that are kept in memory: what trending may need of batch."""
 
-_PINNED = (GOLD_SONG_WINDOW, GOLD_SONG_DAY, GOLD_ACTIVITY_HOUR, GOLD_LISTENERS, GOLD_CHART)
+_PINNED = (GOLD_SONG_WINDOW, GOLD_SONG_DAY, GOLD_LISTENERS, GOLD_CHART)
+_PARTITION_VALUE = re.compile(r"([a-z]+)=([^/]+)/")
 _POLL_S = 1.0
 
 _log = get_logger("serve")
 
 
+class PinnedFile(NamedTuple):
+    """A data file of a pinned table, with the lake partition that it lies in."""
+
+    path: str
+    partition: Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One published run and its tables, as views named `gold_song_day` and so on.
+    """One published run and the files of its tables, at the versions that it pinned.
 
     The last few windows below the boundary are tables in memory: `recent_window` and
     `recent_listeners`, from `recent_from` on. `run` is None before batch published anything.
@@ -47,6 +58,7 @@ class Snapshot:
 
     run: Run | None
     connection: duckdb.DuckDBPyConnection
+    files: Mapping[str, Sequence[PinnedFile]]
     recent_from: int
 
     @property
@@ -58,6 +70,30 @@ class Snapshot:
         """Open a connection of one request's own: it must close it."""
         return self.connection.cursor()
 
+    def files_on(self, table: Table, first: date, last: date) -> list[str]:
+        """Give the files that may hold a table's days, both included: DuckDB opens no others."""
+        found = self.files[table.name]
+        if "date" not in table.partitioned_by:
+            return [path for path, _ in found]
+        days = str(first), str(last)
+        return [path for path, partition in found if days[0] <= partition["date"] <= days[1]]
+
+    def files_of_chart(self, chart: str, period: str) -> list[str]:
+        """Give the files of one chart and kind of period."""
+        wanted = {"chart": chart, "period": period}
+        return [path for path, partition in self.files[GOLD_CHART.name] if partition == wanted]
+
+
+def scan(table: Table) -> str:
+    """Give the SQL that reads the files of a table; the list of files is its one parameter."""
+    if not table.partitioned_by:
+        return "read_parquet(?, union_by_name = true)"
+    types = {"date": "DATE"}
+    hive = ", ".join(f"'{name}': {types.get(name, 'VARCHAR')}" for name in table.partitioned_by)
+    return (
+        f"read_parquet(?, union_by_name = true, hive_partitioning = true, hive_types = {{{hive}}})"
+    )
+
 
 def build_snapshot(folder: DataFolder) -> Snapshot:
     """Open every table at the newest run's pins.
@@ -66,41 +102,49 @@ def build_snapshot(folder: DataFolder) -> Snapshot:
         LakeError: a pinned version cannot be read any more.
     """
     run = read_newest_run(folder.lake)
-    connection = connect()
-    connection.execute("SET parquet_metadata_cache = true")
-    for table in _PINNED:
-        version = run.pins.get(table.name) if run is not None else None
-        try:
-            files = list_files(folder.lake, table, version) if version is not None else []
-        except DeltaError as error:
-            what = f"{table.name} has no version {version} any more: {error}."
-            raise LakeError(what, 'See "crossfade reconcile".') from None
-        register_table(connection, table, files)
-    register_table(connection, OPS_HANDOVER, list_files(folder.lake, OPS_HANDOVER))
+    files = {table.name: _list_pinned(folder, table, run) for table in _PINNED}
     boundary = run.boundary if run is not None else NO_BOUNDARY
     recent_from = boundary - RECENT_WINDOWS * folder.time_rules.grain_ms
-    _keep_recent(connection, boundary, recent_from)
-    return Snapshot(run, connection, recent_from)
+    snapshot = Snapshot(run, connect(), files, recent_from)
+    _keep_recent(snapshot)
+    return snapshot
 
 
-def _keep_recent(connection: duckdb.DuckDBPyConnection, boundary: int, recent_from: int) -> None:
-    """Read the last windows into memory; days are named so that files of others stay shut."""
-    span = {"since": max(recent_from, 0), "until": max(boundary, 0)}
-    of_days = (
-        "date BETWEEN CAST(make_timestamp($since * 1000) AS DATE) "
-        "AND CAST(make_timestamp($until * 1000) AS DATE)"
-    )
-    inside = "epoch_ms({0}) >= $since AND epoch_ms({0}) < $until"
-    connection.execute(
-        "CREATE TABLE recent_window AS SELECT * FROM gold_song_window "
-        f"WHERE {of_days} AND {inside.format('window_start')}",
-        span,
-    )
-    connection.execute(
-        "CREATE TABLE recent_listeners AS SELECT * FROM gold_listeners "
-        f"WHERE grain = 'window' AND {of_days} AND {inside.format('period_start')}",
-        span,
-    )
+def _list_pinned(folder: DataFolder, table: Table, run: Run | None) -> list[PinnedFile]:
+    version = run.pins.get(table.name) if run is not None else None
+    if version is None:
+        return []
+    try:
+        paths = list_files(folder.lake, table, version)
+    except DeltaError as error:
+        what = f"{table.name} has no version {version} any more: {error}."
+        raise LakeError(what, 'See "crossfade reconcile".') from None
+    inner = f"/{table.name}/"
+    found = ((path, _PARTITION_VALUE.findall(path.rpartition(inner)[2])) for path in paths)
+    return [
+        PinnedFile(path, dict(values))
+        for path, values in found
+        # Of a partitioned table, only a file without rows lies outside every lake partition.
+        if values or not table.partitioned_by
+    ]
+
+
+def _keep_recent(snapshot: Snapshot) -> None:
+    """Read the last windows into memory."""
+    span = max(snapshot.recent_from, 0), max(snapshot.boundary, 0)
+    days = utc_date(span[0]), utc_date(span[1])
+    for name, table, time in (
+        ("recent_window", GOLD_SONG_WINDOW, "window_start"),
+        ("recent_listeners", GOLD_LISTENERS, "period_start"),
+    ):
+        files = snapshot.files_on(table, *days)
+        register_table(snapshot.connection, table, files)
+        of_windows = "" if table is GOLD_SONG_WINDOW else "AND grain = 'window' "
+        snapshot.connection.execute(
+            f"CREATE TABLE {name} AS SELECT * FROM {table.name.replace('/', '_')} "
+            f"WHERE epoch_ms({time}) >= ? {of_windows}AND epoch_ms({time}) < ?",
+            span,
+        )
 
 
 class SnapshotWatcher:
@@ -163,8 +207,7 @@ class SnapshotWatcher:
 
 
 def _build_empty() -> Snapshot:
-    connection = connect()
-    for table in (*_PINNED, OPS_HANDOVER):
-        register_table(connection, table, [])
-    _keep_recent(connection, NO_BOUNDARY, NO_BOUNDARY)
-    return Snapshot(None, connection, NO_BOUNDARY)
+    files: dict[str, list[PinnedFile]] = {table.name: [] for table in _PINNED}
+    snapshot = Snapshot(None, connect(), files, NO_BOUNDARY)
+    _keep_recent(snapshot)
+    return snapshot
