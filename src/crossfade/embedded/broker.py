@@ -23,7 +23,7 @@ from crossfade.embedded.ports import (
     is_answering,
     is_free,
 )
-from crossfade.embedded.room import require_room
+from crossfade.embedded.room import describe_full_disk, require_room
 from crossfade.errors import BrokerError, MachineError
 from crossfade.folder import write_atomically
 from crossfade.kafka import KafkaAddress
@@ -114,7 +114,7 @@ class Broker:
             if ended or time.monotonic() > deadline:
                 how = "ended" if ended else f"does not answer within {deadline_s:.0f} s"
                 what = f"The Kafka broker {how}: {last_line(self.log)}"
-                raise BrokerError(what, f"See {self.log}.")
+                raise BrokerError(what, f"{describe_full_disk(self.folder)}See {self.log}.")
             time.sleep(_POLL_S)
 
     def is_ready(self) -> bool:

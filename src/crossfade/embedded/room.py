@@ -9,6 +9,8 @@ GIGABYTE = 1_000_000_000
 LEAST_FREE = GIGABYTE
 """Below this a stack does not start: Kafka's first segments and a checkpoint would fill it."""
 
+_AS_GOOD_AS_FULL = GIGABYTE // 20
+
 
 def free_bytes(path: Path) -> int:
     """Give the free room on the disk that holds a path, or will hold it."""
@@ -28,3 +30,10 @@ def require_room(path: Path, least: int = LEAST_FREE) -> None:
         )
         cure = 'Make room (see "crossfade status"), or choose another disk with --data.'
         raise MachineError(what, cure)
+
+
+def describe_full_disk(path: Path) -> str:
+    """Say that a path's disk is full, if it is: programs that it stops seldom say so themselves."""
+    if free_bytes(path) >= _AS_GOOD_AS_FULL:
+        return ""
+    return f"The disk of {path} is full: make room. "

@@ -11,6 +11,7 @@ import msgspec
 
 from crossfade.embedded.child import Child, ChildSpec
 from crossfade.embedded.child_log import last_line
+from crossfade.embedded.room import describe_full_disk
 from crossfade.embedded.stop_request import StopRequest
 from crossfade.errors import BrokerError, CrossfadeError, StackError
 from crossfade.folder import write_atomically
@@ -191,6 +192,7 @@ class Supervisor:
             failures=slot.failures,
             again_in_s=wait_s,
             said=last_line(slot.log),
+            cure=f"{describe_full_disk(slot.log)}See the log.",
             log=str(slot.log),
         )
         self._tell_state()
@@ -202,7 +204,7 @@ class Supervisor:
             return
         how = "is not ready in time" if child.exit_code is None else "ended at its start"
         what = f"{slot.spec.name} {how}: {last_line(slot.log)}"
-        raise StackError(what, f"See {slot.log}.")
+        raise StackError(what, f"{describe_full_disk(slot.log)}See {slot.log}.")
 
     def _tell_state(self) -> None:
         """Write the state; a full disk, which the children will meet, must not stop this one."""

@@ -1,0 +1,73 @@
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import KafkaError, Message
+
+from crossfade.config import load_settings
+from crossfade.embedded import broker as broker_module
+from crossfade.embedded.broker import Broker
+from crossfade.errors import BrokerError
+from crossfade.kafka import (
+    SONG_PLAYS,
+    create_topics,
+    open_producer,
+    read_record,
+)
+
+pytestmark = [pytest.mark.fault, pytest.mark.kafka]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a disk of 200 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200m", "none", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def fill(path: Path) -> None:
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as ballast:
+        while True:
+            ballast.write(b"\0" * 1_000_000)
+
+
+def test_a_full_disk_loses_nothing_acknowledged_and_says_what_to_do(
+    small_disk: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_module, "require_room", lambda _: None)
+    outcomes: dict[str, list[str]] = {"acknowledged": [], "failed": []}
+
+    def note(error: KafkaError | None, _: Message) -> None:
+        outcomes["failed" if error else "acknowledged"].append(str(error))
+
+    broker = Broker(small_disk / "kafka", cache=cache, log=tmp_path / "broker.log")
+    with broker:
+        create_topics(broker.address, load_settings())
+        patience = {"message.timeout.ms": 3_000, "log_level": 0}
+        producer = open_producer(broker.address, **patience)
+        producer.produce(SONG_PLAYS, b"acknowledged", partition=0, callback=note)
+        assert producer.flush(20) == 0
+        fill(small_disk / "ballast")
+        for _ in range(50):
+            producer.produce(SONG_PLAYS, os.urandom(100_000), partition=1, callback=note)
+        producer.flush(20)
+    assert len(outcomes["acknowledged"]) == 1
+    assert len(outcomes["failed"]) == 50
+
+    with pytest.raises(BrokerError, match=r"The disk of .* is full: make room") as refusal, broker:
+        pass
+    assert "\n" not in str(refusal.value)
+
+    (small_disk / "ballast").unlink()
+    with broker:
+        record = read_record(broker.address, SONG_PLAYS, 0, 0)
+        assert record is not None
+        assert record.value() == b"acknowledged"
