@@ -44,7 +44,7 @@ def streams(data: DataOption = None) -> None:
     Example:
         CROSSFADE_BOOTSTRAP=127.0.0.1:9092 crossfade streams --data data
     """
-    _run(data, ("archive", "speed"))
+    _run(data, ("speed", "archive"))
 
 
 def _run(data: DataOption, names: Sequence[str]) -> None:
@@ -57,4 +57,4 @@ def _run(data: DataOption, names: Sequence[str]) -> None:
     address = address_from(settings, stack.bootstrap if stack else "")
     with stop_on_signals() as request:
         create_topics(address, settings)
-        run_queries(folder, settings, address, request.asked, names=names)
+        run_queries(folder, settings, address, request, names=names)

@@ -1,44 +1,60 @@
 """One Spark driver with the streaming queries in it: archive and speed, each in its session."""
 
+import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 
 import msgspec
 from filelock import FileLock, Timeout
-from pyspark.errors import StreamingQueryException
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from crossfade.binding import bind_speed
 from crossfade.clock import now_ms
 from crossfade.config import Settings
-from crossfade.errors import BrokerError, CrossfadeError, LakeError, MachineError, StackError
+from crossfade.embedded.stop_request import StopRequest
+from crossfade.errors import BrokerError, StackError
 from crossfade.folder import DataFolder, write_atomically
 from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets, topic_id
-from crossfade.processing.archive import start_archive, start_classic
-from crossfade.processing.speed.job import first_marker, start_speed
-from crossfade.processing.speed.markers import MarkerLog, ProgressListener, read_offsets
+from crossfade.processing.archive import start_archive
+from crossfade.processing.checkpoint import BatchPlan, newest_committed, read_committed
+from crossfade.processing.classic import start_classic
+from crossfade.processing.failures import explain_failure
+from crossfade.processing.speed.job import SPEED, WindowSink, first_marker, start_speed
+from crossfade.processing.speed.markers import MarkerLog
 from crossfade.spark import build_session
 from crossfade.telemetry import get_logger
 
+ARCHIVE = "archive"
+
+_SPARK = "Spark"
 _POLL_S = 0.2
 _DRAIN_WITHIN_S = 45.0
-_LOG = get_logger("streams")
+_SETTINGS = {
+    # A query that waits for a dead broker must not keep the driver from ending.
+    "spark.sql.streaming.stopTimeout": "10s",
+    # Streaming does without it, and says so at each start.
+    "spark.sql.adaptive.enabled": "false",
+}
+_log = get_logger("streams")
 
 
 def run_queries(
     folder: DataFolder,
     settings: Settings,
     address: KafkaAddress,
-    until: threading.Event,
+    request: StopRequest,
     *,
-    names: Sequence[str] = ("archive", "speed"),
+    names: Sequence[str] = (SPEED, ARCHIVE),
 ) -> None:
-    """Run the named queries (`archive`, `classic`, `speed`) until asked to stop; then drain them.
+    """Run the named queries (`speed`, `archive`, `classic`) until a stop is asked for.
 
-    Draining reads up to the end that the topic has when asked, within a limit of time.
+    Then drain them: let them read up to the end that the topic has at that moment, within a limit
+    of time. A request in a hurry is not drained. If one query dies, all stop.
 
     Raises:
         StackError: another driver holds a checkpoint, or a query died of an unknown cause.
@@ -49,103 +65,107 @@ def run_queries(
     with ExitStack() as held:
         for name in names:
             held.enter_context(_hold_checkpoint(folder, name))
-        spark = build_session(
-            "crossfade-streams",
-            cache=settings.cache,
-            master=settings.spark_master,
-            memory=settings.spark_memory,
-            scratch=folder.run / "spark-streams",
-        )
-        held.callback(spark.stop)
-        running = _Queries(spark, folder, settings, address, names)
-        held.callback(running.close)
-        running.watch(until)
-        running.drain()
+        markers = held.enter_context(_open_markers(folder, address)) if SPEED in names else None
+        spark = held.enter_context(_open_spark(folder, settings, names))
+        driver = _Driver(folder, address, markers)
+        held.callback(driver.stop)
+        with _explain_lost_java():
+            for name in names:
+                driver.start(name, spark.newSession(), settings)
+            driver.watch(request.asked)
+            driver.drain(request.hurry)
 
 
-class _Queries:
-    """The queries of this driver and what they told of their progress."""
+class _Driver:
+    """The running queries, and what their checkpoints tell of their progress."""
 
     def __init__(
-        self,
-        spark: SparkSession,
-        folder: DataFolder,
-        settings: Settings,
-        address: KafkaAddress,
-        names: Sequence[str],
+        self, folder: DataFolder, address: KafkaAddress, markers: MarkerLog | None
     ) -> None:
         self._folder = folder
         self._address = address
-        self._ends: dict[str, dict[int, int]] = {}
-        self._markers: MarkerLog | None = None
-        binding = None
-        if "speed" in names:
-            binding = bind_speed(folder, topic_id(address, SONG_PLAYS))
-            self._markers = MarkerLog(address, first_marker(folder, binding))
-        listener = ProgressListener(self._note, binding, self._markers)
-        self._queries: list[StreamingQuery] = []
-        if binding is not None:
-            session = spark.newSession()
-            session.streams.addListener(listener)
-            self._queries.append(start_speed(session, folder, settings, address, binding))
-        for name, start in (("archive", start_archive), ("classic", start_classic)):
-            if name in names:
-                session = spark.newSession()
-                session.streams.addListener(listener)
-                self._queries.append(start(session, folder, settings, address))
-        self._tell()
+        self._markers = markers
+        self._queries: dict[str, StreamingQuery] = {}
+        self._done: dict[str, BatchPlan] = {}
 
-    def watch(self, until: threading.Event) -> None:
-        """Watch every query until asked to stop; if one dies, all stop."""
-        while not until.wait(_POLL_S):
+    def start(self, name: str, session: SparkSession, settings: Settings) -> None:
+        """Start a query in its session."""
+        if name == SPEED and self._markers is not None:
+            sink = WindowSink(session, self._folder, self._address, self._markers)
+            query = start_speed(session, self._folder, settings, self._address, sink)
+        else:
+            start = start_archive if name == ARCHIVE else start_classic
+            query = start(session, self._folder, settings, self._address)
+        self._queries[name] = query
+
+    def watch(self, asked: threading.Event) -> None:
+        """Watch every query until a stop is asked for."""
+        self._note_progress(even_if_none=True)
+        while not asked.wait(_POLL_S):
             self._refuse_dead()
+            self._note_progress()
             self._repeat_marker()
 
-    def drain(self) -> None:
-        """Let every query read up to the end that the topic has now; give up at a limit."""
-        targets = read_end_offsets(self._address, SONG_PLAYS)
+    def drain(self, hurry: threading.Event) -> None:
+        """Let every query read up to the end that the topic has now."""
+        try:
+            targets = read_end_offsets(self._address, SONG_PLAYS)
+        except BrokerError as error:
+            _log.warning("not_drained", why=str(error))
+            return
         deadline = time.monotonic() + _DRAIN_WITHIN_S
-        while any(self._is_behind(query, targets) for query in self._queries):
-            self._refuse_dead()
-            if time.monotonic() > deadline:
-                _LOG.warning("not drained in time; the next start goes on", targets=targets)
+        while behind := self._list_behind(targets):
+            if hurry.is_set() or time.monotonic() > deadline:
+                _log.warning("not_drained", queries=behind, why="the next start goes on")
                 return
-            time.sleep(_POLL_S)
-        _LOG.info("drained", end_offsets=targets)
+            self._refuse_dead()
+            hurry.wait(_POLL_S)
+            self._note_progress()
+        _log.info("drained", end_offsets=targets)
 
-    def close(self) -> None:
-        """Stop every query and let the last marker reach the topic."""
-        for query in self._queries:
-            query.stop()
-        if self._markers is not None:
-            self._markers.close()
+    def stop(self) -> None:
+        """Stop every query, also when Java is gone."""
+        for query in self._queries.values():
+            with suppress(Py4JError, PySparkException, OSError):
+                query.stop()
 
     def _refuse_dead(self) -> None:
-        for query in self._queries:
+        for name, query in self._queries.items():
             if not query.isActive:
-                raise _explain(query)
+                raise explain_failure(name, str(query.exception() or "it was stopped"))
+
+    def _note_progress(self, *, even_if_none: bool = False) -> None:
+        is_new = even_if_none
+        for name in self._queries:
+            checkpoint = self._folder.checkpoints / name
+            if name not in self._done or newest_committed(checkpoint) != self._done[name].batch:
+                self._done[name] = read_committed(checkpoint)
+                is_new = True
+        if is_new:
+            _tell_progress(self._folder, self._done)
 
     def _repeat_marker(self) -> None:
-        if self._markers is None:
-            return
-        [speed] = [query for query in self._queries if query.name == "speed"]
-        if not speed.status["isDataAvailable"]:
+        if self._markers is not None and not self._queries[SPEED].status["isDataAvailable"]:
             self._markers.repeat()
 
-    def _is_behind(self, query: StreamingQuery, targets: dict[int, int]) -> bool:
-        progress = query.lastProgress
-        ends = self._ends.get(query.name or "", {})
-        if progress is not None:
-            ends = read_offsets(progress.sources[0].endOffset)
-        return any(ends.get(partition, 0) < end for partition, end in targets.items())
+    def _list_behind(self, targets: Mapping[int, int]) -> list[str]:
+        return [
+            name
+            for name, done in self._done.items()
+            if any(done.end_offsets.get(partition, 0) < end for partition, end in targets.items())
+        ]
 
-    def _note(self, name: str, ends: dict[int, int]) -> None:
-        self._ends[name] = ends
-        self._tell()
 
-    def _tell(self) -> None:
-        told = {name: {"end_offsets": ends, "at": now_ms()} for name, ends in self._ends.items()}
-        write_atomically(self._folder.run / "streams.json", msgspec.json.encode(told))
+def _tell_progress(folder: DataFolder, done: Mapping[str, BatchPlan]) -> None:
+    """Write how far the queries are, for other processes; another driver's queries stay."""
+    path = folder.run / "streams.json"
+    try:
+        told = msgspec.json.decode(path.read_bytes(), type=dict[str, object])
+    except (FileNotFoundError, msgspec.DecodeError):
+        told = {}
+    for name, plan in done.items():
+        told[name] = {"end_offsets": plan.end_offsets, "batch": plan.batch, "at": now_ms()}
+    write_atomically(path, msgspec.json.encode(told))
 
 
 @contextmanager
@@ -163,22 +183,39 @@ def _hold_checkpoint(folder: DataFolder, name: str) -> Iterator[None]:
         lock.release()
 
 
-def _explain(query: StreamingQuery) -> CrossfadeError:
-    """Say in one line why a query died, with the cure where one is known."""
-    error: StreamingQueryException | None = query.exception()
-    text = "it was stopped" if error is None else str(error)
-    name = query.name
-    if "KAFKA_DATA_LOSS" in text or "OffsetOutOfRange" in text:
-        what = f"Kafka no longer holds records that {name} has not read."
-        return BrokerError(what, "Restore the topic, or start a new data folder.")
-    if "No space left on device" in text:
-        what = f"The disk is full: {name} cannot write."
-        return MachineError(what, "Make room; the next start goes on where this one stopped.")
-    if "CANNOT_LOAD_STATE_STORE" in text or "Incomplete log file" in text:
-        what = f"The checkpoint of {name} is damaged."
-        return LakeError(what, f"Restore {query.name}'s checkpoint from a backup.")
-    if "TimeoutException" in text or "UnknownTopicOrPartition" in text:
-        what = f"Kafka does not answer {name}."
-        return BrokerError(what, "See the broker's log; the next start goes on.")
-    first_line = next((line for line in text.splitlines() if line.strip()), "no reason")
-    return StackError(f"{name} died: {first_line}", "See the log above for the whole trace.")
+def _open_markers(folder: DataFolder, address: KafkaAddress) -> MarkerLog:
+    """Begin a new epoch of speed; the caller holds its lock."""
+    binding = bind_speed(folder, topic_id(address, SONG_PLAYS))
+    return MarkerLog(address, first_marker(folder.checkpoints / SPEED, binding))
+
+
+@contextmanager
+def _open_spark(
+    folder: DataFolder, settings: Settings, names: Sequence[str]
+) -> Iterator[SparkSession]:
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    spark = build_session(
+        f"crossfade {' and '.join(names)}",
+        cache=settings.cache,
+        master=settings.spark_master,
+        memory=settings.spark_memory,
+        scratch=folder.run / f"spark-{'-'.join(names)}",
+        settings=_SETTINGS,
+    )
+    try:
+        yield spark
+    finally:
+        with suppress(Py4JError, PySparkException, OSError):
+            spark.stop()
+
+
+@contextmanager
+def _explain_lost_java() -> Iterator[None]:
+    """Say in one line that Spark's Java process is gone, or what it refuses to start."""
+    try:
+        yield
+    except PySparkException as error:
+        raise explain_failure(_SPARK, str(error)) from error
+    except (Py4JError, ConnectionError, EOFError) as error:
+        what = "Spark's Java process ended on its own."
+        raise StackError(what, "The log above may say why; the next start goes on.") from error

@@ -1,12 +1,26 @@
 """Kafka as a stream: from the beginning, never skipping what is gone."""
 
+from collections.abc import Mapping
+
+import msgspec
 from pyspark.sql import DataFrame, SparkSession
 
 from crossfade.kafka import MAX_RECORD_BYTES, SONG_PLAYS, KafkaAddress
 
 
+def starting_at(offsets: Mapping[int, int]) -> dict[str, str]:
+    """Give the options by which a query without checkpoint begins at these offsets."""
+    return {"startingOffsets": msgspec.json.encode({SONG_PLAYS: offsets}).decode()}
+
+
 def read_stream(spark: SparkSession, address: KafkaAddress, **options: str) -> DataFrame:
-    """Read `song-plays` with headers; a record that Kafka no longer holds stops the query."""
+    """Read `song-plays`; a record that Kafka no longer holds stops the query.
+
+    Args:
+        spark: the session of the query.
+        address: where Kafka is.
+        options: what this query sets otherwise, in Spark's names.
+    """
     chosen = {
         **address.spark_options(),
         "subscribe": SONG_PLAYS,

@@ -1,8 +1,9 @@
 """The speed query: Kafka, judge, count, and back to Kafka as absolute values."""
 
-from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -11,97 +12,138 @@ from crossfade.clock import now_ms, parse_duration
 from crossfade.config import Settings
 from crossfade.folder import DataFolder
 from crossfade.kafka import PLAYS_BY_WINDOW, KafkaAddress
-from crossfade.processing.archive import lay_out_records
+from crossfade.processing.checkpoint import read_committed, read_plan
 from crossfade.processing.decode import decode_plays
+from crossfade.processing.failures import SinkError, name_causes
 from crossfade.processing.source import read_stream
-from crossfade.processing.speed.markers import METRICS, QUERY, read_offsets
+from crossfade.processing.speed.counts import read_counts
+from crossfade.processing.speed.markers import MarkerLog
 from crossfade.processing.speed.transforms import (
     FIELDS,
     count_windows,
     drop_repeats,
     keep_on_time,
+    lay_out_records,
     lay_out_rows,
     observe_verdicts,
 )
 from crossfade.window_log import Marker
 
-_ROCKSDB = "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+SPEED = "speed"
+"""Name of the query, of its checkpoint and of what it observes."""
+
 _SESSION = {
     # Half of the driver's time would be code generation, anew in each micro-batch.
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.streaming.pollingDelay": "5ms",
+    # They would evict a moment earlier, for the price of a micro-batch after each.
+    "spark.sql.streaming.noDataMicroBatches.enabled": "false",
     "spark.sql.streaming.minBatchesToRetain": "20",
+}
+_ROCKSDB = {
+    "spark.sql.streaming.stateStore.providerClass": (
+        "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+    ),
+    "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+}
+_SOURCE = {
+    # Most records of a micro-batch, so that catching up fits into memory.
+    "maxOffsetsPerTrigger": "1000000",
+    "kafka.fetch.max.wait.ms": "1",
+    "includeHeaders": "false",
+}
+_PRODUCER = {
+    "kafka.acks": "all",
+    "kafka.enable.idempotence": "true",
+    "kafka.compression.type": "lz4",
+    "kafka.linger.ms": "5",
+    "kafka.batch.size": "262144",
 }
 
 
 def start_speed(
-    spark: SparkSession,
+    session: SparkSession,
     folder: DataFolder,
     settings: Settings,
     address: KafkaAddress,
-    binding: SpeedBinding,
+    sink: "WindowSink",
 ) -> StreamingQuery:
-    """Start the query; the caller holds speed's lock and has bound it.
+    """Start the query in a session of its own; the caller holds speed's lock.
 
-    There is no limit of records a micro-batch on purpose: each one reads every partition up to its
-    end, so no partition falls behind the others by a window, and Spark's watermark drops nothing.
+    A limited micro-batch takes the same share of what each partition has left, so that in catching
+    up none runs ahead of the others by more than the watermark bears; what it drops is counted.
     """
-    for key, value in _SESSION.items():
-        spark.conf.set(key, value)
-    if settings.speed_state == "rocksdb":
-        spark.conf.set("spark.sql.streaming.stateStore.providerClass", _ROCKSDB)
-        name = "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled"
-        spark.conf.set(name, "true")
-    rules = folder.time_rules
-    exactly = settings.speed_dedupe == "watermark"
-    judged = decode_plays(
-        lay_out_records(read_stream(spark, address)), FIELDS, mark_repeats=not exactly
-    )
-    observed = observe_verdicts(judged, rules, METRICS)
-    plays = drop_repeats(keep_on_time(observed, rules), rules, exactly=exactly)
+    rocksdb = _ROCKSDB if settings.speed_state == "rocksdb" else {}
+    for key, value in {**_SESSION, **rocksdb}.items():
+        session.conf.set(key, value)
+    records = read_stream(session, address, **_SOURCE)
     return (
-        count_windows(plays, rules)
+        count_plays(records, folder, settings)
         .writeStream.outputMode("update")
-        .queryName(QUERY)
-        .option("checkpointLocation", str(folder.checkpoints / "speed"))
+        .queryName(SPEED)
+        .option("checkpointLocation", str(folder.checkpoints / SPEED))
         .trigger(processingTime=f"{parse_duration(settings.speed_every)} milliseconds")
-        .foreachBatch(_write_to(address, binding))
+        .foreachBatch(sink.write)
         .start()
     )
 
 
-def first_marker(folder: DataFolder, binding: SpeedBinding) -> Marker:
+def count_plays(records: DataFrame, folder: DataFolder, settings: Settings) -> DataFrame:
+    """Give the windows of Kafka's records: the whole of speed between its source and its sink."""
+    rules = folder.time_rules
+    exactly = settings.speed_dedupe == "watermark"
+    judged = decode_plays(lay_out_records(records), FIELDS, mark_repeats=True)
+    observed = observe_verdicts(judged, rules, SPEED)
+    plays = drop_repeats(keep_on_time(observed, rules), rules, exactly=exactly)
+    return count_windows(plays, rules)
+
+
+def first_marker(checkpoint: Path, binding: SpeedBinding) -> Marker:
     """Give the marker of a new epoch: what the checkpoint has committed so far."""
-    checkpoint = folder.checkpoints / "speed"
-    batch = _newest_number(checkpoint / "commits")
-    ends: dict[int, int] = {}
-    if batch >= 0:
-        last_line = (checkpoint / "offsets" / str(batch)).read_text("utf-8").splitlines()[-1]
-        ends = read_offsets(last_line)
-    return Marker(binding.generation, binding.epoch, batch, ends, sent_at=now_ms())
+    done = read_committed(checkpoint)
+    return Marker(binding.generation, binding.epoch, done.batch, done.end_offsets, sent_at=now_ms())
 
 
-def _write_to(address: KafkaAddress, binding: SpeedBinding) -> Callable[[DataFrame, int], None]:
-    options = {
-        **address.spark_options(),
-        "topic": PLAYS_BY_WINDOW,
-        "kafka.acks": "all",
-        "kafka.enable.idempotence": "true",
-        "kafka.compression.type": "lz4",
-        "kafka.linger.ms": "5",
-        "kafka.batch.size": "262144",
-    }
+class WindowSink:
+    """Writes a micro-batch's windows to `plays-by-window`, then the marker that says so.
 
-    def write(windows: DataFrame, batch: int) -> None:
-        rows = lay_out_rows(
-            windows, generation=binding.generation, epoch=binding.epoch, batch=batch
+    Both are there before Spark commits the micro-batch: one that is run again after a crash sends
+    the same values and the same marker again, under a higher epoch.
+    """
+
+    def __init__(
+        self,
+        session: SparkSession,
+        folder: DataFolder,
+        address: KafkaAddress,
+        markers: MarkerLog,
+    ) -> None:
+        """Take the session that the query runs in, and the markers of this driver start."""
+        self._session = session
+        self._checkpoint = folder.checkpoints / SPEED
+        self._options = {**address.spark_options(), **_PRODUCER, "topic": PLAYS_BY_WINDOW}
+        self._markers = markers
+
+    def write(self, windows: DataFrame, batch: int) -> None:
+        """Write a micro-batch; Spark calls this.
+
+        Raises:
+            SinkError: Kafka, or a task of the micro-batch, failed.
+        """
+        newest = self._markers.newest
+        rows = lay_out_rows(windows, generation=newest.generation, epoch=newest.epoch, batch=batch)
+        try:
+            rows.write.format("kafka").options(**self._options).save()
+        except Py4JJavaError as error:
+            raise SinkError(name_causes(error)) from None
+        plan = read_plan(self._checkpoint, batch)
+        counts = read_counts(self._session, SPEED)
+        marker = msgspec.structs.replace(
+            newest,
+            batch=batch,
+            end_offsets=plan.end_offsets,
+            sent_at=now_ms(),
+            watermark=plan.watermark,
+            **msgspec.structs.asdict(counts),
         )
-        rows.write.format("kafka").options(**options).save()
-
-    return write
-
-
-def _newest_number(log: Path) -> int:
-    if not log.is_dir():
-        return -1
-    return max((int(path.name) for path in log.iterdir() if path.name.isdigit()), default=-1)
+        self._markers.send(marker)

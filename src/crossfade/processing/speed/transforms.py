@@ -3,7 +3,7 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from crossfade.contract.time_rules import TimeRules
+from crossfade.contract.time_rules import FUTURE_MS, TimeRules
 
 FIELDS = (
     "event_id",
@@ -23,6 +23,17 @@ SKETCH_LG_K = 10
 """Size of the listeners' sketch (HyperLogLog, 2^10 registers): a stated error of 3.3 %."""
 
 _GRAIN = ("country", "song_id", "title", "artist", "album", "genre")
+
+
+def lay_out_records(records: DataFrame) -> DataFrame:
+    """Give Kafka's records the columns that the decoder takes, and no other."""
+    return records.select(
+        "partition",
+        "offset",
+        F.col("timestamp").alias("log_time"),
+        F.col("timestampType").alias("timestamp_type"),
+        "value",
+    )
 
 
 def observe_verdicts(judged: DataFrame, rules: TimeRules, name: str) -> DataFrame:
@@ -46,15 +57,16 @@ def keep_on_time(judged: DataFrame, rules: TimeRules) -> DataFrame:
 
 
 def drop_repeats(plays: DataFrame, rules: TimeRules, *, exactly: bool) -> DataFrame:
-    """Leave out repeats: those within a micro-batch's partition, or exactly, by Spark's state.
+    """Leave out repeats within a micro-batch's partition and, if asked, all others, by state.
 
-    Every frame that comes back has its watermark, which does nothing but evict state.
+    The frame that comes back has its watermark, which does nothing but evict state.
     """
     delay = f"{rules.watermark_delay_ms} milliseconds"
+    fresh = plays.where(~F.col("is_repeat")).withWatermark("event_time", delay)
     if not exactly:
-        return plays.where(~F.col("is_repeat")).withWatermark("event_time", delay)
-    marked = plays.withColumn("day", F.to_date("event_time")).withWatermark("event_time", delay)
-    return marked.dropDuplicatesWithinWatermark(["user_id", "event_id", "day"])
+        return fresh
+    dated = fresh.withColumn("event_date", F.to_date("event_time"))
+    return dated.dropDuplicatesWithinWatermark(["user_id", "event_id", "event_date"])
 
 
 def count_windows(plays: DataFrame, rules: TimeRules) -> DataFrame:
@@ -105,6 +117,6 @@ def lay_out_rows(windows: DataFrame, *, generation: str, epoch: int, batch: int)
 
 
 def _is_on_time(rules: TimeRules) -> Column:
-    """Say `TimeRules.is_on_time` in Spark; the future side is the decoder's own rule."""
-    oldest = F.unix_millis("log_time") - F.lit(rules.late_after_ms)
-    return F.unix_millis("event_time") >= oldest
+    """Say `TimeRules.is_on_time` in Spark."""
+    event_ms, log_ms = F.unix_millis("event_time"), F.unix_millis("log_time")
+    return event_ms.between(log_ms - rules.late_after_ms, log_ms + FUTURE_MS)

@@ -1,0 +1,75 @@
+"""What a streaming query's checkpoint says of its progress, read from the files Spark wrote.
+
+Spark writes `offsets/N` before micro-batch N runs and `commits/N` after it ended; so these two
+folders alone tell what was done, also while no driver runs.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from crossfade.errors import LakeError
+from crossfade.kafka import SONG_PLAYS
+
+NO_BATCH = -1
+"""Stands for the micro-batch before the first one."""
+
+
+class BatchPlan(NamedTuple):
+    """What a micro-batch reads: exclusive end offsets; the watermark (ms) below which it drops."""
+
+    batch: int
+    end_offsets: dict[int, int]
+    watermark: int | None
+
+
+def newest_committed(checkpoint: Path) -> int:
+    """Give the number of the newest micro-batch that ended."""
+    return _newest(checkpoint / "commits")
+
+
+def newest_planned(checkpoint: Path) -> int:
+    """Give the number of the newest micro-batch that was begun: it may be run again."""
+    return _newest(checkpoint / "offsets")
+
+
+def read_committed(checkpoint: Path) -> BatchPlan:
+    """Read how far the query is: the plan of its newest micro-batch that ended.
+
+    Raises:
+        LakeError: the checkpoint is damaged.
+    """
+    batch = newest_committed(checkpoint)
+    return BatchPlan(batch, {}, None) if batch == NO_BATCH else read_plan(checkpoint, batch)
+
+
+def read_plan(checkpoint: Path, batch: int) -> BatchPlan:
+    """Read what a micro-batch reads, as planned before it ran.
+
+    Raises:
+        LakeError: the plan is missing or damaged.
+    """
+    path = checkpoint / "offsets" / str(batch)
+    try:
+        _, metadata, offsets = path.read_bytes().split(b"\n", 2)
+        watermark = _METADATA.decode(metadata).batchWatermarkMs
+        ends = _OFFSETS.decode(offsets).get(SONG_PLAYS, {})
+    except (FileNotFoundError, ValueError, msgspec.DecodeError):
+        what = f"The checkpoint's file {path} is missing or damaged."
+        raise LakeError(what, "Restore checkpoint and table from one backup.") from None
+    return BatchPlan(batch, ends, watermark or None)
+
+
+class _Metadata(msgspec.Struct):
+    batchWatermarkMs: int  # noqa: N815 - Spark's name
+
+
+_METADATA = msgspec.json.Decoder(_Metadata)
+_OFFSETS = msgspec.json.Decoder(dict[str, dict[int, int]])
+
+
+def _newest(log: Path) -> int:
+    if not log.is_dir():
+        return NO_BATCH
+    return max((int(path.name) for path in log.iterdir() if path.name.isdigit()), default=NO_BATCH)

@@ -1,0 +1,84 @@
+"""Why a query died, in one line with its cure, from Spark's own words."""
+
+from py4j.protocol import Py4JJavaError
+
+from crossfade.errors import BrokerError, CrossfadeError, LakeError, MachineError, StackError
+
+_SHORT = 300
+_DEPTH = 20
+
+_GO_ON = "The next start goes on where this one stopped."
+
+
+class SinkError(Exception):
+    """Why Python code that Spark called failed: short, for Spark searches it with a slow regex."""
+
+
+def explain_failure(query: str, text: str) -> CrossfadeError:
+    """Say in one line why a query died.
+
+    Args:
+        query: the query's name.
+        text: the exception as Spark tells it, with its causes.
+    """
+    for signs, kind, what, cure in _KNOWN:
+        if any(sign in text for sign in signs):
+            return kind(what.format(query=query), cure.format(query=query))
+    said = next((line.strip() for line in text.splitlines() if line.strip()), "no reason is known")
+    return StackError(f"{query} died: {said[:_SHORT]}.", "The whole trace is in the log above.")
+
+
+def name_causes(error: Py4JJavaError) -> str:
+    """Give the chain of a Java exception's causes, each in a few words."""
+    causes: list[str] = []
+    cause = error.java_exception
+    while cause is not None and len(causes) < _DEPTH:
+        causes.append(str(cause.toString()).split("\n", 1)[0][:_SHORT])
+        cause = cause.getCause()
+    return "; caused by ".join(causes)
+
+
+_KNOWN: tuple[tuple[tuple[str, ...], type[CrossfadeError], str, str], ...] = (
+    (
+        ("No space left on device", "Disk quota exceeded"),
+        MachineError,
+        "The disk is full: {query} cannot write.",
+        f"Make room. {_GO_ON}",
+    ),
+    (
+        ("KAFKA_DATA_LOSS", "OffsetOutOfRangeException"),
+        BrokerError,
+        "Kafka no longer holds records that {query} has not read.",
+        "Bring them back, or start a new data folder: skipping them would lose plays in silence.",
+    ),
+    (
+        ("UnknownTopicOrPartitionException", "UnknownTopicIdException"),
+        BrokerError,
+        "A topic that {query} needs is gone.",
+        'Start "crossfade up" once: it makes the topics.',
+    ),
+    (
+        ("TimeoutException", "DisconnectException", "KafkaException: Failed to"),
+        BrokerError,
+        "Kafka does not answer {query}.",
+        f"See the broker's log. {_GO_ON}",
+    ),
+    (
+        ("Concurrent update to the log", "ConcurrentTransactionException"),
+        StackError,
+        "Another driver writes where {query} writes.",
+        "Stop one of them: a query has one driver.",
+    ),
+    (
+        (
+            "CANNOT_LOAD_STATE_STORE",
+            "Incomplete log file",
+            "MALFORMED_LOG_FILE",
+            "Log file was malformed",
+            "doesn't exist (latestId",
+        ),
+        LakeError,
+        "The checkpoint of {query} is damaged.",
+        "Restore checkpoint and table from one backup.",
+    ),
+)
