@@ -13,6 +13,7 @@ import msgspec
 
 from benchmarks.processes import cpu_seconds
 from crossfade.config import load_settings
+from crossfade.embedded.stop_request import StopRequest
 from crossfade.folder import DataFolder, open_folder
 from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets
 from crossfade.processing.driver import run_queries
@@ -27,7 +28,7 @@ class _Watch(threading.Thread):
 
     def __init__(self, folder: DataFolder, ends: dict[int, int], broker: int) -> None:
         super().__init__(daemon=True)
-        self.done = threading.Event()
+        self.request = StopRequest()
         self.seconds = 0.0
         self.cpu = 0.0
         self.finished_s: dict[str, float] = {}
@@ -43,7 +44,7 @@ class _Watch(threading.Thread):
                 if name not in self.finished_s and ends == self._ends:
                     self.finished_s[name] = round(time.monotonic() - began, 2)
         self.seconds, self.cpu = time.monotonic() - began, self._cpu() - cpu
-        self.done.set()
+        self.request.asked.set()
 
     def _cpu(self) -> float:
         return cpu_seconds(os.getpid(), self._broker)
@@ -70,7 +71,7 @@ def main(root: Path, bootstrap: str, broker: int, times: int) -> None:
         folder = open_folder(settings)
         watch = _Watch(folder, ends, broker)
         watch.start()
-        run_queries(folder, settings, address, watch.done)
+        run_queries(folder, settings, address, watch.request)
         plays = sum(ends.values())
         answer = {
             "plays_per_second": round(plays / watch.seconds),

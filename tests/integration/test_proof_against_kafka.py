@@ -24,8 +24,8 @@ from crossfade.kafka import (
     read_end_offsets,
 )
 from crossfade.proof.findings import Finding, Reconciliation, Verdict
+from crossfade.proof.handover import read_recorded, record_handovers
 from crossfade.proof.handover_check import HANDED_OVER
-from crossfade.proof.handover_table import read_recorded, record_handovers
 from crossfade.proof.kafka_copy import SAME_BYTES
 from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import reconcile
@@ -197,6 +197,13 @@ def test_a_hand_over_is_pending_until_speed_is_there_then_recorded_once(stage: S
     assert (settled.verdict, settled.speed_plays) == ("equal", PLAYS)
     assert record_handovers(stage.folder, stage.address) == []
     assert read_recorded(stage.folder) == [settled]
+
+
+def test_hand_overs_wait_while_kafka_is_away(stage: Stage) -> None:
+    stage.a_lake().write(stage.folder)
+    assert record_handovers(stage.folder, KafkaAddress("127.0.0.1:9")) == []
+    assert record_handovers(stage.folder, None) == []
+    assert read_recorded(stage.folder) == []
 
 
 def test_what_kafka_no_longer_holds_keeps_the_verdict_of_the_time(stage: Stage) -> None:

@@ -88,7 +88,7 @@ def test_every_table_is_shown_with_its_rows_and_pin(
     assert told["silver/plays"]["rows"] == 6
     assert told["silver/plays"]["bytes"] > 0
     assert told["silver/plays"]["pin"] == told["silver/plays"]["version"] == 0
-    assert (told["gold/song"]["rows"], told["gold/song"]["files"]) == (0, 0)
+    assert (told["silver/rejected"]["rows"], told["silver/rejected"]["files"]) == (0, 0)
     assert told["gold/run"]["pin"] is None
     lake_command.tables(data_folder.root)
     assert "silver/plays" in capsys.readouterr().out

@@ -5,18 +5,18 @@ import pytest
 from crossfade.clock import MINUTE_MS
 from crossfade.folder import DataFolder
 from crossfade.lake import NO_BOUNDARY
-from crossfade.proof.handover import (
+from crossfade.proof.handover import append_handovers, read_recorded
+from crossfade.proof.handover_facts import find_handovers
+from crossfade.proof.pinned import open_pinned_lake
+from crossfade.proof.reconcile import reconcile
+from crossfade.proof.speed_log import Measures, SpeedLog
+from crossfade.proof.verdicts import (
     Handover,
     HandoverVerdict,
     SpeedProgress,
     WindowFacts,
     compare_handovers,
 )
-from crossfade.proof.handover_facts import find_handovers
-from crossfade.proof.handover_table import append_handovers, read_recorded
-from crossfade.proof.pinned import open_pinned_lake
-from crossfade.proof.reconcile import reconcile
-from crossfade.proof.speed_log import Measures, SpeedLog
 from crossfade.window_log import Grain
 from handmade_lake import NOON, HandmadeLake, a_lake, a_play, a_run, records_of
 

@@ -1,107 +1,134 @@
-"""Speed's last value against batch's count, for each window that batch took over."""
+"""Hand-overs recorded: each window's verdict goes to ops/handover once."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import NamedTuple
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+from deltalake import write_deltalake
+
+from crossfade.clock import now_ms
+from crossfade.errors import BrokerError
+from crossfade.folder import DataFolder
+from crossfade.kafka import KafkaAddress
+from crossfade.lake import (
+    NO_BOUNDARY,
+    OPS_HANDOVER,
+    connect,
+    list_files,
+    read_newest_run,
+    register_table,
+    table_path,
+)
+from crossfade.proof.handover_facts import find_handovers
+from crossfade.proof.pinned import PinnedLake, open_pinned_lake
+from crossfade.proof.speed_log import read_speed_log
+from crossfade.proof.verdicts import Handover, HandoverVerdict, compare_handovers
+from crossfade.telemetry import get_logger
+
+_log = get_logger("proof")
+
+_SCHEMA = pa.schema(
+    [
+        ("run", pa.int32()),
+        ("window_start", pa.timestamp("us", tz="UTC")),
+        ("speed_plays", pa.int64()),
+        ("batch_plays", pa.int64()),
+        ("repeated_plays", pa.int64()),
+        ("verdict", pa.string()),
+        ("compared_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
 
 
-class HandoverVerdict(StrEnum):
-    """Why speed and batch agree, or differ, about a window."""
+def record_handovers(folder: DataFolder, address: KafkaAddress | None) -> list[Handover]:
+    """Compare what was handed over since the last call and append the verdicts.
 
-    EQUAL = "equal"
-    REPEAT = "repeat"
-    REUSED_ID = "reused_id"
-    WATERMARK_DROP = "watermark_drop"
-    NOT_RETAINED = "not_retained"
-    PENDING = "pending"
-    UNEXPLAINED = "unexplained"
+    What speed has not reached yet stays pending: it is not written, and compared again at the next
+    call, and so is everything while Kafka is away. A window is written once, by the run that took
+    it over.
 
-
-class WindowFacts(NamedTuple):
-    """What is known of a window that a run took over; plays are those that speed counts.
-
-    `repeats` and `reused` are duplicates that speed may have counted as well: copies with the same
-    bytes, and other plays under an id that was used before. `differing_rows` are songs of which
-    speed has fewer plays, or as many with other measures. `is_retained` says that speed's topic
-    still holds all that speed said.
+    Returns:
+        The verdicts of this call, the pending ones too.
     """
-
-    run: int
-    window_start: int
-    speed_plays: int
-    batch_plays: int
-    repeats: int
-    reused: int
-    differing_rows: int
-    is_retained: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SpeedProgress:
-    """How far speed has read, and up to which window Spark's watermark made it drop plays."""
-
-    end_offsets: Mapping[int, int]
-    dropped_before: int
-
-    def has_passed(self, end_offsets: Mapping[int, int]) -> bool:
-        """Tell whether speed has read everything that a run covers."""
-        return all(self.end_offsets.get(p, 0) >= end for p, end in end_offsets.items())
+    if address is None or read_newest_run(folder.lake) is None:
+        return []
+    pinned = open_pinned_lake(folder)
+    try:
+        known = read_recorded(folder)
+        last_run = max((one.run for one in known), default=0)
+        try:
+            found = find_verdicts(pinned, address, after_run=last_run)
+        except BrokerError as error:
+            _log.warning("hand-overs wait: Kafka is away", reason=str(error))
+            return []
+        if settled := _settled(found):
+            append_handovers(folder, settled)
+            _tell_unexplained(settled)
+    finally:
+        pinned.connection.close()
+    return found
 
 
-class Handover(NamedTuple):
-    """The verdict on one window of one run: a row of ops/handover."""
-
-    run: int
-    window_start: int
-    speed_plays: int
-    batch_plays: int
-    repeated_plays: int
-    verdict: HandoverVerdict
-
-
-def compare_handovers(
-    windows: Iterable[WindowFacts],
-    progress: SpeedProgress | None,
-    *,
-    covered: Mapping[int, Mapping[int, int]],
-    grain_ms: int,
+def find_verdicts(
+    pinned: PinnedLake, address: KafkaAddress, *, after_run: int = 0
 ) -> list[Handover]:
-    """Judge each window; never skip one: what speed has not reached yet is pending.
+    """Compare all windows that the runs after `after_run` took over."""
+    boundaries = {run: boundary for run, boundary, _ in pinned.ask("runs")}
+    covered = {run: dict(ends) for run, _, ends in pinned.ask("runs")}
+    windows_from = boundaries.get(after_run, NO_BOUNDARY)
+    if windows_from == pinned.run.boundary:
+        return []
+    speed = read_speed_log(address, windows_from=windows_from)
+    facts = find_handovers(pinned, speed, after_run=after_run, windows_from=windows_from)
+    return compare_handovers(
+        facts, speed.progress, covered=covered, grain_ms=pinned.folder.time_rules.grain_ms
+    )
 
-    Args:
-        windows: the windows that runs took over.
-        progress: how far speed is; None while it has said nothing at all.
-        covered: the end offsets of each run.
-        grain_ms: the length of a window.
-    """
+
+def read_recorded(folder: DataFolder) -> list[Handover]:
+    """Read every verdict that was recorded."""
+    connection = connect()
+    register_table(connection, OPS_HANDOVER, list_files(folder.lake, OPS_HANDOVER))
+    rows = connection.execute(
+        "SELECT run, epoch_ms(window_start), speed_plays, batch_plays, repeated_plays, verdict "
+        "FROM ops_handover ORDER BY run, window_start"
+    ).fetchall()
+    connection.close()
     return [
-        Handover(
-            one.run,
-            one.window_start,
-            one.speed_plays,
-            one.batch_plays,
-            one.repeats + one.reused,
-            HandoverVerdict.PENDING
-            if progress is None or not progress.has_passed(covered[one.run])
-            else _judge_window(one, progress, grain_ms),
-        )
-        for one in windows
+        Handover(run, window, speed, batch, repeated, HandoverVerdict(verdict))
+        for run, window, speed, batch, repeated, verdict in rows
     ]
 
 
-def _judge_window(window: WindowFacts, progress: SpeedProgress, grain_ms: int) -> HandoverVerdict:
-    excess = window.speed_plays - window.batch_plays
-    if excess == 0 and not window.differing_rows:
-        return HandoverVerdict.EQUAL
-    if 0 < excess <= window.repeats and not window.differing_rows:
-        return HandoverVerdict.REPEAT
-    if window.reused and 0 <= excess <= window.repeats + window.reused:
-        return HandoverVerdict.REUSED_ID
-    window_end = window.window_start + grain_ms
-    may_be_short = excess <= window.repeats + window.reused
-    if may_be_short and window_end <= progress.dropped_before:
-        return HandoverVerdict.WATERMARK_DROP
-    if may_be_short and not window.is_retained:
-        return HandoverVerdict.NOT_RETAINED
-    return HandoverVerdict.UNEXPLAINED
+def _settled(found: Sequence[Handover]) -> list[Handover]:
+    """Leave out the first run that is pending and all after it, so that none is ever skipped."""
+    pending = [one.run for one in found if one.verdict is HandoverVerdict.PENDING]
+    first_pending = min(pending, default=None)
+    return [one for one in found if first_pending is None or one.run < first_pending]
+
+
+def append_handovers(folder: DataFolder, handovers: Sequence[Handover]) -> None:
+    """Add rows to ops/handover, in one commit."""
+    compared_at = _moment(now_ms())
+    rows = [
+        {
+            **one._asdict(),
+            "window_start": _moment(one.window_start),
+            "verdict": str(one.verdict),
+            "compared_at": compared_at,
+        }
+        for one in handovers
+    ]
+    write_deltalake(
+        table_path(folder.lake, OPS_HANDOVER), pa.Table.from_pylist(rows, _SCHEMA), mode="append"
+    )
+
+
+def _tell_unexplained(settled: Sequence[Handover]) -> None:
+    for one in settled:
+        if one.verdict is HandoverVerdict.UNEXPLAINED:
+            _log.error("a hand-over is unexplained", **one._asdict())
+
+
+def _moment(time_ms: int) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=time_ms)

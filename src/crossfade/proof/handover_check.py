@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from crossfade.clock import format_time
 from crossfade.kafka import PLAYS_BY_WINDOW, KafkaAddress
 from crossfade.proof.findings import Finding, Verdict, judge, leave_out, name_some
-from crossfade.proof.handover import Handover, HandoverVerdict
+from crossfade.proof.handover import find_verdicts, read_recorded
 from crossfade.proof.handover_facts import prepare_on_time
-from crossfade.proof.handover_table import find_verdicts, read_recorded
 from crossfade.proof.pinned import PinnedLake
 from crossfade.proof.positions import name_position
+from crossfade.proof.verdicts import Handover, HandoverVerdict
 
 HANDED_OVER = "speed = batch at hand-over"
 NONE_LATER = "no play on time comes after its window was handed over"

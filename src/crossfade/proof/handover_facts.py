@@ -4,9 +4,9 @@ import pyarrow as pa
 
 from crossfade.contract.time_rules import FUTURE_MS
 from crossfade.lake import NO_BOUNDARY
-from crossfade.proof.handover import WindowFacts
 from crossfade.proof.pinned import PinnedLake
 from crossfade.proof.speed_log import SpeedLog
+from crossfade.proof.verdicts import WindowFacts
 from crossfade.window_log import Grain
 
 _EPOCH = 0

@@ -16,8 +16,8 @@ from crossfade.kafka import (
     read_start_offsets,
 )
 from crossfade.lake import NO_BOUNDARY
-from crossfade.proof.handover import SpeedProgress
 from crossfade.proof.read_topic import read_topic
+from crossfade.proof.verdicts import SpeedProgress
 from crossfade.window_log import Grain, Marker, WindowRow, decode_record
 
 

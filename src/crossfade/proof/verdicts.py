@@ -1,0 +1,107 @@
+"""Speed's last value against batch's count, for each window that batch took over."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class HandoverVerdict(StrEnum):
+    """Why speed and batch agree, or differ, about a window."""
+
+    EQUAL = "equal"
+    REPEAT = "repeat"
+    REUSED_ID = "reused_id"
+    WATERMARK_DROP = "watermark_drop"
+    NOT_RETAINED = "not_retained"
+    PENDING = "pending"
+    UNEXPLAINED = "unexplained"
+
+
+class WindowFacts(NamedTuple):
+    """What is known of a window that a run took over; plays are those that speed counts.
+
+    `repeats` and `reused` are duplicates that speed may have counted as well: copies with the same
+    bytes, and other plays under an id that was used before. `differing_rows` are songs of which
+    speed has fewer plays, or as many with other measures. `is_retained` says that speed's topic
+    still holds all that speed said.
+    """
+
+    run: int
+    window_start: int
+    speed_plays: int
+    batch_plays: int
+    repeats: int
+    reused: int
+    differing_rows: int
+    is_retained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedProgress:
+    """How far speed has read, and up to which window Spark's watermark made it drop plays."""
+
+    end_offsets: Mapping[int, int]
+    dropped_before: int
+
+    def has_passed(self, end_offsets: Mapping[int, int]) -> bool:
+        """Tell whether speed has read everything that a run covers."""
+        return all(self.end_offsets.get(p, 0) >= end for p, end in end_offsets.items())
+
+
+class Handover(NamedTuple):
+    """The verdict on one window of one run: a row of ops/handover."""
+
+    run: int
+    window_start: int
+    speed_plays: int
+    batch_plays: int
+    repeated_plays: int
+    verdict: HandoverVerdict
+
+
+def compare_handovers(
+    windows: Iterable[WindowFacts],
+    progress: SpeedProgress | None,
+    *,
+    covered: Mapping[int, Mapping[int, int]],
+    grain_ms: int,
+) -> list[Handover]:
+    """Judge each window; never skip one: what speed has not reached yet is pending.
+
+    Args:
+        windows: the windows that runs took over.
+        progress: how far speed is; None while it has said nothing at all.
+        covered: the end offsets of each run.
+        grain_ms: the length of a window.
+    """
+    return [
+        Handover(
+            one.run,
+            one.window_start,
+            one.speed_plays,
+            one.batch_plays,
+            one.repeats + one.reused,
+            HandoverVerdict.PENDING
+            if progress is None or not progress.has_passed(covered[one.run])
+            else _judge_window(one, progress, grain_ms),
+        )
+        for one in windows
+    ]
+
+
+def _judge_window(window: WindowFacts, progress: SpeedProgress, grain_ms: int) -> HandoverVerdict:
+    excess = window.speed_plays - window.batch_plays
+    if excess == 0 and not window.differing_rows:
+        return HandoverVerdict.EQUAL
+    if 0 < excess <= window.repeats and not window.differing_rows:
+        return HandoverVerdict.REPEAT
+    if window.reused and 0 <= excess <= window.repeats + window.reused:
+        return HandoverVerdict.REUSED_ID
+    window_end = window.window_start + grain_ms
+    may_be_short = excess <= window.repeats + window.reused
+    if may_be_short and window_end <= progress.dropped_before:
+        return HandoverVerdict.WATERMARK_DROP
+    if may_be_short and not window.is_retained:
+        return HandoverVerdict.NOT_RETAINED
+    return HandoverVerdict.UNEXPLAINED
