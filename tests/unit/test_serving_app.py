@@ -1,44 +1,22 @@
 """The API over HTTP: a real server on a free port, gold made by hand, no Kafka or a dead one."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 
 import handmade_lake as handmade
 from crossfade.config import load_settings
 from crossfade.folder import DataFolder, open_folder
 from crossfade.kafka import KafkaAddress
-from crossfade.serving.app import build_app
+from served import serving
 
 BOUNDARY = handmade.NOON + 3_600_000
 NOBODY = KafkaAddress("127.0.0.1:9")
 ANSWER = {"rows", "from", "to", "boundary", "as_of", "complete", "why", "provisional"}
-
-
-@contextmanager
-def _serving(folder: DataFolder, address: KafkaAddress | None) -> Iterator[httpx.Client]:
-    config = uvicorn.Config(build_app(folder, address), port=0, log_level="error", ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    deadline = time.monotonic() + 10
-    while not server.started:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join(15)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +40,7 @@ def gold(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
 
 @pytest.fixture(scope="module")
 def client(gold: DataFolder) -> Iterator[httpx.Client]:
-    with _serving(gold, None) as client:
+    with serving(gold, None) as client:
         deadline = time.monotonic() + 10
         while client.get("/api/v1/status").json()["batch"] is None:
             assert time.monotonic() < deadline
@@ -171,7 +149,7 @@ def test_every_route_is_in_the_api_page(client: httpx.Client) -> None:
 
 
 def test_it_answers_at_once_before_kafka_and_gold_are_there(data_folder: DataFolder) -> None:
-    with _serving(data_folder, NOBODY) as client:
+    with serving(data_folder, NOBODY) as client:
         assert client.get("/healthz").json() == {"status": "up"}
         assert client.get("/readyz").status_code == 503
         answer = client.get("/api/v1/trending").json()

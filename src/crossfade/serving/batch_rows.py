@@ -69,12 +69,12 @@ class BatchRows:
             source, files = self._source(GOLD_LISTENERS, span)
             if files == [[]]:
                 continue
-            inside = "date BETWEEN ? AND ? AND epoch_ms(period_start) >= ? AND epoch_ms(period_start) < ?"
+            inside = "date BETWEEN ? AND ? AND epoch_ms(period_start) BETWEEN ? AND ?"
             days = utc_date(span[0]), utc_date(span[1] - 1)
             rows = self._cursor.execute(
                 f"SELECT key, listeners FROM {source} WHERE grain = ? AND kind = ? "
                 f"AND {inside} AND key IN (SELECT unnest(?))",
-                [*files, grain, str(by), *days, *span, list(keys)],
+                [*files, grain, str(by), *days, span[0], span[1] - 1, list(keys)],
             ).fetchall()
             for key, sketch in rows:
                 found[key].append(sketch)

@@ -1,0 +1,62 @@
+"""The API over a real broker: what speed writes is seen in an answer soon after."""
+
+import base64
+import time
+
+import datasketches
+import httpx
+import pytest
+
+from crossfade.clock import now_ms
+from crossfade.embedded.broker import Broker
+from crossfade.folder import DataFolder
+from crossfade.kafka import PLAYS_BY_WINDOW, SONG_PLAYS, open_producer, read_end_offsets
+from crossfade.window_log import Marker
+from served import serving
+
+pytestmark = pytest.mark.kafka
+
+
+def _row(window: int, batch: int, plays: int) -> tuple[bytes, bytes]:
+    sketch = datasketches.hll_sketch(10)
+    sketch.update("user-1")
+    listeners = base64.b64encode(sketch.serialize_compact()).decode()
+    key = f'{{"g":"live","e":1,"w":{window},"c":"SE","s":"live-song","t":"Title","a":"Artist"}}'
+    value = f'{{"b":{batch},"p":{plays},"n":{plays},"m":60000,"l":"{listeners}"}}'
+    return key.encode(), value.encode()
+
+
+def test_a_row_of_speed_is_trending_within_a_second_and_the_answer_becomes_complete(
+    topics: Broker, data_folder: DataFolder
+) -> None:
+    producer = open_producer(topics.address, **{"linger.ms": 0})
+    window = data_folder.time_rules.window_start(now_ms())
+
+    def trend(client: httpx.Client) -> dict[str, int]:
+        rows = client.get("/api/v1/trending?limit=1000").json()["rows"]
+        return {row["song_id"]: row["plays"] for row in rows}
+
+    def send(batch: int) -> None:
+        key, value = _row(window, batch, plays=batch)
+        producer.produce(PLAYS_BY_WINDOW, value, key)
+        ends = read_end_offsets(topics.address, SONG_PLAYS)
+        marker = Marker("live", 1, batch, ends, sent_at=now_ms())
+        for partition in range(4):
+            producer.produce(PLAYS_BY_WINDOW, marker.encode(), marker.encode_key(), partition)
+        producer.flush(10)
+
+    with serving(data_folder, topics.address) as client:
+        deadline = time.monotonic() + 20
+        while client.get("/readyz").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        for batch in range(1, 6):
+            send(batch)
+            sent = time.monotonic()
+            while trend(client).get("live-song") != batch:
+                assert time.monotonic() - sent < 1
+                time.sleep(0.005)
+        while client.get("/api/v1/status").json()["speed"]["lag_ms"] is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert client.get("/api/v1/trending").json()["complete"]
