@@ -34,11 +34,14 @@ def fetch(*, as_json: JsonOption = False) -> None:
         MofNCompleteColumn(),
         TextColumn("{task.fields[jar]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("jars", total=None, jar="", visible=False)
+    screen = Console(stderr=True)
+    with Progress(
+        *columns, console=screen, transient=True, disable=not screen.is_terminal
+    ) as progress:
+        bar = progress.add_task("jars", total=None, jar="")
 
         def advance(jar: Jar, done: int, total: int) -> None:
-            progress.update(bar, completed=done, total=total, jar=jar.module, visible=True)
+            progress.update(bar, completed=done, total=total, jar=jar.module)
 
         fetched = fetch_jars(settings.cache, settings.maven_mirror, advance)
     size = sum(jar.size for jar in fetched)
