@@ -80,11 +80,17 @@ def bind_speed(folder: DataFolder, topic_id: str) -> SpeedBinding:
     caught up with it.
 
     Raises:
-        LakeError: the checkpoint belongs to a topic that was deleted and made anew.
+        LakeError: the checkpoint belongs to a topic that was deleted and made anew, or is without
+            its binding: a generation that begins with old windows would never be whole.
     """
     path = _path(folder, "speed")
+    checkpoint = folder.checkpoints / "speed"
+    has_checkpoint = (checkpoint / "metadata").exists()
     bound = _read(path, SpeedBinding)
-    if bound is None or not (folder.checkpoints / "speed" / "metadata").exists():
+    if bound is None and has_checkpoint:
+        what = f"{path} is missing beside a speed layer that has run."
+        raise LakeError(what, f"Restore it from a backup, or remove {checkpoint} as well.")
+    if bound is None or not has_checkpoint:
         bound = SpeedBinding(topic_id=topic_id, generation=uuid.uuid4().hex[:12], epoch=0)
     _refuse_other_topic(bound.topic_id, topic_id, "speed")
     bound = msgspec.structs.replace(bound, epoch=bound.epoch + 1)

@@ -1,23 +1,22 @@
 """The archive: every Kafka record in bronze exactly once, byte for byte; nothing is parsed."""
 
-from pathlib import Path
-
+from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
-from crossfade.binding import ArchiveBinding, bind_archive
+from crossfade.binding import ArchiveBinding, bind_archive, read_archive_binding
 from crossfade.clock import parse_duration
 from crossfade.config import Settings
 from crossfade.folder import DataFolder
 from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_start_offsets, topic_id
 from crossfade.lake import BRONZE_SONG_PLAYS, open_table, split_columns, table_path
+from crossfade.processing.checkpoint import NO_BATCH
+from crossfade.processing.halves import read_query_id, refuse_other_moment
 from crossfade.processing.new_table import create_table
-from crossfade.processing.source import read_stream
+from crossfade.processing.source import read_stream, starting_at
 
-CLASSIC = "song_plays"
-"""Folder of the classic Parquet lake, for readers of Spark's own file sink."""
-
+_QUERY = "archive"
 _COLUMNS = [name.strip('"') for name, _ in split_columns(BRONZE_SONG_PLAYS.columns)]
 
 
@@ -32,30 +31,16 @@ def start_archive(
     Raises:
         LakeError: checkpoint, table and topic do not belong together.
     """
-    _bind(folder, address)
-    records = lay_out_records(read_stream(spark, address))
+    bound = _bind(folder, address)
+    records = read_stream(spark, address, **starting_at(bound.first_offsets))
     return (
-        records.writeStream.format("delta")
-        .queryName("archive")
+        lay_out_records(records)
+        .writeStream.format("delta")
+        .queryName(_QUERY)
         .partitionBy(*BRONZE_SONG_PLAYS.partitioned_by)
-        .option("checkpointLocation", str(folder.checkpoints / "archive"))
-        .trigger(processingTime=_trigger(settings.archive_every))
+        .option("checkpointLocation", str(folder.checkpoints / _QUERY))
+        .trigger(processingTime=f"{parse_duration(settings.archive_every)} milliseconds")
         .start(str(table_path(folder.lake, BRONZE_SONG_PLAYS)))
-    )
-
-
-def start_classic(
-    spark: SparkSession, folder: DataFolder, settings: Settings, address: KafkaAddress
-) -> StreamingQuery:
-    """Start a further query to plain Parquet: exactly once for readers of `_spark_metadata`."""
-    records = lay_out_records(read_stream(spark, address))
-    return (
-        records.writeStream.format("parquet")
-        .queryName("classic")
-        .partitionBy(*BRONZE_SONG_PLAYS.partitioned_by)
-        .option("checkpointLocation", str(folder.checkpoints / "classic"))
-        .trigger(processingTime=_trigger(settings.archive_every))
-        .start(str(folder.lake / CLASSIC))
     )
 
 
@@ -76,23 +61,23 @@ def lay_out_records(records: DataFrame) -> DataFrame:
     return laid_out.select(*_COLUMNS)
 
 
-def _bind(folder: DataFolder, address: KafkaAddress) -> None:
+def _bind(folder: DataFolder, address: KafkaAddress) -> ArchiveBinding:
     table = open_table(folder.lake, BRONZE_SONG_PLAYS)
-    has_data = table is not None and bool(table.file_uris())
-    if table is None and not _was_bound(folder):
+    if table is None and read_archive_binding(folder) is None:
         table = create_table(folder.lake, BRONZE_SONG_PLAYS, "crossfade archive")
     found = ArchiveBinding(
         topic_id=topic_id(address, SONG_PLAYS),
         table_id="none" if table is None else str(table.metadata().id),
         first_offsets=read_start_offsets(address, SONG_PLAYS),
     )
-    bind_archive(folder, found, has_data=has_data)
+    has_data = table is not None and bool(table.file_uris())
+    bound = bind_archive(folder, found, has_data=has_data)
+    if table is not None:
+        refuse_other_moment(folder.checkpoints / _QUERY, _newest_written(folder, table), _QUERY)
+    return bound
 
 
-def _was_bound(folder: DataFolder) -> bool:
-    return Path(folder.checkpoints / "archive.binding.json").exists()
-
-
-def _trigger(every: str) -> str:
-    """Give Spark's words for an interval."""
-    return f"{parse_duration(every)} milliseconds"
+def _newest_written(folder: DataFolder, table: DeltaTable) -> int:
+    query_id = read_query_id(folder.checkpoints / _QUERY)
+    written = None if query_id is None else table.transaction_version(query_id)
+    return NO_BATCH if written is None else int(written)

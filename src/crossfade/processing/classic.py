@@ -1,0 +1,59 @@
+"""The classic lake: the same records as plain Parquet, for readers of Spark's own file sink.
+
+Exactly once for readers of its `_spark_metadata`; others also see files of failed attempts.
+"""
+
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from crossfade.binding import ArchiveBinding, bind_archive
+from crossfade.clock import parse_duration
+from crossfade.config import Settings
+from crossfade.folder import DataFolder
+from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_start_offsets, topic_id
+from crossfade.lake import BRONZE_SONG_PLAYS
+from crossfade.processing.archive import lay_out_records
+from crossfade.processing.checkpoint import NO_BATCH
+from crossfade.processing.halves import refuse_other_moment
+from crossfade.processing.source import read_stream, starting_at
+
+CLASSIC = "song_plays"
+"""Folder of the classic lake."""
+
+_QUERY = "classic"
+
+
+def start_classic(
+    spark: SparkSession, folder: DataFolder, settings: Settings, address: KafkaAddress
+) -> StreamingQuery:
+    """Start the query from Kafka to plain Parquet; the caller holds its lock.
+
+    Raises:
+        LakeError: checkpoint, folder and topic do not belong together.
+    """
+    output = folder.lake / CLASSIC
+    written = _newest_written(output)
+    found = ArchiveBinding(
+        topic_id=topic_id(address, SONG_PLAYS),
+        table_id=CLASSIC,
+        first_offsets=read_start_offsets(address, SONG_PLAYS),
+    )
+    bound = bind_archive(folder, found, has_data=written != NO_BATCH, query=_QUERY)
+    refuse_other_moment(folder.checkpoints / _QUERY, written, _QUERY)
+    records = read_stream(spark, address, **starting_at(bound.first_offsets))
+    return (
+        lay_out_records(records)
+        .writeStream.format("parquet")
+        .queryName(_QUERY)
+        .partitionBy(*BRONZE_SONG_PLAYS.partitioned_by)
+        .option("checkpointLocation", str(folder.checkpoints / _QUERY))
+        .trigger(processingTime=f"{parse_duration(settings.archive_every)} milliseconds")
+        .start(str(output))
+    )
+
+
+def _newest_written(output: Path) -> int:
+    names = (path.name.removesuffix(".compact") for path in output.glob("_spark_metadata/*"))
+    return max((int(name) for name in names if name.isdecimal()), default=NO_BATCH)

@@ -1,0 +1,116 @@
+"""A query starts only where its checkpoint, its output and its topic belong together."""
+
+from pathlib import Path
+
+import pytest
+
+from crossfade.binding import (
+    ArchiveBinding,
+    bind_archive,
+    bind_speed,
+    read_archive_binding,
+)
+from crossfade.errors import LakeError
+from crossfade.folder import DataFolder
+
+FOUND = ArchiveBinding(topic_id="topic-a", table_id="table-a", first_offsets={0: 5, 1: 0})
+
+
+def begin(folder: DataFolder, query: str) -> Path:
+    """Make what a query's first start leaves: a checkpoint with its id."""
+    checkpoint = folder.checkpoints / query
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "metadata").write_text('{"id":"q"}', "utf-8")
+    return checkpoint
+
+
+def test_the_first_start_keeps_the_offsets_it_found(data_folder: DataFolder) -> None:
+    assert read_archive_binding(data_folder) is None
+    assert bind_archive(data_folder, FOUND, has_data=False) == FOUND
+    assert read_archive_binding(data_folder) == FOUND
+
+
+def test_a_later_start_keeps_the_first_offsets(data_folder: DataFolder) -> None:
+    bind_archive(data_folder, FOUND, has_data=False)
+    begin(data_folder, "archive")
+    later = ArchiveBinding("topic-a", "table-a", {0: 900, 1: 700})
+    assert bind_archive(data_folder, later, has_data=True) == FOUND
+
+
+def test_a_start_that_ended_before_its_checkpoint_was_made_is_no_start(
+    data_folder: DataFolder,
+) -> None:
+    bind_archive(data_folder, FOUND, has_data=False)
+    assert bind_archive(data_folder, FOUND, has_data=False) == FOUND
+
+
+def test_a_table_whose_checkpoint_is_gone_is_refused(data_folder: DataFolder) -> None:
+    bind_archive(data_folder, FOUND, has_data=False)
+    with pytest.raises(LakeError, match=r"checkpoint .* is gone.*would be repeated"):
+        bind_archive(data_folder, FOUND, has_data=True)
+
+
+@pytest.mark.parametrize("table_id", ["none", "table-b"])
+def test_a_checkpoint_whose_table_is_gone_or_another_is_refused(
+    data_folder: DataFolder, table_id: str
+) -> None:
+    bind_archive(data_folder, FOUND, has_data=False)
+    begin(data_folder, "archive")
+    other = ArchiveBinding("topic-a", table_id, {0: 5, 1: 0})
+    with pytest.raises(LakeError, match="not the one that its checkpoint belongs to"):
+        bind_archive(data_folder, other, has_data=False)
+
+
+def test_a_topic_made_anew_is_refused(data_folder: DataFolder) -> None:
+    bind_archive(data_folder, FOUND, has_data=False)
+    begin(data_folder, "archive")
+    other = ArchiveBinding("topic-b", "table-a", {0: 0, 1: 0})
+    with pytest.raises(LakeError, match=r"id topic-a\) was deleted and made anew"):
+        bind_archive(data_folder, other, has_data=True)
+
+
+@pytest.mark.parametrize("has_data", [True, False])
+def test_a_binding_that_is_gone_from_beside_an_archive_is_refused(
+    data_folder: DataFolder, has_data: bool
+) -> None:
+    if not has_data:
+        begin(data_folder, "archive")
+    with pytest.raises(LakeError, match=r"archive\.binding\.json is missing"):
+        bind_archive(data_folder, FOUND, has_data=has_data)
+
+
+def test_a_damaged_binding_is_refused_by_name(data_folder: DataFolder) -> None:
+    bind_archive(data_folder, FOUND, has_data=False)
+    (data_folder.checkpoints / "archive.binding.json").write_text('{"topic_id":', "utf-8")
+    with pytest.raises(LakeError, match=r"Cannot read .*archive\.binding\.json.*backup"):
+        read_archive_binding(data_folder)
+
+
+def test_each_start_of_speed_is_the_next_epoch_of_one_generation(data_folder: DataFolder) -> None:
+    first = bind_speed(data_folder, "topic-a")
+    begin(data_folder, "speed")
+    second = bind_speed(data_folder, "topic-a")
+    assert (first.epoch, second.epoch) == (1, 2)
+    assert first.generation == second.generation
+
+
+def test_a_checkpoint_of_speed_that_is_gone_is_a_new_generation(data_folder: DataFolder) -> None:
+    first = bind_speed(data_folder, "topic-a")
+    begin(data_folder, "speed")
+    (data_folder.checkpoints / "speed" / "metadata").unlink()
+    anew = bind_speed(data_folder, "topic-b")
+    assert anew.generation != first.generation
+    assert (anew.topic_id, anew.epoch) == ("topic-b", 1)
+
+
+def test_speed_refuses_a_topic_made_anew(data_folder: DataFolder) -> None:
+    bind_speed(data_folder, "topic-a")
+    begin(data_folder, "speed")
+    with pytest.raises(LakeError, match="made anew"):
+        bind_speed(data_folder, "topic-b")
+
+
+def test_speed_refuses_a_checkpoint_without_its_binding(data_folder: DataFolder) -> None:
+    checkpoint = begin(data_folder, "speed")
+    with pytest.raises(LakeError, match=rf"speed\.binding\.json is missing.*remove {checkpoint}"):
+        bind_speed(data_folder, "topic-a")
