@@ -1,5 +1,6 @@
 """Kafka as Crossfade uses it: addresses, topics, offsets and well-set clients."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -35,6 +36,7 @@ LOG_APPEND_TIME = 1
 """Kafka's number for a timestamp that the broker's clock gave."""
 
 _TIMEOUT_S = 30.0
+_LEARN_S = 0.05
 _ANSWER_WITHIN_S = 10.0
 _SILENT = 0
 """librdkafka's log level for clients whose every trouble comes back as an error."""
@@ -241,16 +243,27 @@ def _list_offsets(address: KafkaAddress, topic: str, spec: OffsetSpec) -> dict[i
 
 
 def _refuse_producer_clocks(address: KafkaAddress) -> None:
-    resource = ConfigResource(ResourceType.TOPIC, SONG_PLAYS)
-    admin = _admin(address)
-    try:
-        entries = admin.describe_configs([resource])[resource].result(_TIMEOUT_S)
-    except KafkaException as error:
-        raise _away(address, error) from None
-    found = entries["message.timestamp.type"].value
+    found = _read_topic_setting(address, SONG_PLAYS, "message.timestamp.type")
     if found != "LogAppendTime":
         what = f"Topic {SONG_PLAYS} has message.timestamp.type={found}."
         raise MisuseError(what, "Set it to LogAppendTime: log time must be the broker's.")
+
+
+def _read_topic_setting(address: KafkaAddress, topic: str, name: str) -> str:
+    """Read a topic's setting; a broker may learn of a new topic a moment after it was made."""
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    admin = _admin(address)
+    deadline = time.monotonic() + _TIMEOUT_S
+    while True:
+        try:
+            entries = admin.describe_configs([resource])[resource].result(_TIMEOUT_S)
+        except KafkaException as error:
+            is_unknown = error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+            if not is_unknown or time.monotonic() > deadline:
+                raise _away(address, error) from None
+            time.sleep(_LEARN_S)
+        else:
+            return str(entries[name].value)
 
 
 def _admin(address: KafkaAddress) -> AdminClient:
