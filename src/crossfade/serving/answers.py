@@ -4,7 +4,7 @@ Everybody who asks, the API and the command line alike, gets the same answer fro
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from crossfade.clock import format_time, utc_date
@@ -13,6 +13,7 @@ from crossfade.contract.time_rules import TimeRules
 from crossfade.lake import NO_BOUNDARY
 from crossfade.serving.batch_rows import BatchRows
 from crossfade.serving.completeness import Moment, Progress, say_why_incomplete
+from crossfade.serving.kept import Kept
 from crossfade.serving.merge import (
     Names,
     Plan,
@@ -39,6 +40,16 @@ Answer = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class RankedRow:
+    """One row to be: its place, key, measures and listeners."""
+
+    rank: int
+    key: str
+    totals: Totals
+    listeners: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Sight:
     """What one request sees: one snapshot of batch, speed if it is read here, the present."""
 
@@ -46,16 +57,7 @@ class Sight:
     speed: WindowState | None
     rules: TimeRules
     now: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Ranked:
-    """One row to be: its place, key, measures and listeners."""
-
-    rank: int
-    key: str
-    totals: Totals
-    listeners: int | None
+    kept: Kept[list[RankedRow]] = field(default_factory=Kept)
 
 
 def answer_trending(sight: Sight, *, limit: int = 50, country: str | None = None) -> Answer:
@@ -79,10 +81,6 @@ def answer_chart(
     sight: Sight, by: By, asked: AskedRange, *, limit: int = 50, country: str | None = None
 ) -> Answer:
     """Give the most played songs or artists of a range; a closed period's as it was published."""
-    if asked.period is not None and country is None:
-        published = _read_published(sight, by, asked, asked.period, limit)
-        if published is not None:
-            return published
     return _answer(sight, asked, by, limit=limit, country=country, is_chart=True)
 
 
@@ -109,15 +107,23 @@ def _answer(
 ) -> Answer:
     boundary = sight.snapshot.boundary
     plan = plan_range(asked.begin, asked.end, boundary=boundary, grain_ms=sight.rules.grain_ms)
-    with BatchRows(sight.snapshot, plan) as batch:
-        ranked = _rank_rows(sight, plan, batch, by, limit=limit, country=country)
+    version = sight.speed.version if sight.speed is not None and plan.speed is not None else None
+
+    def make() -> list[RankedRow]:
+        with BatchRows(sight.snapshot, plan) as batch:
+            published = is_chart and country is None and not plan.is_provisional
+            ranked = _read_published(batch, by, asked.period, limit) if published else []
+            return ranked or _rank_rows(sight, plan, batch, by, limit=limit, country=country)
+
+    key = (plan, asked.period, by, limit, country, version)
+    ranked = sight.kept.find_or_make(sight.snapshot, key, make)
     rows = [_to_row(by, one) for one in ranked if not is_chart or one.totals.charted_plays]
     return _wrap(sight, asked, plan, rows)
 
 
 def _rank_rows(
     sight: Sight, plan: Plan, batch: BatchRows, by: By, *, limit: int, country: str | None
-) -> list[_Ranked]:
+) -> list[RankedRow]:
     speed = sight.speed if plan.speed is not None else None
     ours = speed.roll_up(by, plan.speed, country) if speed and plan.speed else {}
     theirs = batch.roll_up(by, country, limit=None if ours else limit)
@@ -133,11 +139,11 @@ def _rank_rows(
             if by is By.SONG:
                 names = (totals.names, speed.name(key, plan.speed))
                 totals = totals._replace(names=max(filter(None, names), default=None))
-        ranked.append(_Ranked(place, key, totals, estimate_listeners(seen) if are_kept else None))
+        ranked.append(RankedRow(place, key, totals, estimate_listeners(seen) if are_kept else None))
     return ranked
 
 
-def _to_row(by: By, one: _Ranked) -> Answer:
+def _to_row(by: By, one: RankedRow) -> Answer:
     names = one.totals.names or Names(utc_date(0), 0, "", "")
     shown: Mapping[By, Mapping[str, str]] = {
         By.SONG: {"song_id": one.key, "title": names.title, "artist": names.artist},
@@ -155,24 +161,17 @@ def _to_row(by: By, one: _Ranked) -> Answer:
     }
 
 
-def _read_published(
-    sight: Sight, by: By, asked: AskedRange, period: Period, limit: int
-) -> Answer | None:
-    """Give a published chart; None if it is open, absent, or not long enough to tell."""
-    boundary = sight.snapshot.boundary
-    if boundary <= NO_BOUNDARY or not period.is_closed(utc_date(boundary)):
-        return None
-    plan = plan_range(asked.begin, asked.end, boundary=boundary, grain_ms=sight.rules.grain_ms)
-    with BatchRows(sight.snapshot, plan) as batch:
-        entries = batch.read_chart(f"{by}s", period, limit)
+def _read_published(batch: BatchRows, by: By, period: Period | None, limit: int) -> list[RankedRow]:
+    """Give a closed period's chart as published; nothing if it is not long enough to tell."""
+    entries = batch.read_chart(f"{by}s", period, limit) if period is not None else []
     if len(entries) < limit:
-        return None
-    rows = []
+        return []
+    ranked = []
     for entry in entries:
         names = Names(utc_date(0), 0, entry["title"] or "", entry["artist"])
         totals = Totals(**{name: entry[name] for name in _MEASURES}, names=names)
-        rows.append(_to_row(by, _Ranked(entry["rank"], entry["id"], totals, entry["listeners"])))
-    return _wrap(sight, asked, plan, rows)
+        ranked.append(RankedRow(entry["rank"], entry["id"], totals, entry["listeners"]))
+    return ranked
 
 
 def _wrap(sight: Sight, asked: AskedRange, plan: Plan, rows: Sequence[Answer]) -> Answer:

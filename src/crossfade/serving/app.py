@@ -15,11 +15,13 @@ from crossfade.kafka import KafkaAddress
 from crossfade.lake import Run
 from crossfade.serving.answers import (
     Answer,
+    RankedRow,
     Sight,
     answer_chart,
     answer_geography,
     answer_trending,
 )
+from crossfade.serving.kept import Kept
 from crossfade.serving.metrics import Metrics, TimedRequests
 from crossfade.serving.queries import NoQuery, RangeQuery, TrendingQuery
 from crossfade.serving.ranges import AskedRange, read_range
@@ -42,6 +44,7 @@ class Service:
     def __init__(self, folder: DataFolder, address: KafkaAddress | None) -> None:
         self.folder = folder
         self._rules = folder.time_rules
+        self._kept: Kept[list[RankedRow]] = Kept()
         self._state = WindowState() if address is not None else None
         self._watcher = SnapshotWatcher(folder, self._forget)
         self._reader = (
@@ -69,7 +72,7 @@ class Service:
 
     def see(self) -> Sight:
         """Give what one request sees."""
-        return Sight(self._watcher.current, self._state, self._rules, now_ms())
+        return Sight(self._watcher.current, self._state, self._rules, now_ms(), self._kept)
 
     def read_range(self, query: RangeQuery) -> AskedRange:
         """Read the range of a query."""
