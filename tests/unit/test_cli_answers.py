@@ -1,0 +1,85 @@
+"""The commands that answer: straight from gold, and from a running stack, the same."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import handmade_lake as handmade
+from crossfade.cli.chart import chart
+from crossfade.cli.geography import geography
+from crossfade.cli.trending import trending
+from crossfade.errors import MisuseError
+from crossfade.folder import DataFolder, StackAddresses, write_stack
+from served import serving
+
+_RUN = CliRunner()
+_APP = typer.Typer()
+_APP.command("chart")(chart)
+_APP.command("geography")(geography)
+_APP.command("trending")(trending)
+
+_ASKED = (
+    ["chart", "songs", "--day", "2026-01-01"],
+    ["chart", "artists", "--week", "2025-12-26", "--limit", "1"],
+    ["chart", "songs", "--from", "2026-01-01", "--to", "2026-01-02", "--country", "SE"],
+    ["geography", "--month", "2026-01"],
+    ["trending", "--limit", "3"],
+)
+
+
+@pytest.fixture
+def gold(data_folder: DataFolder) -> DataFolder:
+    plays = [handmade.a_play(n) for n in range(8)]
+    boundary = handmade.NOON + 13 * 3_600_000
+    return handmade.a_lake(handmade.records_of(*plays), boundary=boundary).write(data_folder)
+
+
+def _ask(folder: DataFolder, words: list[str]) -> str:
+    result = _RUN.invoke(_APP, [*words, "--data", str(folder.root)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_the_stack_and_gold_alone_give_the_same_answers(gold: DataFolder) -> None:
+    alone = [json.loads(_ask(gold, [*words, "--json"])) for words in _ASKED]
+    with serving(gold, None) as client:
+        deadline = time.monotonic() + 10
+        while client.get("/api/v1/status").json()["batch"] is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        stack = StackAddresses(
+            pid=os.getpid(), started_at="", bootstrap="", api=str(client.base_url).rstrip("/")
+        )
+        write_stack(gold, stack)
+        asked = [json.loads(_ask(gold, [*words, "--json"])) for words in _ASKED]
+    assert alone == asked
+    assert alone[0]["rows"][0]["plays"] == 2
+
+
+def test_a_table_says_whether_the_answer_is_complete(gold: DataFolder) -> None:
+    day = _ask(gold, ["chart", "songs", "--day", "2026-01-01"])
+    assert "Title 0" in day
+    assert day.endswith("Complete.\n")
+    assert "Incomplete: speed is not read here" in _ask(gold, ["trending"])
+
+
+def test_a_country_or_range_that_cannot_be_meant_is_misuse(gold: DataFolder) -> None:
+    for words in (
+        ["trending", "--country", "se"],
+        ["chart", "songs", "--week", "2026-01-01"],
+        ["geography", "--year", "2019", "--all-time"],
+    ):
+        with pytest.raises(MisuseError):
+            _ask(gold, words)
+
+
+def test_without_a_data_folder_the_error_says_how_to_start(tmp_path: Path) -> None:
+    result = _RUN.invoke(_APP, ["trending", "--data", str(tmp_path / "none")])
+    assert "crossfade up" in str(result.exception)
