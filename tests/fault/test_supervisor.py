@@ -214,6 +214,18 @@ def test_a_child_that_dies_at_its_first_start_stops_the_stack_and_says_why(tmp_p
     assert {state.state for state in stack.supervisor.state()} == {"stopped"}
 
 
+def test_a_stop_that_is_asked_for_during_the_start_stops_what_runs(tmp_path: Path) -> None:
+    def interrupted() -> bool:
+        stack.request.asked.set()
+        return False
+
+    first, never = a_child("broker", LIVES, ready=interrupted), a_child("streams", LIVES)
+    stack = Stack(tmp_path, first, never)
+    stack.supervisor.run(stack.request)
+    assert [state.state for state in stack.supervisor.state()] == ["stopped", "stopped"]
+    assert not (tmp_path / "streams.log").exists()
+
+
 def test_a_child_that_is_never_ready_stops_the_stack(tmp_path: Path) -> None:
     spec = a_child("streams", LIVES, ready=lambda: False, ready_within_s=0.3)
     with pytest.raises(StackError, match="streams is not ready in time"):
