@@ -45,7 +45,8 @@ def say_why_incomplete(plan: Plan, progress: Progress | None, moment: Moment) ->
     if plan.speed is None:
         return ""
     if progress is None:
-        since = "no batch run yet" if moment.boundary <= NO_BOUNDARY else f"from {_since(plan)} on"
+        unknown = f"what happened from {_since(plan)} on is unknown"
+        since = "no batch run yet" if moment.boundary <= NO_BOUNDARY else unknown
         return f"speed is not read here: {since}"
     return _judge_speed(progress, moment) or _judge_holdings(plan, progress, moment)
 
