@@ -1,6 +1,7 @@
 import contextlib
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from crossfade.config import load_settings
 from crossfade.embedded import broker as broker_module
 from crossfade.embedded.broker import Broker
 from crossfade.errors import BrokerError
+from crossfade.folder import open_folder
 from crossfade.kafka import (
     SONG_PLAYS,
     create_topics,
@@ -37,6 +39,22 @@ def fill(path: Path) -> None:
     with contextlib.suppress(OSError), path.open("wb", buffering=0) as ballast:
         while True:
             ballast.write(b"\0" * 1_000_000)
+
+
+def test_a_stack_on_a_full_disk_is_refused_in_one_line(small_disk: Path) -> None:
+    command = [sys.executable, "-m", "crossfade"]
+    data = ["--data", str(small_disk / "data")]
+    open_folder(load_settings(data=small_disk / "data"))
+    refused = [*command, "up", *data, "--port", "0", "--kafka-port", "0"]
+    little = subprocess.run(refused, capture_output=True, text=True, check=False, timeout=60)
+    fill(small_disk / "ballast")
+    none = subprocess.run(refused, capture_output=True, text=True, check=False, timeout=60)
+    for done in (little, none):
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert "Make room" in done.stderr
+    assert "GB free; 1 needed" in little.stderr
+    assert "No space left on device" in none.stderr
 
 
 def test_a_full_disk_loses_nothing_acknowledged_and_says_what_to_do(

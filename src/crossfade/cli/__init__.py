@@ -1,5 +1,6 @@
 """The commands, in the order in which a play travels."""
 
+import errno
 import importlib
 import sys
 from typing import Annotated
@@ -53,6 +54,11 @@ def main() -> None:
     except CrossfadeError as error:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        sys.stderr.write(f"Error: The disk is full ({error.filename}). Make room; all is kept.\n")
+        sys.exit(1)
 
 
 @app.callback()

@@ -41,15 +41,14 @@ def hold_folder(folder: DataFolder) -> Iterator[None]:
     try:
         folder.run.mkdir(parents=True, exist_ok=True)
         lock.acquire()
+        _leave_note(note)
     except Timeout:
         raise StackError(_describe(folder, note), _CURE) from None
     except OSError as error:
+        lock.release()
         what = f"Cannot write the data folder {folder.root}: {error.strerror}."
-        raise StackError(what, "Choose a folder that you may write with --data.") from None
+        raise StackError(what, "Make room, or choose a folder that you may write.") from None
     try:
-        words = [Path(sys.argv[0]).name, *sys.argv[1:]]
-        holder = Holder(os.getpid(), format_time(now_ms()), shlex.join(words))
-        write_atomically(note, msgspec.json.encode(holder))
         end_survivors(folder.root)
         os.environ[MARK] = str(folder.root)
         yield
@@ -57,6 +56,12 @@ def hold_folder(folder: DataFolder) -> Iterator[None]:
         os.environ.pop(MARK, None)
         note.unlink(missing_ok=True)
         lock.release()
+
+
+def _leave_note(note: Path) -> None:
+    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    holder = Holder(os.getpid(), format_time(now_ms()), shlex.join(words))
+    write_atomically(note, msgspec.json.encode(holder))
 
 
 def _describe(folder: DataFolder, note: Path) -> str:
