@@ -32,7 +32,7 @@ from crossfade.processing.batch.tables import (
 from crossfade.spark import build_session
 from crossfade.telemetry import get_logger
 
-AfterRun = Callable[[DataFolder, KafkaAddress | None], None]
+AfterRun = Callable[[DataFolder, KafkaAddress | None], object]
 """What is called after each published run, outside of the run: the comparison of hand-overs."""
 
 _SETTINGS = {
@@ -126,6 +126,21 @@ def run_once(
     return run
 
 
+def build_batch_session(folder: DataFolder, settings: Settings) -> SparkSession:
+    """Start Spark for batch: a process of its own, with a heap of its own.
+
+    Raises:
+        MachineError: Java or a jar is missing.
+    """
+    return build_session(
+        "crossfade-batch",
+        cache=settings.cache,
+        master=settings.spark_master,
+        memory=settings.batch_memory,
+        scratch=folder.run / "spark-batch",
+    )
+
+
 def run_schedule(
     folder: DataFolder,
     settings: Settings,
@@ -138,13 +153,7 @@ def run_schedule(
     Any error ends it: the supervisor starts a new process, which undoes what this one left.
     """
     every_ms = parse_duration(settings.batch_every)
-    spark = build_session(
-        "crossfade-batch",
-        cache=settings.cache,
-        master=settings.spark_master,
-        memory=settings.batch_memory,
-        scratch=folder.root / "tmp" / "batch",
-    )
+    spark = build_batch_session(folder, settings)
     due = now_ms()
     try:
         while not until.is_set():

@@ -1,0 +1,140 @@
+"""`crossfade batch`: recompute what is right, on a schedule or once."""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from crossfade.cli.options import DataOption, JsonOption
+from crossfade.clock import format_time
+from crossfade.config import Settings, load_settings
+from crossfade.errors import StackError
+from crossfade.folder import DataFolder, StackAddresses, open_folder, read_stack
+from crossfade.kafka import SONG_PLAYS, KafkaAddress, address_from, read_end_offsets
+
+if TYPE_CHECKING:
+    from crossfade.lake import Run
+
+_POLL_S = 0.5
+_ASK_AGAIN_S = 5.0
+_WITHIN_S = 600.0
+
+OnceOption = Annotated[
+    bool, typer.Option("--once", help="Take in all that Kafka holds now, run once, and end.")
+]
+
+
+def batch(
+    data: DataOption = None, *, once: OnceOption = False, as_json: JsonOption = False
+) -> None:
+    """Run batch: on a schedule until Ctrl-C, or once over everything that Kafka holds now.
+
+    With a running stack, --once asks its batch process; without one it starts Kafka and the archive
+    for the while. Each run is published by one commit, after both conservation laws held.
+
+    Example:
+        crossfade batch --once --json
+    """
+    settings = load_settings(data=data)
+    folder = open_folder(settings)
+    stack = read_stack(folder)
+    if not once:
+        _run_schedule(folder, settings, address_from(settings, stack.bootstrap if stack else ""))
+        return
+    run = _ask_stack(folder, settings, stack) if stack else _run_alone(folder, settings)
+    told = _tell(run)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+    else:
+        _show(told)
+
+
+def _run_schedule(folder: DataFolder, settings: Settings, address: KafkaAddress) -> None:
+    from crossfade.embedded.stop_request import stop_on_signals
+    from crossfade.processing.batch.job import run_schedule
+    from crossfade.proof.handover import record_handovers
+
+    with stop_on_signals() as request:
+        run_schedule(folder, settings, address, request.asked, record_handovers)
+
+
+def _ask_stack(folder: DataFolder, settings: Settings, stack: StackAddresses) -> "Run":
+    """Ask the stack's batch process until a run covers what Kafka holds now."""
+    from crossfade.lake import read_newest_run
+    from crossfade.processing.batch.request import ask_for_run
+
+    ends = read_end_offsets(address_from(settings, stack.bootstrap), SONG_PLAYS)
+    deadline = time.monotonic() + _WITHIN_S
+    ask_at = 0.0
+    while True:
+        run = read_newest_run(folder.lake)
+        if run is not None and _covers(run.end_offsets, ends):
+            return run
+        if time.monotonic() > deadline:
+            what = f"No batch run covers what Kafka held {_WITHIN_S:.0f} s ago."
+            raise StackError(what, 'See "crossfade status" and its logs.')
+        if time.monotonic() >= ask_at:
+            ask_for_run(folder)
+            ask_at = time.monotonic() + _ASK_AGAIN_S
+        time.sleep(_POLL_S)
+
+
+def _run_alone(folder: DataFolder, settings: Settings) -> "Run":
+    """Start Kafka where there is none, drain the archive, run once, and leave nothing running."""
+    from crossfade.embedded.reach import reach_kafka
+    from crossfade.embedded.stop_request import StopRequest
+    from crossfade.lake import require_run
+    from crossfade.processing.batch.job import build_batch_session, run_once
+    from crossfade.processing.driver import run_queries
+    from crossfade.proof.handover import record_handovers
+
+    at_once = StopRequest()
+    at_once.asked.set()
+    with reach_kafka(folder, settings) as address:
+        sys.stderr.write("Archiving what Kafka holds …\n")
+        run_queries(folder, settings, address, at_once, names=("archive",))
+        sys.stderr.write("Running batch …\n")
+        spark = build_batch_session(folder, settings)
+        try:
+            if run_once(spark, folder, settings, address) is not None:
+                record_handovers(folder, address)
+        finally:
+            spark.stop()
+    return require_run(folder.lake)
+
+
+def _covers(reached: Mapping[int, int], ends: Mapping[int, int]) -> bool:
+    return all(reached.get(partition, 0) >= end for partition, end in ends.items())
+
+
+def _tell(run: "Run") -> dict[str, Any]:
+    from crossfade.lake import NO_BOUNDARY
+
+    return {
+        "run": run.run,
+        "boundary": None if run.boundary <= NO_BOUNDARY else format_time(run.boundary),
+        "published_at": format_time(run.published_at_ms),
+        "seconds": round((run.published_at_ms - run.started_at_ms) / 1000, 1),
+        "records": run.bronze_rows,
+        "accepted": run.accepted,
+        "counted_plays": run.counted_plays,
+        "ms_played": run.ms_played,
+        "rejected": run.rejected,
+        "rejected_by_reason": dict(run.rejected_by_reason),
+        "duplicates": run.duplicates,
+        "late": run.late,
+        "revised_charts": run.revised_charts,
+    }
+
+
+def _show(told: dict[str, Any]) -> None:
+    table = Table("published", "", box=None, header_style="bold")
+    for name, value in told.items():
+        shown = f"{value:,}" if isinstance(value, int) else str(value)
+        table.add_row(name, shown)
+    Console().print(table)

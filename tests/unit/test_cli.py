@@ -1,0 +1,67 @@
+"""The command line as a person meets it."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from crossfade.cli import app
+
+COMMANDS = [
+    "demo", "up", "generate", "import", "archive", "speed", "batch", "serve", "trending", "chart",
+    "geography", "status", "reconcile", "doctor", "config", "reset",
+    "lake files", "lake tables", "jars fetch", "jars verify", "jars list",
+]  # fmt: skip
+
+runner = CliRunner()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    answer = runner.invoke(app, [*command.split(), "--help"])
+    assert answer.exit_code == 0
+    assert "Example" in answer.output
+    assert "crossfade" in answer.output
+
+
+def test_the_help_lists_the_commands_in_the_order_of_a_plays_journey() -> None:
+    answer = runner.invoke(app, ["--help"])
+    places = [answer.output.index(f"{name} ") for name in ("generate", "archive", "batch", "serve")]
+    assert places == sorted(places)
+
+
+def test_the_command_line_starts_without_what_is_heavy() -> None:
+    code = (
+        "import sys, crossfade.cli;"
+        "heavy = {'pyspark', 'duckdb', 'numpy', 'pandas', 'deltalake'} & set(sys.modules);"
+        "sys.exit(','.join(sorted(heavy)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["chart", "songs", "--week", "2019-06-27", "--data", "none"], 2, "Friday"),
+        (["status", "--data", "none"], 1, "No data folder"),
+        (["reset", "--data", "none"], 1, "No data folder"),
+        (["up", "--data", "x", "--grain", "7s"], 2, "does not divide an hour"),
+        (["nonsense"], 2, "No such command"),
+    ],
+)
+def test_a_mistake_is_one_line_and_its_exit_code(
+    words: list[str], code: int, says: str, tmp_path: object
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "crossfade", *words],
+        capture_output=True,
+        text=True,
+        cwd=str(tmp_path),
+        check=False,
+    )
+    assert done.returncode == code
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
