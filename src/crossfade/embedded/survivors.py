@@ -1,6 +1,8 @@
 """Processes that outlived the stack that started them: found by a mark that children inherit."""
 
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -12,6 +14,7 @@ MARK = "CROSSFADE_HELD_FOLDER"
 """Variable of the environment that says for which data folder a process was started."""
 
 _WITHIN_S = 10.0
+_POLL_S = 0.02
 
 
 def end_survivors(root: Path) -> list[int]:
@@ -23,18 +26,18 @@ def end_survivors(root: Path) -> list[int]:
         StackError: one does not end.
     """
     ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    survivors = [p for p in psutil.process_iter() if p.pid not in ours and _bears(p, str(root))]
-    for process in survivors:
+    ended = [p for p in psutil.process_iter() if p.pid not in ours and _bears(p, str(root))]
+    for process in ended:
         get_logger("hold").warning("ending a survivor", pid=process.pid, folder=str(root))
-        try:
+        with suppress(psutil.NoSuchProcess):
             process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    _, left = psutil.wait_procs(survivors, timeout=_WITHIN_S)
-    if left:
-        what = f"Process {left[0].pid} of an earlier stack on {root} does not end."
-        raise StackError(what, "End it, or restart the machine.")
-    return [process.pid for process in survivors]
+    deadline = time.monotonic() + _WITHIN_S
+    while left := [process.pid for process in ended if _bears(process, str(root))]:
+        if time.monotonic() > deadline:
+            what = f"Process {left[0]} of an earlier stack on {root} does not end."
+            raise StackError(what, "End it, or restart the machine.")
+        time.sleep(_POLL_S)
+    return [process.pid for process in ended]
 
 
 def _bears(process: psutil.Process, root: str) -> bool:
