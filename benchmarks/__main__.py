@@ -1,4 +1,4 @@
-"""Run benchmarks: `python -m benchmarks NAME…`, or all of them without a name."""
+"""Run benchmarks: `python -m benchmarks NAME…`, all of them without a name, or `report`."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from benchmarks.charts import measure_charts
 from benchmarks.freshness import measure_freshness
+from benchmarks.report import PAGE, render_page
 from benchmarks.start_up import measure_start_up
 from benchmarks.throughput import measure_throughput
 from crossfade.errors import CrossfadeError
@@ -16,11 +17,12 @@ _BENCHMARKS: dict[str, Callable[[], None]] = {
     "freshness": measure_freshness,
     "start_up": measure_start_up,
     "charts": measure_charts,
+    "report": lambda: None,
 }
 
 
 def main() -> None:
-    """Run the benchmarks that the command line names, one after another."""
+    """Run the benchmarks that the command line names, then write the page of all results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(_BENCHMARKS))
     names = parser.parse_args().names or list(_BENCHMARKS)
@@ -33,6 +35,7 @@ def main() -> None:
             _BENCHMARKS[name]()
         except CrossfadeError as error:
             sys.exit(f"Error: {error}")
+    PAGE.write_text(render_page(), "utf-8")
 
 
 if __name__ == "__main__":

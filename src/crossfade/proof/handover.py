@@ -9,7 +9,7 @@ from deltalake import write_deltalake
 from crossfade.clock import now_ms
 from crossfade.errors import BrokerError
 from crossfade.folder import DataFolder
-from crossfade.kafka import KafkaAddress
+from crossfade.kafka import KafkaAddress, require_broker
 from crossfade.lake import (
     NO_BOUNDARY,
     OPS_HANDOVER,
@@ -57,6 +57,7 @@ def record_handovers(folder: DataFolder, address: KafkaAddress | None) -> list[H
         known = read_recorded(folder)
         last_run = max((one.run for one in known), default=0)
         try:
+            require_broker(address)
             found = find_verdicts(pinned, address, after_run=last_run)
         except BrokerError as error:
             _log.warning("hand-overs wait: Kafka is away", reason=str(error))
