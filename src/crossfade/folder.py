@@ -131,6 +131,7 @@ def _create(root: Path, settings: Settings) -> Identity:
         late_after=_canonical(settings.late_after),
         clock_slack=_canonical(settings.clock_slack),
     )
+    DataFolder(root, identity).time_rules  # noqa: B018 - refuses lengths that do not go together
     try:
         root.mkdir(parents=True, exist_ok=True)
         if foreign := sorted(path.name for path in root.iterdir() if path.name != "logs"):
