@@ -56,9 +56,10 @@ import os, pathlib, subprocess, sys
 from crossfade.config import load_settings
 from crossfade.embedded.hold import hold_folder
 from crossfade.folder import open_folder
-quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+script = "import signal; print(flush=True); signal.pause()"
 with hold_folder(open_folder(load_settings(data=pathlib.Path(sys.argv[1])))):
-    left = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], **quiet)
+    left = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    left.stdout.readline()
     print(left.pid, flush=True)
     os.kill(os.getpid(), 9)
 """
@@ -74,7 +75,7 @@ def is_alive(pid: int) -> bool:
 
 def test_the_next_holder_ends_what_a_killed_one_left(data_folder: DataFolder) -> None:
     command = [sys.executable, "-c", LEAVES_ONE, str(data_folder.root)]
-    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    told = subprocess.run(command, stdout=subprocess.PIPE, check=False).stdout
     left = int(told)
     assert is_alive(left)
     with hold_folder(data_folder):

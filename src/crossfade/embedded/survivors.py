@@ -32,7 +32,7 @@ def end_survivors(root: Path) -> list[int]:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     deadline = time.monotonic() + _WITHIN_S
-    while left := [process.pid for process in ended if _bears(process, str(root))]:
+    while left := [process.pid for process in ended if _is_alive(process)]:
         if time.monotonic() > deadline:
             what = f"Process {left[0]} of an earlier stack on {root} does not end."
             raise StackError(what, "End it, or restart the machine.")
@@ -42,7 +42,14 @@ def end_survivors(root: Path) -> list[int]:
 
 def _bears(process: psutil.Process, root: str) -> bool:
     try:
-        alive = process.status() != psutil.STATUS_ZOMBIE
-        return alive and process.environ().get(MARK) == root
+        return _is_alive(process) and process.environ().get(MARK) == root
     except (psutil.Error, OSError):
+        return False
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Tell whether a process lives; a dead one that nobody has taken notice of does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
