@@ -1,0 +1,47 @@
+"""Listeners' sketches that Spark made are united by serving as Spark would unite them."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from datasketches import hll_sketch
+
+from crossfade.serving.merge import SKETCH_LG_K, estimate_listeners
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.mark.parametrize("listeners", [1, 7, 300, 20_000], ids="{} listeners".format)
+def test_serving_reads_and_unites_sketches_as_spark_does(
+    spark: "SparkSession", listeners: int
+) -> None:
+    sketched = spark.sql(
+        "SELECT id % 3 AS part, "
+        f"hll_sketch_agg(concat('user-', id % {listeners}), {SKETCH_LG_K}) AS sketch "
+        f"FROM range({3 * listeners}) GROUP BY id % 3"
+    )
+    sketched.createOrReplaceTempView("sketched")
+    [united] = spark.sql(
+        "SELECT hll_sketch_estimate(hll_union_agg(sketch)) AS listeners FROM sketched"
+    ).collect()
+
+    ours = estimate_listeners(bytes(row.sketch) for row in sketched.collect())
+
+    assert ours == united.listeners
+    assert ours == pytest.approx(listeners, rel=0.1)
+
+
+def test_spark_and_serving_give_one_listener_the_same_place_in_a_sketch(
+    spark: "SparkSession",
+) -> None:
+    [row] = spark.sql(
+        f"SELECT hll_sketch_agg(name, {SKETCH_LG_K}) AS sketch FROM VALUES ('Zoë'), ('user-1') "
+        "AS listeners(name)"
+    ).collect()
+    ours = hll_sketch(SKETCH_LG_K)
+    ours.update("Zoë")
+    ours.update("user-1")
+
+    assert estimate_listeners([bytes(row.sketch), bytes(ours.serialize_compact())]) == 2
