@@ -58,7 +58,7 @@ _KNOWN: tuple[tuple[tuple[str, ...], type[CrossfadeError], str, str], ...] = (
         'Start "crossfade up" once: it makes the topics.',
     ),
     (
-        ("TimeoutException", "DisconnectException", "KafkaException: Failed to"),
+        ("TimeoutException", "DisconnectException", "BrokerError: Kafka"),
         BrokerError,
         "Kafka does not answer {query}.",
         f"See the broker's log. {_GO_ON}",
@@ -80,5 +80,11 @@ _KNOWN: tuple[tuple[tuple[str, ...], type[CrossfadeError], str, str], ...] = (
         LakeError,
         "The checkpoint of {query} is damaged.",
         "Restore checkpoint and table from one backup.",
+    ),
+    (
+        ("STATEFUL_OPERATOR_NOT_MATCH", "STATE_STORE_KEY_SCHEMA", "STATE_STORE_VALUE_SCHEMA"),
+        LakeError,
+        "The checkpoint of {query} was made with other settings.",
+        "Set them as before, or remove the checkpoint of speed: it then counts anew.",
     ),
 )
