@@ -1,0 +1,168 @@
+"""The whole stack, as a user starts it, under what happens to such systems."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+
+_SETTINGS = {
+    "CROSSFADE_GRAIN": "10s",
+    "CROSSFADE_LATE_AFTER": "10s",
+    "CROSSFADE_BATCH_EVERY": "1s",
+    "CROSSFADE_ARCHIVE_EVERY": "1s",
+    "CROSSFADE_KAFKA_PORT": "0",
+    "CROSSFADE_PORT": "0",
+}
+
+
+class RunningStack:
+    """`crossfade up` in a process of its own, and the commands that a user gives beside it."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.env = {**os.environ, **_SETTINGS, "CROSSFADE_DATA": str(data)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "crossfade", "up"],
+            env=self.env,
+            stderr=(data.parent / "up.log").open("w"),
+            start_new_session=True,
+        )
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Give a command and wait for its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "crossfade", *words],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def start(self, *words: str) -> "subprocess.Popen[bytes]":
+        """Give a command and go on."""
+        return subprocess.Popen([sys.executable, "-m", "crossfade", *words], env=self.env)
+
+    def ask(self, path: str) -> dict[str, Any]:
+        """Ask the API; nothing while it is away."""
+        try:
+            api = json.loads((self.data / "stack.json").read_text())["api"]
+            answer = httpx.get(f"{api}/api/v1/{path}", timeout=5)
+        except (OSError, httpx.HTTPError):
+            return {}
+        return dict(answer.json()) if answer.is_success else {}
+
+    def pid_of(self, child: str) -> int | None:
+        """Give the process id of a child that runs."""
+        try:
+            children = json.loads((self.data / "run" / "children.json").read_text())
+        except OSError:
+            return None
+        states = {one["name"]: one for one in children}
+        one = states.get(child, {})
+        return one.get("pid") if one.get("state") == "running" else None
+
+    def wait_for(
+        self, what: str, condition: Callable[[], object], *, within_s: float = 120
+    ) -> None:
+        """Wait for a condition; the log of the stack is the message if it never holds."""
+        deadline = time.monotonic() + within_s
+        while not condition():
+            log = (self.data.parent / "up.log").read_text()[-3000:]
+            assert self.process.poll() is None, f"the stack ended: {log}"
+            assert time.monotonic() < deadline, f"{what} not within {within_s} s: {log}"
+            time.sleep(0.2)
+
+    def kill(self, child: str) -> None:
+        """End a child at once, and wait until another one runs in its place."""
+        pid = self.pid_of(child)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        self.wait_for(f"a new {child}", lambda: self.pid_of(child) not in (None, pid))
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[RunningStack]:
+    running = RunningStack(tmp_path / "data")
+    try:
+        running.wait_for("the API", lambda: running.ask("status"))
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                running.process.wait(120)
+        running.process.kill()
+
+
+def _left_behind(data: Path) -> list[str]:
+    left = []
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        told = {**(process.info["environ"] or {})}
+        if told.get("CROSSFADE_DATA") == str(data) and process.pid != os.getpid():
+            left.append(" ".join(process.info["cmdline"] or []))
+    return left
+
+
+def test_a_killed_driver_and_a_killed_broker_come_back_and_the_proof_holds(
+    stack: RunningStack,
+) -> None:
+    imported = stack.run("import", "spotify", _sample_year(), "--json")
+    assert imported.returncode == 0, imported.stderr
+    generator = stack.start("generate", "--rate", "300", "--for", "60s", "--report", "start")
+    stack.wait_for("a first window", lambda: stack.ask("trending").get("rows"))
+
+    stack.kill("streams")
+    stack.wait_for("a complete answer", lambda: stack.ask("trending").get("complete"))
+    stack.kill("broker")
+    assert generator.wait(240) == 0
+
+    batch = stack.run("batch", "--once", "--json")
+    assert batch.returncode == 0, batch.stderr
+    ended_ms = time.time_ns() // 1_000_000
+    stack.wait_for(
+        "the last windows handed over",
+        lambda: (stack.ask("trending").get("boundary") or "") > _rfc3339(ended_ms),
+    )
+    proof = stack.run("reconcile", "--json")
+    told = json.loads(proof.stdout)
+    wrong = [one for one in told["findings"] if one["verdict"] == "unexplained"]
+    assert told["holds"], wrong
+    assert proof.returncode == 0
+    assert stack.run("trending", "--json").returncode == 0
+    month = json.loads(stack.run("chart", "songs", "--month", "2019-06", "--json").stdout)
+    first = month["rows"][0]
+    assert (first["title"], first["artist"], first["counted_plays"]) == ("Berlin", "Milliarden", 26)
+
+    second = stack.run("up")
+    assert second.returncode == 1
+    assert "is held by" in second.stderr
+
+    stack.process.send_signal(signal.SIGINT)
+    assert stack.process.wait(120) == 0
+    assert _left_behind(stack.data) == []
+    assert not (stack.data / "stack.json").exists()
+
+
+def _sample_year() -> str:
+    from crossfade.ingest.sample import sample_year_path
+
+    return str(sample_year_path())
+
+
+def _rfc3339(time_ms: int) -> str:
+    from crossfade.clock import format_time
+
+    return format_time(time_ms)
