@@ -6,7 +6,7 @@ import pytest
 from datasketches import hll_sketch
 
 from crossfade.clock import HOUR_MS, MINUTE_MS
-from crossfade.serving.merge import Names, Totals, estimate_listeners
+from crossfade.serving.merge import Totals, estimate_listeners
 from crossfade.serving.rollup import By
 from crossfade.serving.window_state import HELD_MS, PlacedRecord, WindowState
 from crossfade.window_log import Marker, WindowKey, WindowRow, WindowValue
@@ -57,6 +57,10 @@ def markers(
 
 def plays_of(state: WindowState, song: str = "s1") -> int:
     return state.roll_up(By.SONG, ALL)[song].plays
+
+
+def listeners(state: WindowState, by: By, key: str, country: str | None = None) -> int:
+    return estimate_listeners([state.describe(by, [key], ALL, country)[key].listeners])
 
 
 @pytest.fixture
@@ -132,23 +136,60 @@ def test_listeners_unite_over_countries_and_windows(state: WindowState) -> None:
         ]
     )
 
-    assert estimate_listeners(state.sketches(By.SONG, "s1", ALL)) == 4
-    assert estimate_listeners(state.sketches(By.ARTIST, "A", ALL)) == 4
-    assert estimate_listeners(state.sketches(By.COUNTRY, "SE", ALL)) == 3
-    assert estimate_listeners(state.sketches(By.SONG, "s1", ALL, "DE")) == 2
-    assert state.sketches(By.COUNTRY, "FR", ALL) == []
+    assert listeners(state, By.SONG, "s1") == 4
+    assert listeners(state, By.ARTIST, "A") == 4
+    assert listeners(state, By.COUNTRY, "SE") == 3
+    assert listeners(state, By.SONG, "s1", "DE") == 2
+    assert listeners(state, By.COUNTRY, "FR") == 0
 
 
 def test_a_countrys_listeners_are_right_before_and_after_they_were_asked_for(
     state: WindowState,
 ) -> None:
     state.feed([a_row(1, song_id=f"s{n}", listeners=[f"u{n}"]) for n in range(600)])
-    first = estimate_listeners(state.sketches(By.COUNTRY, "SE", ALL))
+    first = listeners(state, By.COUNTRY, "SE")
     state.feed([a_row(2, batch=1, song_id="s0", listeners=["u0", "new"])])
-    second = estimate_listeners(state.sketches(By.COUNTRY, "SE", ALL))
+    state.roll_up(By.COUNTRY, ALL)
+    second = listeners(state, By.COUNTRY, "SE")
 
     assert first == pytest.approx(600, rel=0.1)
     assert second - first in (0, 1, 2)
+
+
+def test_sums_that_were_asked_for_before_follow_every_row_that_changes(
+    state: WindowState,
+) -> None:
+    span = (W, W + 2 * G)
+    state.feed([a_row(2), a_row(3, window=W + G), a_row(1, song_id="s2")])
+    before = state.roll_up(By.SONG, span)
+    assert state.describe(By.SONG, ["s1"], span)["s1"].names is not None
+    state.feed(
+        [
+            a_row(5, batch=1, title="New", listeners=["u1", "u2"]),
+            a_row(9, window=W + 2 * G),
+            a_row(4, song_id="s3"),
+            a_row(1, batch=-1, song_id="s2"),
+        ]
+    )
+
+    after = state.roll_up(By.SONG, span)
+
+    assert {key: one.plays for key, one in before.items()} == {"s1": 5, "s2": 1}
+    assert {key: one.plays for key, one in after.items()} == {"s1": 10, "s2": 1, "s3": 4}
+    names, sketch_of_s1 = state.describe(By.SONG, ["s1"], span)["s1"]
+    assert names is not None
+    assert (names.title, estimate_listeners([sketch_of_s1])) == ("New", 2)
+
+
+def test_sums_that_were_asked_for_before_are_those_of_the_generation_in_use(
+    state: WindowState,
+) -> None:
+    state.feed([a_row(5), *markers({0: 100})])
+    assert plays_of(state) == 5
+    state.feed([a_row(7, generation="g2"), a_row(2, generation="g2", song_id="s2")])
+    assert plays_of(state) == 5
+    state.feed(markers({0: 100}, generation="g2"))
+    assert plays_of(state) == 7
 
 
 def test_the_names_are_those_of_the_row_with_most_plays_on_the_newest_day(
@@ -156,11 +197,12 @@ def test_the_names_are_those_of_the_row_with_most_plays_on_the_newest_day(
 ) -> None:
     state.feed([a_row(2, title="Rare"), a_row(3, title="Common"), a_row(9, window=W - 144 * G)])
 
-    names = state.name("s1", ALL)
+    found = state.describe(By.SONG, ["s1", "unheard"], ALL)
 
-    assert isinstance(names, Names)
+    names = found["s1"].names
+    assert names is not None
     assert (names.title, names.plays) == ("Common", 3)
-    assert state.name("unheard", ALL) is None
+    assert found["unheard"].names is None
 
 
 def test_windows_below_the_boundary_are_forgotten_and_stay_so(state: WindowState) -> None:

@@ -128,17 +128,18 @@ def _rank_rows(
     ours = speed.roll_up(by, plan.speed, country) if speed and plan.speed else {}
     theirs = batch.roll_up(by, country, limit=None if ours else limit)
     top = rank(merge_totals((theirs, ours)), limit)
+    keys = [key for key, _ in top]
     # A country's listeners of a song are not kept by batch, only those of the song.
     are_kept = batch.is_empty or country is None or by is By.COUNTRY
-    sketches = batch.sketches(by, [key for key, _ in top]) if are_kept else {}
+    sketches = batch.sketches(by, keys) if are_kept else {}
+    details = speed.describe(by, keys, plan.speed, country) if speed and plan.speed else {}
     ranked = []
     for place, (key, totals) in enumerate(top, 1):
         seen = list(sketches.get(key, ()))
-        if speed and plan.speed:
-            seen += speed.sketches(by, key, plan.speed, country)
-            if by is By.SONG:
-                names = (totals.names, speed.name(key, plan.speed))
-                totals = totals._replace(names=max(filter(None, names), default=None))
+        if key in details:
+            names, listeners = details[key]
+            seen.append(listeners)
+            totals = totals._replace(names=max(filter(None, (totals.names, names)), default=None))
         ranked.append(RankedRow(place, key, totals, estimate_listeners(seen) if are_kept else None))
     return ranked
 

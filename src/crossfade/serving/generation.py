@@ -19,13 +19,13 @@ class Generation:
         self.late: dict[int, tuple[int, Mapping[int, int]]] = {}
         self.dropped_before: int | None = None
 
-    def take_row(self, row: WindowRow) -> None:
-        """Put a row into its window."""
+    def take_row(self, row: WindowRow) -> bool:
+        """Put a row into its window; tell whether it was newer than what was there."""
         start = row.key.window_start_ms
         window = self.windows.get(start)
         if window is None:
             window = self.windows[start] = WindowRollup(start)
-        window.take(row)
+        return window.take(row)
 
     def take_marker(self, marker: Marker, partition: int) -> None:
         """Note what a micro-batch says of itself; a repeated marker changes only its time."""

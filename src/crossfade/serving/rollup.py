@@ -69,8 +69,12 @@ class WindowRollup:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def take(self, row: WindowRow) -> None:
-        """Put a row in place of an older one; the highest (epoch, batch) wins."""
+    def take(self, row: WindowRow) -> bool:
+        """Put a row in place of an older one; the highest (epoch, batch) wins.
+
+        Returns:
+            Whether it was taken: an older one is not.
+        """
         grain, value, epoch = row.key.grain, row.value, row.key.epoch
         held = self._rows.get(grain)
         if held is None:
@@ -81,7 +85,7 @@ class WindowRollup:
         else:
             held_epoch, old = held
             if (held_epoch, old.batch) > (epoch, value.batch):
-                return
+                return False
             for tally in self._tallies_of(grain):
                 tally.add(
                     value.plays - old.plays,
@@ -93,6 +97,12 @@ class WindowRollup:
         waiting[grain] = value.listeners
         if len(waiting) >= _UNITED_AT_ONCE:
             self._unite_country(grain.country)
+        return True
+
+    def sums_of(self, by: By, key: str) -> Sums:
+        """Give one key's measures."""
+        tally = self._tallies(by).get(key)
+        return _NOTHING if tally is None else (tally.plays, tally.counted_plays, tally.ms_played)
 
     def add_to(self, sums: dict[str, Sums], by: By) -> None:
         """Add each key's measures to those of other windows."""

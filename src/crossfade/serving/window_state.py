@@ -6,7 +6,7 @@ up for good: neither a dead driver's late write nor a replay after a reset can b
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from crossfade.clock import HOUR_MS
@@ -14,12 +14,15 @@ from crossfade.lake import NO_BOUNDARY
 from crossfade.serving.completeness import Progress
 from crossfade.serving.generation import Generation, reaches
 from crossfade.serving.lag import LagWatch
-from crossfade.serving.merge import Names, Span, Totals
+from crossfade.serving.merge import Span, Totals
 from crossfade.serving.rollup import By, Sums, WindowRollup
+from crossfade.serving.span_view import Details, SpanView, describe, to_totals
 from crossfade.window_log import Marker, WindowRow
 
 HELD_MS = 36 * HOUR_MS
 """Windows further than this behind the newest are forgotten, whoever owns them."""
+
+_VIEWS_KEPT = 4
 
 
 class PlacedRecord(NamedTuple):
@@ -42,6 +45,7 @@ class WindowState:
         self._is_ready = False
         self._held_from = NO_BOUNDARY
         self._lag = LagWatch()
+        self._views: dict[tuple[By, Span], SpanView] = {}
         self._first_log_time: int | None = None
         self._version = 0
         self._trouble = ""
@@ -95,38 +99,29 @@ class WindowState:
             self._held_from = max(self._held_from, boundary)
             for generation in self._generations.values():
                 generation.forget_before(self._held_from, covered)
+            self._forget_views()
 
     def roll_up(self, by: By, span: Span, country: str | None = None) -> dict[str, Totals]:
-        """Give the measures of each key over the windows that begin within a span.
-
-        Charted plays are known of closed days only: here they are the counted ones.
-        """
-        sums: dict[str, Sums] = {}
+        """Give the measures of each key over the windows that begin within a span."""
         with self._lock:
-            for window in self._windows(span):
-                if country is None:
-                    window.add_to(sums, by)
-                else:
-                    window.add_country_to(sums, by, country)
-        return {
-            key: Totals(counted, counted, plays, ms_played)
-            for key, (plays, counted, ms_played) in sums.items()
-        }
+            windows = self._windows(span)
+            if country is None:
+                return self._view(by, span).roll_up(windows)
+            sums: dict[str, Sums] = {}
+            for window in windows:
+                window.add_country_to(sums, by, country)
+        return to_totals(sums)
 
-    def name(self, song_id: str, span: Span) -> Names | None:
-        """Give the newest names of a song."""
+    def describe(
+        self, by: By, keys: Iterable[str], span: Span, country: str | None = None
+    ) -> dict[str, Details]:
+        """Give names and listeners of some keys."""
         with self._lock:
-            names = (window.name(song_id) for window in self._windows(span))
-            return max(filter(None, names), default=None)
-
-    def sketches(self, by: By, key: str, span: Span, country: str | None = None) -> list[bytes]:
-        """Give what to unite for the listeners of a key."""
-        with self._lock:
-            return [
-                sketch
-                for window in self._windows(span)
-                for sketch in window.sketches(by, key, country)
-            ]
+            windows = self._windows(span)
+            if country is not None and by is not By.COUNTRY:
+                return {key: describe(windows, by, key, country) for key in keys}
+            view = self._view(by, span)
+            return {key: view.describe(windows, key) for key in keys}
 
     def marker(self) -> Marker | None:
         """Give the newest marker of the generation in use."""
@@ -178,7 +173,10 @@ class WindowState:
         if start not in generation.windows:
             self._held_from = max(self._held_from, start - HELD_MS)
             generation.forget_before(self._held_from, {})
-        generation.take_row(row)
+            self._forget_views()
+        if generation.take_row(row) and generation is self._chosen():
+            for view in self._views.values():
+                view.note(start, row.key.grain)
 
     def _marker(self) -> Marker | None:
         chosen = self._chosen()
@@ -187,10 +185,23 @@ class WindowState:
     def _chosen(self) -> Generation | None:
         return self._generations.get(self._current) if self._current else None
 
-    def _windows(self, span: Span) -> Iterator[WindowRollup]:
+    def _windows(self, span: Span) -> list[WindowRollup]:
         chosen = self._chosen()
         windows = chosen.windows if chosen else {}
-        return (windows[start] for start in sorted(windows) if span[0] <= start < span[1])
+        return [windows[start] for start in sorted(windows) if span[0] <= start < span[1]]
+
+    def _view(self, by: By, span: Span) -> SpanView:
+        view = self._views.pop((by, span), None) or SpanView(by, span)
+        self._views[by, span] = view
+        if len(self._views) > _VIEWS_KEPT:
+            del self._views[next(iter(self._views))]
+        return view
+
+    def _forget_views(self) -> None:
+        """Forget what is summed up of windows that are not held any more."""
+        self._views = {
+            key: view for key, view in self._views.items() if view.span[0] >= self._held_from
+        }
 
     def _choose_generation(self) -> None:
         """Go from the oldest generation to younger ones, as far as each passed the one before."""
@@ -203,6 +214,7 @@ class WindowState:
                 current = younger
         if current != self._current:
             self._current = current
+            self._views = {}
             self._lag.begin_anew()
         if self._is_ready:
             self._given_up.update(passed)
