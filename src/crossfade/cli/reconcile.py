@@ -1,6 +1,7 @@
 """`crossfade reconcile`: the proof, with every record named that breaks it."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table as Grid
+from rich.text import Text
 
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.clock import format_time
@@ -16,7 +18,7 @@ from crossfade.folder import DataFolder, open_folder, read_stack
 
 if TYPE_CHECKING:
     from crossfade.kafka import KafkaAddress
-    from crossfade.proof.findings import Reconciliation
+    from crossfade.proof.findings import Finding, Reconciliation
 
 _COLOURS = {"holds": "green", "unexplained": "bold red", "explained": "green"}
 
@@ -67,24 +69,40 @@ def _boundary(proof: "Reconciliation") -> str | None:
 
 
 def _show(proof: "Reconciliation") -> None:
-    grid = Grid("law", "about", box=None, header_style="bold", pad_edge=False)
-    for name in ("expected", "found"):
-        grid.add_column(name, justify="right")
-    grid.add_column("verdict")
-    grid.add_column("note", style="dim")
-    for one in proof.findings:
-        colour = _COLOURS.get(one.verdict, "yellow")
-        sides = (_number(one.expected), _number(one.found))
-        grid.add_row(one.check, one.subject, *sides, f"[{colour}]{one.verdict}[/]", one.note)
     console = Console()
-    console.print(grid)
-    for one in proof.unexplained:
-        console.print(f"\n{one.check}, {one.subject}:", style="bold red", markup=False)
-        for text in one.wrong:
-            console.print(f"  {text}", markup=False, highlight=False)
+    checks: dict[str, list[Finding]] = {}
+    for finding in proof.findings:
+        checks.setdefault(finding.check, []).append(finding)
+    for check, findings in checks.items():
+        console.print(Text(check, "bold"))
+        console.print(_draw(findings))
+        for one in findings:
+            if one.note:
+                console.print(Text(f"    {one.subject}: {one.note}", "dim"), soft_wrap=True)
+    _name_wrong(console, proof)
     boundary = _boundary(proof) or "before everything"
-    verdict = "nothing is unexplained" if proof.holds else f"{len(proof.unexplained)} unexplained"
-    console.print(f"\nRun {proof.run}, boundary {boundary}: {verdict}.", style="bold")
+    end = "nothing is unexplained" if proof.holds else f"{len(proof.unexplained)} unexplained"
+    console.print(f"\nRun {proof.run}, boundary {boundary}: {end}.", style="bold")
+
+
+def _draw(findings: "Sequence[Finding]") -> Grid:
+    """Give columns that are as wide for each law, so that the whole reads as one table."""
+    grid = Grid(box=None, show_header=False, padding=(0, 2, 0, 0))
+    grid.add_column("about", width=30)
+    grid.add_column("expected", width=16, justify="right")
+    grid.add_column("found", width=16, justify="right")
+    grid.add_column("verdict", no_wrap=True)
+    for one in findings:
+        verdict = Text(one.verdict, _COLOURS.get(one.verdict, "yellow"))
+        grid.add_row(f"  {one.subject}", _number(one.expected), _number(one.found), verdict)
+    return grid
+
+
+def _name_wrong(console: Console, proof: "Reconciliation") -> None:
+    for one in proof.unexplained:
+        console.print(Text(f"\n{one.check}, {one.subject}:", "bold red"))
+        for text in one.wrong:
+            console.print(Text(f"  {text}"), soft_wrap=True)
 
 
 def _number(value: int | str) -> str:

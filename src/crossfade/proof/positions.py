@@ -33,7 +33,7 @@ def check_positions(pinned: PinnedLake) -> list[Finding]:
                 expected=held,
                 found=sum(parts),
                 wrong=judged[partition],
-                note=" + ".join(f"{part:,}" for part in parts),
+                note="{:,} accepted, {:,} rejected, {:,} duplicates".format(*parts),
             )
         )
     return findings
