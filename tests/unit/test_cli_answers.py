@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from typer.testing import CliRunner
 import handmade_lake as handmade
 from crossfade.cli.chart import chart
 from crossfade.cli.geography import geography
+from crossfade.cli.serve import serve
 from crossfade.cli.trending import trending
-from crossfade.errors import MisuseError
+from crossfade.errors import MachineError, MisuseError, StackError
 from crossfade.folder import DataFolder, StackAddresses, write_stack
 from served import serving
 
@@ -22,6 +24,7 @@ _APP = typer.Typer()
 _APP.command("chart")(chart)
 _APP.command("geography")(geography)
 _APP.command("trending")(trending)
+_APP.command("serve")(serve)
 
 _ASKED = (
     ["chart", "songs", "--day", "2026-01-01"],
@@ -83,3 +86,14 @@ def test_a_country_or_range_that_cannot_be_meant_is_misuse(gold: DataFolder) -> 
 def test_without_a_data_folder_the_error_says_how_to_start(tmp_path: Path) -> None:
     result = _RUN.invoke(_APP, ["trending", "--data", str(tmp_path / "none")])
     assert "crossfade up" in str(result.exception)
+
+
+def test_serve_refuses_a_port_that_is_taken_and_a_folder_that_is_not_there(
+    gold: DataFolder, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(MachineError, match=f"Port {port} is taken"):
+            _ask(gold, ["serve", "--port", str(port)])
+    with pytest.raises(StackError, match="No data folder"):
+        _RUN.invoke(_APP, ["serve", "--data", str(tmp_path / "none")], catch_exceptions=False)

@@ -18,6 +18,7 @@ from crossfade.serving.answers import Sight, answer_chart, answer_geography, ans
 from crossfade.serving.ranges import AskedRange, RangeTexts, read_range
 from crossfade.serving.rollup import By
 from crossfade.serving.snapshot import SnapshotWatcher, build_snapshot
+from crossfade.serving.status import answer_status
 from crossfade.serving.window_state import PlacedRecord, WindowState
 from crossfade.window_log import Marker, WindowKey, WindowRow, WindowValue
 
@@ -253,3 +254,32 @@ def test_a_new_run_is_seen_by_the_watcher_and_old_windows_are_forgotten(tmp_path
     speed.forget_before(BOUNDARY, {0: 100})
     assert min(speed.roll_up(By.SONG, (0, BOUNDARY)), default=None) is None
     assert answer_trending(Sight(watcher.current, speed, RULES, NOW))["complete"]
+
+
+def test_the_shares_of_countries_are_of_all_counted_plays_whatever_the_limit(
+    tmp_path: Path,
+) -> None:
+    plays = _plays()
+    sight = _sight(_write_gold(tmp_path, plays), _speed_of(plays))
+    asked = read_range(RangeTexts(), now=NOW, rules=RULES)
+
+    shares = {row["country"]: row["share"] for row in answer_geography(sight, asked)["rows"]}
+    [first] = answer_geography(sight, asked, limit=1)["rows"]
+
+    of_sweden = sum(play.is_counted for play in plays if play.country == "SE")
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-3)
+    assert shares["SE"] == round(of_sweden / sum(play.is_counted for play in plays), 4)
+    assert first["share"] == shares[first["country"]]
+
+
+@pytest.mark.parametrize(("age", "known"), [(100, 2), (11_000, None)], ids=["fresh", "silent"])
+def test_late_plays_to_come_are_unknown_once_speed_is_silent(
+    tmp_path: Path, age: int, known: int | None
+) -> None:
+    folder = _write_gold(tmp_path, _plays())
+    speed = _speed_of([])
+    marker = Marker("g1", 1, 4, {0: 10}, sent_at=NOW, late=2)
+    speed.feed([PlacedRecord(marker, NOW)])
+    sight = Sight(build_snapshot(folder), speed, RULES, NOW + age)
+
+    assert answer_status(sight, folder)["speed"]["late_pending"] == known

@@ -110,5 +110,5 @@ def _cell(value: str | float | None) -> Text:
 _TEXTS = {"title", "artist", "country"}
 _COLUMNS = (
     *("rank", "title", "artist", "country"),
-    *("charted_plays", "counted_plays", "plays", "minutes", "listeners"),
+    *("charted_plays", "counted_plays", "plays", "minutes", "listeners", "share"),
 )

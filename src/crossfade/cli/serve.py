@@ -1,5 +1,6 @@
 """`crossfade serve`: the API and the status page of a data folder."""
 
+import gc
 import signal
 import sys
 from typing import Annotated
@@ -8,6 +9,7 @@ import typer
 
 from crossfade.cli.options import DataOption
 from crossfade.config import load_settings
+from crossfade.errors import MachineError
 
 PortOption = Annotated[
     int | None, typer.Option("--port", help="Port of the API; 0: a free one. [default: 8000]")
@@ -25,18 +27,24 @@ def serve(data: DataOption = None, *, port: PortOption = None) -> None:
     """
     import uvicorn
 
+    from crossfade.embedded.ports import describe_holder, is_free
     from crossfade.folder import open_folder, read_stack
     from crossfade.kafka import address_from
     from crossfade.serving.app import build_app
 
     settings = load_settings(data=data, port=port)
-    folder = open_folder(settings)
+    folder = open_folder(settings, create=False)
+    if settings.port and not is_free(settings.port):
+        what = f"Port {settings.port} is taken{describe_holder(settings.port)}."
+        raise MachineError(what, "Stop that, or choose another with --port (0: any).")
     stack = read_stack(folder)
     bootstrap = settings.bootstrap or (stack.bootstrap if stack is not None else "")
     address = address_from(settings, bootstrap) if bootstrap else None
     # uvicorn stops orderly, then raises the signal again: a stop that was asked for is a success.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: sys.exit(0))
+    # Open windows are very many objects that live long: look for rubbish among them rarely.
+    gc.set_threshold(50_000, 20, 50)
     uvicorn.run(
         build_app(folder, address),
         host=settings.host,

@@ -41,12 +41,13 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class RankedRow:
-    """One row to be: its place, key, measures and listeners."""
+    """One row to be: its place, key, measures and listeners; of a country also its share."""
 
     rank: int
     key: str
     totals: Totals
     listeners: int | None
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +127,11 @@ def _rank_rows(
 ) -> list[RankedRow]:
     speed = sight.speed if plan.speed is not None else None
     ours = speed.roll_up(by, plan.speed, country) if speed and plan.speed else {}
-    theirs = batch.roll_up(by, country, limit=None if ours else limit)
-    top = rank(merge_totals((theirs, ours)), limit)
+    is_whole_needed = bool(ours) or by is By.COUNTRY
+    theirs = batch.roll_up(by, country, limit=None if is_whole_needed else limit)
+    merged = merge_totals((theirs, ours))
+    whole = sum(one.counted_plays for one in merged.values()) if by is By.COUNTRY else 0
+    top = rank(merged, limit)
     keys = [key for key, _ in top]
     # A country's listeners of a song are not kept by batch, only those of the song.
     are_kept = batch.is_empty or country is None or by is By.COUNTRY
@@ -137,10 +141,12 @@ def _rank_rows(
     for place, (key, totals) in enumerate(top, 1):
         seen = list(sketches.get(key, ()))
         if key in details:
-            names, listeners = details[key]
-            seen.append(listeners)
+            names, sketch = details[key]
+            seen.append(sketch)
             totals = totals._replace(names=max(filter(None, (totals.names, names)), default=None))
-        ranked.append(RankedRow(place, key, totals, estimate_listeners(seen) if are_kept else None))
+        listeners = estimate_listeners(seen) if are_kept else None
+        share = round(totals.counted_plays / whole, 4) if whole else None
+        ranked.append(RankedRow(place, key, totals, listeners, share))
     return ranked
 
 
@@ -159,6 +165,7 @@ def _to_row(by: By, one: RankedRow) -> Answer:
         "plays": one.totals.plays,
         "minutes": round(one.totals.ms_played / 60_000, 2),
         "listeners": one.listeners,
+        **({"share": one.share} if by is By.COUNTRY else {}),
     }
 
 

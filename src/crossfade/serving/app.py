@@ -55,8 +55,9 @@ class Service:
 
     @property
     def is_ready(self) -> bool:
-        """Tell whether everything that speed held at the start was read."""
-        return self._state is None or self._state.progress(now_ms()).is_ready
+        """Tell whether gold was looked at, and everything read that speed held at the start."""
+        is_speed_read = self._state is None or self._state.progress(now_ms()).is_ready
+        return self._watcher.has_looked and is_speed_read
 
     def start(self) -> None:
         """Begin to watch and to read, without waiting for either."""
@@ -161,7 +162,7 @@ def _pages(service: Service, metrics: Metrics) -> APIRouter:
     async def readyz() -> Response:
         if service.is_ready:
             return _json({"status": "ready"})
-        return refuse("Not ready: plays-by-window is still read.", "Ask again in a second.", 503)
+        return refuse("Not ready: gold or plays-by-window is still read.", "Ask again soon.", 503)
 
     @router.get("/metrics", summary="Metrics for Prometheus")
     def read_metrics() -> Response:

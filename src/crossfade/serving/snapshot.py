@@ -156,6 +156,7 @@ class SnapshotWatcher:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._version = -1
+        self._has_looked = False
         self._thread = threading.Thread(target=self._watch, name="gold-run", daemon=True)
         self._current = _build_empty()
 
@@ -163,6 +164,11 @@ class SnapshotWatcher:
     def current(self) -> Snapshot:
         """Give the snapshot to answer one whole request from."""
         return self._current
+
+    @property
+    def has_looked(self) -> bool:
+        """Tell whether gold was read, or found not to be there yet."""
+        return self._has_looked
 
     def start(self) -> None:
         """Begin to watch."""
@@ -184,6 +190,7 @@ class SnapshotWatcher:
                 self._version = runs.version() if runs is not None else -1
                 run = self._current.run
                 _log.info("snapshot", run=run.run if run is not None else None)
+        self._has_looked = True
         self._on_poll(before)
 
     def try_refresh(self) -> None:

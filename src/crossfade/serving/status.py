@@ -15,6 +15,7 @@ from crossfade.lake import (
     register_table,
 )
 from crossfade.serving.answers import Answer, Sight
+from crossfade.serving.completeness import FRESH_MS
 
 _HANDOVERS_SHOWN = 200
 _UNEXPLAINED = "unexplained"
@@ -71,11 +72,13 @@ def _describe_speed(sight: Sight) -> Answer | None:
         return None
     progress = sight.speed.progress(sight.now)
     marker = sight.speed.marker()
+    age = sight.now - progress.sent_at if progress.sent_at is not None else None
+    is_heard = age is not None and age <= FRESH_MS
     return {
         "ready": progress.is_ready,
         "lag_ms": progress.lag_ms,
-        "marker_age_ms": sight.now - progress.sent_at if progress.sent_at is not None else None,
-        "late_pending": progress.late_pending,
+        "marker_age_ms": age,
+        "late_pending": progress.late_pending if is_heard else None,
         "rows": sight.speed.count_rows(),
         "epoch": marker.epoch if marker is not None else None,
         "batch": marker.batch if marker is not None else None,
