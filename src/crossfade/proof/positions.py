@@ -2,10 +2,12 @@
 
 from collections import defaultdict
 
+from crossfade.binding import read_archive_binding
 from crossfade.kafka import SONG_PLAYS
-from crossfade.proof.findings import Finding, judge
+from crossfade.proof.findings import Finding, judge, leave_out
 from crossfade.proof.pinned import PinnedLake
 
+BEGINNING = "the runs begin where the archive began"
 BRONZE_LAW = "bronze holds the range"
 JUDGED_LAW = "bronze = accepted + rejected + duplicates"
 
@@ -37,6 +39,22 @@ def check_positions(pinned: PinnedLake) -> list[Finding]:
             )
         )
     return findings
+
+
+def check_beginning(pinned: PinnedLake) -> Finding:
+    """Check that the runs begin where the archive itself noted that it began."""
+    binding = read_archive_binding(pinned.folder)
+    if binding is None:
+        return leave_out(BEGINNING, "all", "The archive's binding file is not there.")
+    firsts = {partition: first for partition, first, _ in pinned.ask("covered")}
+    wrong = [
+        f"{SONG_PLAYS} [{partition}]: the archive began at {first}, the runs at {firsts[partition]}"
+        for partition, first in binding.first_offsets.items()
+        if firsts.get(partition, first) != first
+    ]
+    count = len(firsts)
+    subject = f"{count} topic partitions"
+    return judge(BEGINNING, subject, expected=count, found=count - len(wrong), wrong=wrong)
 
 
 def name_position(partition: int, first: int, last: int | None = None) -> str:

@@ -10,7 +10,7 @@ from crossfade.proof.judgement import check_judgement
 from crossfade.proof.kafka_copy import SAME_BYTES, check_kafka_copy
 from crossfade.proof.listeners import check_listeners
 from crossfade.proof.pinned import open_pinned_lake
-from crossfade.proof.positions import check_positions
+from crossfade.proof.positions import check_beginning, check_positions
 from crossfade.proof.totals import check_song_names, check_totals
 
 
@@ -27,7 +27,7 @@ def reconcile(folder: DataFolder, address: KafkaAddress | None) -> Reconciliatio
     """
     pinned = open_pinned_lake(folder)
     try:
-        findings = check_positions(pinned)
+        findings = [check_beginning(pinned), *check_positions(pinned)]
         if address is None:
             findings.append(leave_out(SAME_BYTES, "all", "No stack runs, so Kafka was not read."))
         else:

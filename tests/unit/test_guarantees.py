@@ -1,0 +1,37 @@
+"""Every promise on the page of guarantees names tests that exist."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+_PAGE = _ROOT / "docs" / "guarantees.md"
+_NAME = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+
+
+def read_promises() -> list[str]:
+    return [line for line in _PAGE.read_text("utf-8").splitlines() if line.startswith("- ")]
+
+
+@cache
+def names_in(path: Path) -> frozenset[str]:
+    tree = ast.parse(path.read_text("utf-8"))
+    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+@pytest.mark.parametrize("promise", read_promises())
+def test_a_promise_names_tests_that_exist(promise: str) -> None:
+    assert "MUST" in promise
+    assert " Test: `" in promise
+    names = _NAME.findall(promise)
+    assert names
+    assert len(names) == promise.count("::")
+    for path, name in names:
+        assert name in names_in(_ROOT / path), f"{path} has no {name}"
+
+
+def test_the_page_promises_something() -> None:
+    assert len(read_promises()) > 40
