@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from crossfade.errors import BrokerError
+
 
 class Grain(NamedTuple):
     """A song as heard in one country, named as the play said."""
@@ -92,19 +94,27 @@ def encode_probe_key(run_uuid: str) -> bytes:
 
 
 def decode_record(key: bytes | None, value: bytes | None) -> WindowRow | Marker | None:
-    """Read a record of the topic; None for a probe, a tombstone or what is not ours."""
-    if not key or not value or key.startswith(_PROBE_PREFIX):
+    """Read a record of the topic; None for a probe, a tombstone or what is not ours.
+
+    Raises:
+        BrokerError: the record is ours by its key, and cannot be read: passing it over would make
+            a window too small without a word.
+    """
+    if not key or not value:
         return None
     try:
         if key.startswith(_MARKER_PREFIX):
             return _MARKER.decode(value)
-        return WindowRow(_KEY.decode(key), _VALUE.decode(value))
-    except msgspec.DecodeError:
-        return None
+        if key.startswith(_ROW_PREFIX):
+            return WindowRow(_KEY.decode(key), _VALUE.decode(value))
+    except msgspec.DecodeError as error:
+        what = f"A record of plays-by-window cannot be read: {error}; its key is {key[:200]!r}."
+        raise BrokerError(what, "Let only Crossfade's speed layer write to that topic.") from None
+    return None
 
 
 _MARKER_PREFIX = b'{"marker"'
-_PROBE_PREFIX = b'{"probe"'
+_ROW_PREFIX = b'{"g":'
 _KEY = msgspec.json.Decoder(WindowKey)
 _VALUE = msgspec.json.Decoder(WindowValue)
 _MARKER = msgspec.json.Decoder(Marker)

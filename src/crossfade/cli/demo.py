@@ -19,7 +19,8 @@ _DEMO_SETTINGS = {
     "clock_slack": "1s",
     "kafka_port": 0,
     "port": 0,
-    "archive_every": "1s",
+    "archive_every": "2s",
+    "speed_every": "500ms",
     "batch_every": "0s",
 }
 """Short enough that layers hand over before one's eyes."""

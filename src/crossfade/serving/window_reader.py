@@ -79,7 +79,10 @@ class WindowReader:
             reader = open_reader(self._address, **_SILENT)
             try:
                 work(reader)
-            except (BrokerError, KafkaException) as error:
+            except BrokerError as error:
+                self._state.note_trouble(str(error))
+                self._stop.wait(_RETRY_S)
+            except KafkaException as error:
                 self._state.note_trouble(f"Kafka is away: {_first_line(error)}")
                 self._stop.wait(_RETRY_S)
             finally:
