@@ -54,8 +54,10 @@ def check_kafka_copy(pinned: PinnedLake, address: KafkaAddress) -> list[Finding]
         if (known := ends.get(partition, 0)) < end:
             note = "Kafka ends before what was archived: the topic was made anew, or lost records."
             findings.append(judge(SAME_BYTES, subject, expected=end, found=known, note=note))
-        elif begin >= end:
+        elif begin >= end > first:
             findings.append(leave_out(SAME_BYTES, subject, "Kafka retains nothing of it."))
+        elif begin >= end:
+            findings.append(judge(SAME_BYTES, subject, expected=0, found=0, note="no record yet"))
         else:
             older = f"; Kafka does not retain those before {begin}" if begin > first else ""
             note = f"offsets {begin} to {end - 1}{older}"
