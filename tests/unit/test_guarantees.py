@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from crossfade.proof.verdicts import HandoverVerdict
+
 _ROOT = Path(__file__).parents[2]
 _PAGE = _ROOT / "docs" / "guarantees.md"
 _NAME = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
@@ -35,3 +37,9 @@ def test_a_promise_names_tests_that_exist(promise: str) -> None:
 
 def test_the_page_promises_something() -> None:
     assert len(read_promises()) > 40
+
+
+def test_every_verdict_of_a_hand_over_is_explained() -> None:
+    page = (_ROOT / "docs" / "proof.md").read_text("utf-8")
+    for verdict in HandoverVerdict:
+        assert f"| `{verdict}` |" in page
