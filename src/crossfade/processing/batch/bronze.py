@@ -8,7 +8,8 @@ from deltalake.exceptions import DeltaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from crossfade.lake import BRONZE_SONG_PLAYS, Run, list_files, open_table
+from crossfade.lake import BRONZE_SONG_PLAYS, Run, open_table
+from crossfade.processing.batch.table_files import TableFile, count_rows, read_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class PinnedBronze:
 
     version: int
     new_files: list[str]
+    new_rows: int
 
 
 def pin_bronze(lake: Path, previous: Run) -> PinnedBronze | None:
@@ -28,8 +30,11 @@ def pin_bronze(lake: Path, previous: Run) -> PinnedBronze | None:
     table = open_table(lake, BRONZE_SONG_PLAYS)
     if table is None:
         return None
-    known = _files_at(lake, previous.pins.get(BRONZE_SONG_PLAYS.name))
-    return PinnedBronze(table.version(), sorted(set(table.file_uris()) - known))
+    version = table.version()
+    known = {file.path for file in _files_at(lake, previous.pins.get(BRONZE_SONG_PLAYS.name))}
+    files = read_files(lake, BRONZE_SONG_PLAYS, version)
+    new = [file for file in files if file.path not in known]
+    return PinnedBronze(version, sorted(file.path for file in new), count_rows(new))
 
 
 def read_new_records(
@@ -50,10 +55,10 @@ def _start_of_partition(start_offsets: Mapping[int, int]) -> F.Column:
     return F.coalesce(F.element_at(F.create_map(*pairs), F.col("partition")), F.lit(0))
 
 
-def _files_at(lake: Path, version: int | None) -> set[str]:
+def _files_at(lake: Path, version: int | None) -> list[TableFile]:
     if version is None:
-        return set()
+        return []
     try:
-        return set(list_files(lake, BRONZE_SONG_PLAYS, version))
+        return read_files(lake, BRONZE_SONG_PLAYS, version)
     except DeltaError:  # its log was cleaned away: every file counts as new, offsets decide
-        return set()
+        return []

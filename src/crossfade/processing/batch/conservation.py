@@ -1,13 +1,12 @@
 """The two laws of conservation, checked on the tables as a run wrote them, without Spark."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
-from crossfade.errors import LakeError, UnprovenError
+from crossfade.errors import UnprovenError
 from crossfade.lake import (
     GOLD_ACTIVITY_HOUR,
     GOLD_SONG_DAY,
@@ -18,12 +17,11 @@ from crossfade.lake import (
     Table,
     connect,
     list_files,
-    open_table,
     register_table,
-    table_path,
 )
 from crossfade.processing.batch.intake import Intake
 from crossfade.processing.batch.ranges import Dirty, Range, days_of, in_ranges, on_days
+from crossfade.processing.batch.table_files import count_rows, read_files
 from crossfade.processing.batch.tables import head_versions
 
 _JUDGED = (SILVER_PLAYS, SILVER_REJECTED, SILVER_DUPLICATES)
@@ -48,9 +46,9 @@ def check_positions(
     """
     connection = connect()
     for table in _JUDGED:
-        new = set(list_files(lake, table, after[table.name]))
-        old = set(list_files(lake, table, before[table.name]))
-        register_table(connection, table, sorted(new - old))
+        old = {file.path for file in read_files(lake, table, before[table.name])}
+        new = [file.path for file in read_files(lake, table, after[table.name])]
+        register_table(connection, table, [path for path in new if path not in old])
     judged = _count_positions(connection, intake)
     for partition, expected in intake.bronze_rows.items():
         rows, positions = judged.get(partition, (0, 0))
@@ -60,7 +58,7 @@ def check_positions(
                 f"at {positions} different offsets."
             )
             raise UnprovenError(what, _CURE)
-    grown = _count_rows(lake, after) - _count_rows(lake, before)
+    grown = _count_judged(lake, after) - _count_judged(lake, before)
     new_records = sum(intake.bronze_rows.values())
     if grown != new_records:
         what = f"Silver grew by {grown} rows for {new_records} new records."
@@ -93,6 +91,12 @@ def has_plays_between(lake: Path, span: Range) -> bool:
     return _ask(lake, head_versions(lake), SILVER_PLAYS, days_of([span]), _PLAYS, where)[0] > 0
 
 
+def count_plays_on(lake: Path, days: Iterable[date]) -> int:
+    """Give about how many plays silver holds on the days: those of all files that may have one."""
+    among = sorted(days)
+    return count_rows([file for file in read_files(lake, SILVER_PLAYS) if file.may_hold(among)])
+
+
 def played_days(lake: Path) -> list[date]:
     """Give the days of silver's newest version that hold plays."""
     connection = connect()
@@ -118,16 +122,8 @@ def _count_positions(
     return {partition: (rows, positions) for partition, rows, positions in counted}
 
 
-def _count_rows(lake: Path, versions: Mapping[str, int]) -> int:
-    """Count silver's rows as Delta's own log has them: no file is opened."""
-    total = 0
-    for table in _JUDGED:
-        opened = open_table(lake, table, versions[table.name])
-        if opened is None:
-            what = f"The table {table.name} is gone."
-            raise LakeError(what, "Put the lake's folder back.")
-        total += sum(pa.table(opened.get_add_actions())["num_records"].to_pylist())
-    return total
+def _count_judged(lake: Path, versions: Mapping[str, int]) -> int:
+    return sum(count_rows(read_files(lake, table, versions[table.name])) for table in _JUDGED)
 
 
 def _ask(
@@ -139,24 +135,11 @@ def _ask(
     where: str,
 ) -> tuple[int, ...]:
     connection = connect()
-    register_table(connection, table, _files_on(lake, table, versions[table.name], sorted(days)))
+    among = sorted(days)
+    files = read_files(lake, table, versions[table.name])
+    register_table(connection, table, [file.path for file in files if file.may_hold(among)])
     query = f"SELECT {measures} FROM {table.name.replace('/', '_')} WHERE {where}"
     return tuple(int(value) for value in connection.execute(query).fetchall()[0])
-
-
-def _files_on(lake: Path, table: Table, version: int, days: Sequence[date]) -> list[str]:
-    """List the files that may hold rows of the days, by what Delta's log tells of each."""
-    opened = open_table(lake, table, version)
-    if opened is None or not days:
-        return []
-    if "date" in table.partitioned_by:
-        return opened.file_uris([("date", "in", [str(day) for day in days])])
-    files = pa.table(opened.get_add_actions(flatten=True)).to_pylist()
-    return [
-        str(table_path(lake, table) / file["path"])
-        for file in files
-        if file["min.date"] <= days[-1] and days[0] <= file["max.date"]
-    ]
 
 
 def _compare(table: Table, silver: tuple[int, ...], gold: tuple[int, ...]) -> None:

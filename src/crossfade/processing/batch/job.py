@@ -35,16 +35,6 @@ from crossfade.telemetry import get_logger
 AfterRun = Callable[[DataFolder, KafkaAddress | None], object]
 """What is called after each published run, outside of the run: the comparison of hand-overs."""
 
-_SETTINGS = {
-    # Many for a large backfill; small ones are put together at run time, so a day is one file.
-    "spark.sql.shuffle.partitions": "8",
-    "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
-    # A year of small days is thousands of small files: pack them into few tasks, list them here.
-    "spark.sql.files.openCostInBytes": "262144",
-    "spark.sql.sources.parallelPartitionDiscovery.threshold": "4096",
-    # A record may have 4 MiB; ten thousand of them at once would fill the heap.
-    "spark.sql.execution.arrow.maxBytesPerBatch": "16777216",
-}
 _WATCH_S = 0.2
 _log = get_logger("batch")
 
@@ -89,7 +79,7 @@ def set_up(spark: SparkSession, folder: DataFolder) -> Run:
         started_at_ms=now,
         published_at_ms=now,
     )
-    publish_run(spark, folder.lake, run)
+    publish_run(folder.lake, run)
     return run
 
 
@@ -103,8 +93,6 @@ def run_once(
         UnprovenError: a law of conservation does not hold; nothing was published.
     """
     with _hold_lock(folder):
-        for name, value in _SETTINGS.items():
-            spark.conf.set(name, value)
         if read_archive_binding(folder) is None:
             return None
         previous = read_newest_run(folder.lake) or set_up(spark, folder)

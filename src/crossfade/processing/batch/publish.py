@@ -1,37 +1,47 @@
 """Publish a run: one row in gold/run, which makes all that the run wrote visible at once."""
 
 from pathlib import Path
+from typing import Any
 
-from pyspark.sql import SparkSession
+import pyarrow as pa
+from deltalake import CommitProperties, Transaction, write_deltalake
 
 from crossfade.errors import LakeError
-from crossfade.lake import GOLD_RUN, Run, read_newest_run, split_columns, table_path
+from crossfade.lake import GOLD_RUN, Run, open_table, read_newest_run
+from crossfade.processing.batch.tables import commit_note
 
 _APPLICATION = "crossfade-batch"
-"""Delta keeps the greatest version that it saw of it, and skips a repeated one without a word."""
+"""Delta keeps the greatest number of it that was committed."""
+
+_FIELD_OF = {"started_at": "started_at_ms", "published_at": "published_at_ms"}
 
 
-def publish_run(spark: SparkSession, lake: Path, run: Run) -> None:
-    """Append the run's row in one commit, and read it back.
+def publish_run(lake: Path, run: Run) -> None:
+    """Append the run's row in one commit under its number, and read it back.
 
     Raises:
-        LakeError: another run was published under the same number.
+        LakeError: a run of that number was published already, or the row cannot be read back.
     """
-    values = {
-        name: getattr(run, _FIELD_OF.get(name, name)) for name, _ in split_columns(GOLD_RUN.columns)
-    }
-    schema = GOLD_RUN.columns.replace("started_at TIMESTAMP", "started_at BIGINT").replace(
-        "published_at TIMESTAMP", "published_at BIGINT"
-    )
-    row = spark.createDataFrame([tuple(values.values())], schema).coalesce(1)
-    times = {name: f"timestamp_millis({name}) AS {name}" for name in _FIELD_OF}
-    (
-        row.selectExpr(*(times.get(name, name) for name in values))
-        .write.format("delta")
-        .mode("append")
-        .option("txnAppId", _APPLICATION)
-        .option("txnVersion", run.run + 1)
-        .save(str(table_path(lake, GOLD_RUN)))
+    table = open_table(lake, GOLD_RUN)
+    if table is None:
+        what = f"The table {GOLD_RUN.name} is gone from {lake}."
+        raise LakeError(what, 'Put the folder back, or start anew with "crossfade reset".')
+    number = run.run + 1
+    published = table.transaction_version(_APPLICATION)
+    if published is not None and published >= number:
+        what = f"Run {run.run} was not published: gold/run has run {published - 1} already."
+        raise LakeError(what, "Let only one process run batch on a data folder.")
+    schema = pa.schema(table.schema().to_arrow())
+    row = {name: getattr(run, _FIELD_OF.get(name, name)) for name in schema.names}
+    columns = [_column(row[field.name], field.type) for field in schema]
+    write_deltalake(
+        table,
+        pa.Table.from_arrays(columns, schema=schema),
+        mode="append",
+        commit_properties=CommitProperties(
+            custom_metadata={"userMetadata": commit_note(run.run_uuid)},
+            app_transactions=[Transaction(_APPLICATION, number)],
+        ),
     )
     found = read_newest_run(lake)
     if found is None or found.run_uuid != run.run_uuid:
@@ -39,4 +49,9 @@ def publish_run(spark: SparkSession, lake: Path, run: Run) -> None:
         raise LakeError(what, "Let only one process run batch on a data folder.")
 
 
-_FIELD_OF = {"started_at": "started_at_ms", "published_at": "published_at_ms"}
+def _column(value: Any, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_map(kind):
+        return pa.array([list(dict(value).items())], kind)
+    if pa.types.is_timestamp(kind):
+        return pa.array([value], pa.timestamp("ms", tz="UTC")).cast(kind)
+    return pa.array([value], kind)

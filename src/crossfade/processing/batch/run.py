@@ -18,6 +18,7 @@ from crossfade.processing.batch.charts import revise_charts
 from crossfade.processing.batch.conservation import (
     check_positions,
     check_sums,
+    count_plays_on,
     has_plays_between,
     played_days,
 )
@@ -26,7 +27,13 @@ from crossfade.processing.batch.horizon import Horizon, ask_kafka, assume_withou
 from crossfade.processing.batch.intake import Intake, Verdicts, sum_intake, sum_verdicts
 from crossfade.processing.batch.names import refresh_names
 from crossfade.processing.batch.publish import publish_run
-from crossfade.processing.batch.ranges import Dirty, dirty_periods, find_dirty, on_days
+from crossfade.processing.batch.ranges import (
+    Dirty,
+    days_of,
+    dirty_periods,
+    find_dirty,
+    on_days,
+)
 from crossfade.processing.batch.rebuild import forget_old_windows, rebuild_partials
 from crossfade.processing.batch.refine import (
     decode_records,
@@ -38,6 +45,7 @@ from crossfade.processing.batch.refine import (
 from crossfade.processing.batch.restore import undo_dead_run
 from crossfade.processing.batch.silver import append_judged, demote_losers
 from crossfade.processing.batch.tables import head_versions, read_table
+from crossfade.processing.batch.tuning import tune_for
 from crossfade.telemetry import get_logger
 
 _log = get_logger("batch")
@@ -69,6 +77,7 @@ def compute_run(place: Workplace) -> Run | None:
     if pinned is None:
         return None
     before = head_versions(lake)
+    tune_for(place.spark, pinned.new_rows)
     records = read_new_records(place.spark, pinned, place.previous.end_offsets)
     decoded = decode_records(records).persist()
     try:
@@ -116,7 +125,7 @@ def compute_run(place: Workplace) -> Run | None:
         started_at_ms=started_at,
         published_at_ms=now_ms(),
     )
-    publish_run(place.spark, lake, run)
+    publish_run(lake, run)
     return run
 
 
@@ -182,6 +191,7 @@ def _rebuild(place: Workplace, verdicts: Verdicts, boundary: int) -> tuple[Dirty
     if previous < 0:
         touched |= {day_start_ms(day): () for day in played_days(lake)}
     dirty = find_dirty(touched, grain_ms, previous=previous, boundary=boundary)
+    tune_for(spark, count_plays_on(lake, [*dirty.days, *days_of(dirty.windows)]))
     rebuild_partials(spark, lake, dirty, grain_ms)
     forget_old_windows(spark, lake, previous=previous, boundary=boundary)
     periods = dirty_periods(dirty.days, boundary)

@@ -1,0 +1,34 @@
+"""How Spark runs a query: planned and compiled with care for many rows, at once for few."""
+
+from pyspark.sql import SparkSession
+
+FEW_ROWS = 100_000
+"""Up to here, compiling a query and planning it again costs more than running it as it is."""
+
+_ALWAYS = {
+    # A year of small files: pack them into few tasks, and list them here.
+    "spark.sql.files.openCostInBytes": "262144",
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "4096",
+    # A record may have 4 MiB; ten thousand of them at once would fill the heap.
+    "spark.sql.execution.arrow.maxBytesPerBatch": "16777216",
+    # Small partitions of a shuffle are put together, so that a table gets few files.
+    "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+}
+_FOR_MANY = {
+    "spark.sql.adaptive.enabled": "true",
+    "spark.sql.shuffle.partitions": "8",
+    "spark.sql.codegen.wholeStage": "true",
+    "spark.sql.codegen.factoryMode": "FALLBACK",
+}
+_FOR_FEW = {
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "1",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
+
+
+def tune_for(spark: SparkSession, rows: int) -> None:
+    """Set the session for queries over about so many rows."""
+    for name, value in (_ALWAYS | (_FOR_FEW if rows <= FEW_ROWS else _FOR_MANY)).items():
+        spark.conf.set(name, value)
