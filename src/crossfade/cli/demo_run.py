@@ -15,7 +15,7 @@ from crossfade.cli.api import fetch_answer
 from crossfade.cli.show import View, draw
 from crossfade.cli.stack import Stack, prepare_stack
 from crossfade.cli.summary import Summary, draw_summary
-from crossfade.clock import SECOND_MS, now_ms
+from crossfade.clock import SECOND_MS, floor_to, now_ms
 from crossfade.config import Settings
 from crossfade.embedded.hold import hold_folder
 from crossfade.embedded.stop_request import StopRequest, stop_on_signals
@@ -78,7 +78,8 @@ class _Show:
             self.view.began_ms = now_ms()
             self._show_until("live", self._is_over, self.view.total_ms + _START_WITHIN_MS)
             self.curtain.set()
-            target = now_ms() + self.view.grain_ms
+            # The last window that surely holds plays: batch publishes none without a reason.
+            target = floor_to(now_ms() - SECOND_MS, self.view.grain_ms) + self.view.grain_ms
             self._show_until(
                 "the audience has gone home; batch takes over the last windows",
                 lambda: bool(self.view.runs) and self.view.runs[-1].boundary >= target,
