@@ -7,6 +7,7 @@ from collections.abc import Callable
 from benchmarks.charts import measure_charts
 from benchmarks.freshness import measure_freshness
 from benchmarks.report import PAGE, render_page
+from benchmarks.results import note_load
 from benchmarks.start_up import measure_start_up
 from benchmarks.throughput import measure_throughput
 from crossfade.errors import CrossfadeError
@@ -31,6 +32,7 @@ def main() -> None:
     configure_logs()
     for name in names:
         sys.stderr.write(f"{name} …\n")
+        note_load()
         try:
             _BENCHMARKS[name]()
         except CrossfadeError as error:

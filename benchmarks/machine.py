@@ -20,7 +20,6 @@ def describe_machine() -> dict[str, str | int | float]:
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
         "python": platform.python_version(),
         "java": find_java().version,
-        "load_before": round(psutil.getloadavg()[0], 2),
     }
 
 

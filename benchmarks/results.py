@@ -7,11 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 
 from benchmarks.machine import describe_commit, describe_machine
 from crossfade.clock import format_time, now_ms
 
 FOLDER = Path(__file__).parent / "results"
+
+_load: list[float] = []
+"""The machine's load before each benchmark of this process; it should be next to nothing."""
+
+
+def note_load() -> None:
+    """Remember how busy the machine is before a benchmark begins."""
+    _load.append(round(psutil.getloadavg()[0], 2))
 
 
 def spread(values: Sequence[float], digits: int = 1) -> dict[str, float]:
@@ -40,7 +49,7 @@ def keep_result(name: str, *, input_size: Mapping[str, Any], measured: Mapping[s
         "benchmark": name,
         "measured_at": format_time(now_ms() // 1000 * 1000),
         "commit": describe_commit(),
-        "machine": describe_machine(),
+        "machine": describe_machine() | {"load_before": _load[-1] if _load else None},
         "input": input_size,
         **measured,
     }
