@@ -32,7 +32,7 @@ from crossfade.proof.reconcile import reconcile
 
 _TICK_S = 0.5
 _START_WITHIN_MS = 180 * SECOND_MS
-_HANDOVER_WITHIN_MS = 120 * SECOND_MS
+_HANDOVER_WITHIN_MS = 180 * SECOND_MS
 
 
 def run_demo(settings: Settings, *, total_ms: int, rate: int) -> bool:
