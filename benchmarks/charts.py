@@ -1,5 +1,6 @@
 """Every chart of a real listening year, from an empty lake: seconds from the batch run's start."""
 
+import os
 import subprocess
 import tempfile
 import time
@@ -55,7 +56,10 @@ def _measure() -> dict[str, float]:
 
 
 def _run(*arguments: str) -> None:
-    done = subprocess.run(crossfade(*arguments), capture_output=True, text=True, check=False)
+    told = os.environ | {"CROSSFADE_KAFKA_PORT": "0"}
+    done = subprocess.run(
+        crossfade(*arguments), env=told, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         what = f"crossfade {arguments[0]} ended with {done.returncode}: {done.stderr[-400:]}"
         raise StackError(what)
