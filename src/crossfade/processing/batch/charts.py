@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from crossfade.clock import DAY_MS, day_start_ms, utc_date
 from crossfade.contract.periods import Period
 from crossfade.lake import GOLD_CHART, GOLD_LISTENERS, GOLD_SONG_DAY, list_files
 from crossfade.processing.batch.chart_files import ChartFile, read_chart_files
-from crossfade.processing.batch.ranges import on_days
+from crossfade.processing.batch.ranges import CHARTED_KINDS, days_in, on_days
+from crossfade.processing.batch.table_files import count_rows_on
 from crossfade.processing.batch.tables import append_rows, delete_rows, read_table
+from crossfade.processing.batch.tuning import tune_for
 
 ChartKey = tuple[str, str, str]
 """Chart, kind of period, the period's first day."""
@@ -53,20 +55,27 @@ def rank_charts(
     spark: SparkSession, lake: Path, periods: Sequence[Period], chart_size: int
 ) -> DataFrame:
     """Run every chart's SQL over the periods; a row is an entry, best rank 1."""
-    days = [
-        (str(period.kind), period.start, utc_date(time))
-        for period in periods
-        if period.start is not None
-        for time in range(day_start_ms(period.start), day_start_ms(period.end), DAY_MS)
-    ]
-    calendar = spark.createDataFrame(days, "period STRING, period_start DATE, date DATE")
+    days = days_in(periods)
+    tune_for(spark, len(CHARTED_KINDS) * count_rows_on(lake, GOLD_SONG_DAY, days))
+    calendar = _lay_out_calendar(spark, periods)
     calendar.createOrReplaceTempView("calendar")
-    on = on_days({day for _, _, day in days})
+    on = on_days(days)
     read_table(spark, lake, GOLD_SONG_DAY).where(on).createOrReplaceTempView("song_day")
     ranked = [_rank_chart(spark.sql(chart.sql), chart) for chart in read_chart_files()]
     entries = reduce(DataFrame.unionByName, ranked).where(F.col("rank") <= chart_size)
     sketches = read_table(spark, lake, GOLD_LISTENERS).where(f"grain = 'day' AND {on}")
     return _count_listeners(entries, calendar, sketches)
+
+
+def _lay_out_calendar(spark: SparkSession, periods: Sequence[Period]) -> DataFrame:
+    """Give a row for each day of each period."""
+    days = [
+        {"period": str(period.kind), "period_start": period.start, "date": day}
+        for period in periods
+        for day in days_in([period])
+    ]
+    kinds = [("period", pa.string()), ("period_start", pa.date32()), ("date", pa.date32())]
+    return spark.createDataFrame(pa.Table.from_pylist(days, pa.schema(kinds)))
 
 
 def _rank_chart(totals: DataFrame, chart: ChartFile) -> DataFrame:
@@ -83,12 +92,10 @@ def _rank_chart(totals: DataFrame, chart: ChartFile) -> DataFrame:
 def _count_listeners(entries: DataFrame, calendar: DataFrame, sketches: DataFrame) -> DataFrame:
     """Add to each entry how many listeners it had, from the united sketches of its days."""
     key = ["chart", "period", "period_start", "id"]
-    days = calendar.withColumnRenamed("date", "day")
-    by_day = sketches.selectExpr("kind", "key AS id", "date AS day", "listeners")
     heard = (
-        entries.select(*key, "kind")
-        .join(days, on=["period", "period_start"], how="inner")
-        .join(by_day, on=["kind", "id", "day"], how="inner")
+        sketches.selectExpr("kind", "key AS id", "date", "listeners")
+        .join(calendar, on="date", how="inner")
+        .join(entries.select(*key, "kind"), on=["kind", "id", *key[1:3]], how="inner")
         .groupBy(*key)
         .agg(F.hll_sketch_estimate(F.hll_union_agg("listeners")).alias("listeners"))
     )
@@ -127,10 +134,13 @@ def _current_fingerprints(
 def _append_revisions(
     spark: SparkSession, lake: Path, entries: DataFrame, revisions: dict[ChartKey, int]
 ) -> None:
-    rows = [(*key, revision) for key, revision in sorted(revisions.items())]
-    schema = "chart STRING, period STRING, period_start STRING, revision INT"
-    numbered = spark.createDataFrame(rows, schema).selectExpr(
-        "chart", "period", "CAST(period_start AS DATE) AS period_start", "revision"
+    names = ("chart", "period", "period_start", "revision")
+    rows = [dict(zip(names, (*key, number), strict=True)) for key, number in revisions.items()]
+    numbered = spark.createDataFrame(pa.Table.from_pylist(rows)).selectExpr(
+        "chart",
+        "period",
+        "CAST(period_start AS DATE) AS period_start",
+        "CAST(revision AS INT) AS revision",
     )
     revised = entries.join(
         F.broadcast(numbered), on=["chart", "period", "period_start"], how="inner"

@@ -91,12 +91,6 @@ def has_plays_between(lake: Path, span: Range) -> bool:
     return _ask(lake, head_versions(lake), SILVER_PLAYS, days_of([span]), _PLAYS, where)[0] > 0
 
 
-def count_plays_on(lake: Path, days: Iterable[date]) -> int:
-    """Give about how many plays silver holds on the days: those of all files that may have one."""
-    among = sorted(days)
-    return count_rows([file for file in read_files(lake, SILVER_PLAYS) if file.may_hold(among)])
-
-
 def played_days(lake: Path) -> list[date]:
     """Give the days of silver's newest version that hold plays."""
     connection = connect()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
-from crossfade.clock import DAY_MS, HOUR_MS, floor_to, format_time, utc_date
+from crossfade.clock import DAY_MS, HOUR_MS, day_start_ms, floor_to, format_time, utc_date
 from crossfade.contract.periods import Period, PeriodKind, period_holding
 
 Range = tuple[int, int]
@@ -124,6 +124,17 @@ def days_of(ranges: Iterable[Range]) -> list[date]:
     """Give the days that ranges of milliseconds lie on."""
     starts = {time for begin, end in ranges for time in range(floor_to(begin, DAY_MS), end, DAY_MS)}
     return [utc_date(time) for time in sorted(starts)]
+
+
+def days_in(periods: Iterable[Period]) -> list[date]:
+    """Give the days of periods that have a first one, each once and in order."""
+    times = {
+        time
+        for period in periods
+        if period.start is not None
+        for time in range(day_start_ms(period.start), day_start_ms(period.end), DAY_MS)
+    }
+    return [utc_date(time) for time in sorted(times)]
 
 
 def _passed(previous: int, boundary: int) -> set[date]:

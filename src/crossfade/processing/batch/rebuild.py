@@ -31,7 +31,9 @@ from crossfade.processing.batch.ranges import (
     on_days,
     windows_kept_from,
 )
+from crossfade.processing.batch.table_files import count_rows_on
 from crossfade.processing.batch.tables import delete_rows, read_table, replace_rows
+from crossfade.processing.batch.tuning import tune_for
 
 _COLUMNS = (
     *("date", "event_time", "event_id", "user_id", "country", "city"),
@@ -40,15 +42,18 @@ _COLUMNS = (
 
 
 def rebuild_partials(spark: SparkSession, lake: Path, dirty: Dirty, grain_ms: int) -> None:
-    """Rebuild what is dirty in every table of partials."""
-    if dirty.windows:
+    """Rebuild what is dirty in every table of partials.
+
+    Days without a play need nothing: a play may give way to a copy of it, but on the same day.
+    """
+    among = days_of(dirty.windows)
+    if plays := count_rows_on(lake, SILVER_PLAYS, among):
+        tune_for(spark, plays)
         _rebuild_windows(spark, lake, dirty.windows, grain_ms)
-    if dirty.hours:
-        plays = _plays_between(spark, lake, dirty.hours)
-        where = f"{on_days(days_of(dirty.hours))} AND {in_ranges('hour_start', dirty.hours)}"
-        rows = count_hours(plays, is_day_closed=False).coalesce(1)
-        replace_rows(rows, lake, GOLD_ACTIVITY_HOUR, where=where)
-    if dirty.days:
+        if dirty.hours:
+            _rebuild_open_hours(spark, lake, dirty.hours)
+    if plays := count_rows_on(lake, SILVER_PLAYS, dirty.days):
+        tune_for(spark, plays)
         _rebuild_days(spark, lake, dirty.days)
 
 
@@ -78,6 +83,12 @@ def _rebuild_windows(
         GOLD_LISTENERS,
         where=f"{on} AND grain = 'window' AND {in_ranges('period_start', windows)}",
     )
+
+
+def _rebuild_open_hours(spark: SparkSession, lake: Path, hours: Sequence[Range]) -> None:
+    rows = count_hours(_plays_between(spark, lake, hours), is_day_closed=False)
+    where = f"{on_days(days_of(hours))} AND {in_ranges('hour_start', hours)}"
+    replace_rows(rows.coalesce(1), lake, GOLD_ACTIVITY_HOUR, where=where)
 
 
 def _rebuild_days(spark: SparkSession, lake: Path, days: Sequence[date]) -> None:

@@ -12,13 +12,12 @@ from crossfade.contract.counting import RULES_VERSION
 from crossfade.errors import BrokerError
 from crossfade.folder import DataFolder
 from crossfade.kafka import KafkaAddress
-from crossfade.lake import BRONZE_SONG_PLAYS, SILVER_PLAYS, Run
+from crossfade.lake import BRONZE_SONG_PLAYS, NO_BOUNDARY, SILVER_PLAYS, Run
 from crossfade.processing.batch.bronze import PinnedBronze, pin_bronze, read_new_records
 from crossfade.processing.batch.charts import revise_charts
 from crossfade.processing.batch.conservation import (
     check_positions,
     check_sums,
-    count_plays_on,
     has_plays_between,
     played_days,
 )
@@ -27,13 +26,7 @@ from crossfade.processing.batch.horizon import Horizon, ask_kafka, assume_withou
 from crossfade.processing.batch.intake import Intake, Verdicts, sum_intake, sum_verdicts
 from crossfade.processing.batch.names import refresh_names
 from crossfade.processing.batch.publish import publish_run
-from crossfade.processing.batch.ranges import (
-    Dirty,
-    days_of,
-    dirty_periods,
-    find_dirty,
-    on_days,
-)
+from crossfade.processing.batch.ranges import Dirty, dirty_periods, find_dirty, on_days
 from crossfade.processing.batch.rebuild import forget_old_windows, rebuild_partials
 from crossfade.processing.batch.refine import (
     decode_records,
@@ -156,6 +149,8 @@ def _look_ahead(place: Workplace, intake: Intake) -> Horizon:
 def _is_worth_publishing(place: Workplace, boundary: int) -> bool:
     """Tell whether a boundary alone is worth a run: it passed an hour, or windows with plays."""
     previous = place.previous.boundary
+    if previous <= NO_BOUNDARY:
+        return boundary > previous and place.previous.run > 0
     if floor_to(previous, HOUR_MS) != floor_to(boundary, HOUR_MS):
         return True
     return previous < boundary and has_plays_between(place.folder.lake, (previous, boundary))
@@ -191,7 +186,6 @@ def _rebuild(place: Workplace, verdicts: Verdicts, boundary: int) -> tuple[Dirty
     if previous < 0:
         touched |= {day_start_ms(day): () for day in played_days(lake)}
     dirty = find_dirty(touched, grain_ms, previous=previous, boundary=boundary)
-    tune_for(spark, count_plays_on(lake, [*dirty.days, *days_of(dirty.windows)]))
     rebuild_partials(spark, lake, dirty, grain_ms)
     forget_old_windows(spark, lake, previous=previous, boundary=boundary)
     periods = dirty_periods(dirty.days, boundary)

@@ -1,6 +1,6 @@
 """A table's files as Delta's own log has them: rows and days of each, and none is opened."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -50,6 +50,12 @@ def read_files(lake: Path, table: Table, version: int | None = None) -> list[Tab
 def count_rows(files: Sequence[TableFile]) -> int:
     """Add up the rows of files."""
     return sum(file.rows for file in files)
+
+
+def count_rows_on(lake: Path, table: Table, days: Iterable[date]) -> int:
+    """Give about how many rows a table's newest version has on some days: those of its files."""
+    among = sorted(days)
+    return count_rows([file for file in read_files(lake, table) if file.may_hold(among)])
 
 
 def _partition_day(row: dict[str, object]) -> date:

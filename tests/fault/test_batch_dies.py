@@ -1,0 +1,93 @@
+"""Batch that dies between tables, tables that others touch, and numbers that cannot be proved."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from deltalake import CommitProperties, DeltaTable
+
+from batch_bench import BatchBench, a_history
+from crossfade.config import load_settings
+from crossfade.contract.decode import encode_play
+from crossfade.errors import LakeError, UnprovenError
+from crossfade.folder import open_folder
+from crossfade.lake import SILVER_PLAYS, read_newest_run, require_run, table_path
+from crossfade.processing.batch import run as run_module
+from crossfade.processing.batch.tables import commit_note
+from handmade_lake import Record, a_play
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = [pytest.mark.spark, pytest.mark.fault]
+
+
+class KilledError(Exception):
+    """Stands for a process that ends here."""
+
+
+@pytest.fixture(scope="module")
+def bench(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> BatchBench:
+    """Give a lake with one published run."""
+    data = tmp_path_factory.mktemp("batch") / "data"
+    bench = BatchBench(spark, open_folder(load_settings(data=data)))
+    bench.archive(a_history()[:60])
+    bench.published()
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("step", "rest"),
+    [
+        ("rebuild_partials", slice(60, 80)),
+        ("revise_charts", slice(80, 95)),
+        ("check_positions", slice(95, 110)),
+        ("publish_run", slice(110, None)),
+    ],
+)
+def test_a_run_that_dies_is_undone_and_made_again(
+    bench: BatchBench, monkeypatch: pytest.MonkeyPatch, step: str, rest: slice
+) -> None:
+    def die(*_: object, **__: object) -> None:
+        raise KilledError
+
+    bench.archive(a_history()[rest])
+    before = require_run(bench.lake)
+    with monkeypatch.context() as broken, pytest.raises(KilledError):
+        broken.setattr(run_module, step, die)
+        bench.run()
+    assert read_newest_run(bench.lake) == before
+    assert bench.versions() != {name: before.pins[name] for name in bench.versions()}
+    assert bench.published().run == before.run + 1
+    bench.assert_as_by_hand()
+
+
+def test_a_play_that_is_deleted_within_a_run_is_never_published(
+    bench: BatchBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append_judged = run_module.append_judged
+    before = require_run(bench.lake)
+
+    def append_and_lose_one(*given: object) -> None:
+        append_judged(*given)
+        opened = DeltaTable(table_path(bench.lake, SILVER_PLAYS))
+        note = CommitProperties(custom_metadata={"userMetadata": commit_note("x")})
+        opened.delete("event_id = 'event-08000'", commit_properties=note)
+
+    play = a_play(8_000, event_time=before.log_time)
+    record = Record(0, before.end_offsets[0], encode_play(play), before.log_time)
+    bench.archive([record])
+    with monkeypatch.context() as broken, pytest.raises(UnprovenError, match=r"were judged"):
+        broken.setattr(run_module, "append_judged", append_and_lose_one)
+        bench.run()
+    assert read_newest_run(bench.lake) == before
+    bench.published()
+    bench.assert_as_by_hand()
+
+
+def test_a_commit_that_is_not_of_a_run_is_refused_and_named(bench: BatchBench) -> None:
+    opened = DeltaTable(table_path(bench.lake, SILVER_PLAYS))
+    version = opened.version()
+    opened.delete("event_id = 'event-00001'")
+    with pytest.raises(LakeError, match=f"Version {version + 1} of silver/plays"):
+        bench.run()
+    assert bench.versions()["silver/plays"] == version + 1
