@@ -126,6 +126,18 @@ def stage(kafka: KafkaAddress, spark: SparkSession, tmp_path: Path) -> Stage:
     return Stage(kafka, open_folder(settings), settings, spark)
 
 
+def test_an_archive_of_nothing_yet_starts_again(stage: Stage) -> None:
+    for _ in range(2):
+        stage.archive()
+        stage.archive_classic()
+    stage.send(b"at last")
+
+    stage.archive()
+    stage.archive_classic()
+
+    assert stage.in_bronze() == stage.in_classic() == stage.in_kafka()
+
+
 def test_every_record_is_archived_byte_for_byte(stage: Stage) -> None:
     stage.send(b'{"event_id":"a"}', b"\x00\xff no JSON", b"", LARGE, key="listener", partition=1)
     stage.send(None, key=b"\xfe\xed")

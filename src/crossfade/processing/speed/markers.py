@@ -13,7 +13,12 @@ from crossfade.window_log import Marker
 
 IDLE_EVERY_MS = 2_000
 _SEND_WITHIN_S = 20.0
-_EXPIRE_MS = 15_000
+_PRODUCER: dict[str, str | int | bool] = {
+    "linger.ms": 0,
+    "message.timeout.ms": 15_000,
+    # Its troubles come back with each marker.
+    "log_level": 0,
+}
 
 
 class MarkerLog:
@@ -26,8 +31,7 @@ class MarkerLog:
             BrokerError: Kafka does not take it.
         """
         self._partitions = partition_count(address, PLAYS_BY_WINDOW)
-        config: dict[str, str | int | bool] = {"linger.ms": 0, "message.timeout.ms": _EXPIRE_MS}
-        self._producer: Producer = open_producer(address, **config)
+        self._producer: Producer = open_producer(address, **_PRODUCER)
         self._lock = threading.Lock()
         self._newest = first
         self.send(first)

@@ -1,0 +1,135 @@
+"""Runs of the speed query over a real broker, and what it said, for tests."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from confluent_kafka import Message
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from crossfade.binding import bind_speed
+from crossfade.clock import now_ms
+from crossfade.config import Settings, load_settings
+from crossfade.contract.decode import encode_play
+from crossfade.contract.play import Play
+from crossfade.folder import DataFolder
+from crossfade.kafka import (
+    PLAYS_BY_WINDOW,
+    SONG_PLAYS,
+    KafkaAddress,
+    open_producer,
+    open_reader,
+    partition_count,
+    positions_from_start,
+    read_end_offsets,
+    topic_id,
+)
+from crossfade.processing.speed.job import SPEED, WindowSink, first_marker, start_speed
+from crossfade.processing.speed.markers import MarkerLog
+from crossfade.window_log import Grain, Marker, WindowValue, decode_record
+
+_READ_WITHIN_S = 30.0
+
+
+def a_play(number: int, *, event_time: int | None = None, **fields: object) -> Play:
+    chosen: dict[str, object] = {
+        "event_id": f"event-{number:06d}",
+        "user_id": f"user-{number}",
+        "song_id": "song",
+        "title": "Jóga",
+        "artist": "Björk",
+        "event_time": now_ms() if event_time is None else event_time,
+        "schema_version": 1,
+        "ms_played": 60_000,
+        "country": "SE",
+    }
+    return Play(**(chosen | fields))  # type: ignore[arg-type]
+
+
+def send(address: KafkaAddress, *values: Play | bytes | None, partition: int | None = None) -> None:
+    """Send plays (as a client would) or raw values, and wait until Kafka has them."""
+    producer = open_producer(address)
+    for value in values:
+        raw = encode_play(value) if isinstance(value, Play) else value
+        key = value.user_id if isinstance(value, Play) else None
+        place = {} if partition is None else {"partition": partition}
+        producer.produce(SONG_PLAYS, raw, key, **place)
+    assert producer.flush(30) == 0
+
+
+def read_topic(address: KafkaAddress, topic: str) -> list[Message]:
+    """Read every record that a topic holds now."""
+    reader = open_reader(address)
+    ends = read_end_offsets(address, topic)
+    found: list[Message] = []
+    deadline = now_ms() + _READ_WITHIN_S * 1000
+    try:
+        reader.assign(positions_from_start(topic, partition_count(address, topic)))
+        while len(found) < sum(ends.values()):
+            assert now_ms() < deadline, f"{len(found)} of {ends} read"
+            consumed = reader.consume(10_000, 0.2)
+            found.extend(message for message in consumed if message.error() is None)
+    finally:
+        reader.close()
+    return found
+
+
+def wait_until(is_so: Callable[[], bool], within_s: float = 60.0) -> None:
+    """Wait for a condition, up to a deadline."""
+    deadline = now_ms() + within_s * 1000
+    while not is_so():
+        assert now_ms() < deadline, "not so in time"
+        threading.Event().wait(0.05)
+
+
+@contextmanager
+def running_speed(
+    spark: SparkSession, folder: DataFolder, address: KafkaAddress, settings: Settings | None = None
+) -> Iterator[StreamingQuery]:
+    """Run the query as a driver start does: a new epoch, its first marker, then the query."""
+    session = spark.newSession()
+    binding = bind_speed(folder, topic_id(address, SONG_PLAYS))
+    first = first_marker(folder.checkpoints / SPEED, binding)
+    with MarkerLog(address, first) as markers:
+        sink = WindowSink(session, folder, address, markers)
+        query = start_speed(session, folder, settings or load_settings(), address, sink)
+        try:
+            yield query
+        finally:
+            query.stop()
+
+
+class Said:
+    """What the compacted topic holds, as a reader sees it."""
+
+    def __init__(self, records: Iterable[Message]) -> None:
+        self.markers: list[tuple[int, Marker]] = []
+        self.values: dict[tuple[str, int, Grain], WindowValue] = {}
+        best: dict[tuple[str, int, Grain], tuple[int, int]] = {}
+        for record in records:
+            said = decode_record(record.key(), record.value())
+            if isinstance(said, Marker):
+                self.markers.append((record.partition(), said))
+            elif said is not None:
+                key = (said.key.generation, said.key.window_start_ms, said.key.grain)
+                order = (said.key.epoch, said.value.batch)
+                if order >= best.get(key, (0, -1)):
+                    best[key], self.values[key] = order, said.value
+
+    def plays(self, generation: str | None = None) -> dict[tuple[int, Grain], int]:
+        """Give the plays of each window and grain, of one generation or of all."""
+        return {
+            (start, grain): value.plays
+            for (name, start, grain), value in self.values.items()
+            if generation in (None, name)
+        }
+
+    def markers_of(self, partition: int) -> list[Marker]:
+        """Give the markers in the order in which a partition holds them."""
+        return [marker for place, marker in self.markers if place == partition]
+
+
+def read_said(address: KafkaAddress) -> Said:
+    """Read all that speed said."""
+    return Said(read_topic(address, PLAYS_BY_WINDOW))

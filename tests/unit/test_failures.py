@@ -1,0 +1,36 @@
+import pytest
+
+from crossfade.errors import BrokerError, CrossfadeError, LakeError, MachineError, StackError
+from crossfade.processing.failures import explain_failure
+
+
+@pytest.mark.parametrize(
+    "said, kind, expected",
+    [
+        ("java.io.IOException: No space left on device", MachineError, "The disk is full"),
+        ("[KAFKA_DATA_LOSS.START_OFFSET_RESET] Some data", BrokerError, "no longer holds"),
+        ("UnknownTopicOrPartitionException: This server", BrokerError, "is gone"),
+        ("TimeoutException: Timed out waiting for a node", BrokerError, "does not answer"),
+        ("crossfade.errors.BrokerError: Kafka does not take", BrokerError, "does not answer"),
+        ("Concurrent update to the log. Multiple", StackError, "Another driver"),
+        ("[CANNOT_LOAD_STATE_STORE.CANNOT_READ] Error", LakeError, "is damaged"),
+        ("[STREAMING_STATEFUL_OPERATOR_NOT_MATCH_IN_STATE_METADATA] x", LakeError, "settings"),
+    ],
+)
+def test_a_known_cause_becomes_one_line_with_a_cure(
+    said: str, kind: type[CrossfadeError], expected: str
+) -> None:
+    text = f"[STREAM_FAILED] Query terminated\n=== Streaming Query ===\nCaused by: {said}\n\tat x"
+    error = explain_failure("speed", text)
+    assert type(error) is kind
+    assert expected in error.what
+    assert "speed" in error.what
+    assert error.cure
+    assert "\n" not in str(error)
+
+
+def test_an_unknown_cause_is_quoted_in_short() -> None:
+    error = explain_failure("archive", "\n" + "x" * 5000 + "\n\tat y")
+    assert isinstance(error, StackError)
+    assert str(error).startswith("archive died: xxx")
+    assert len(str(error)) < 500
