@@ -35,7 +35,8 @@ SPEED = "speed"
 _SESSION = {
     # Half of the driver's time would be code generation, anew in each micro-batch.
     "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.streaming.pollingDelay": "5ms",
+    # It asks Kafka for its ends so often while nothing comes: each time costs milliseconds.
+    "spark.sql.streaming.pollingDelay": "100ms",
     # They would evict a moment earlier, for the price of a micro-batch after each.
     "spark.sql.streaming.noDataMicroBatches.enabled": "false",
     "spark.sql.streaming.minBatchesToRetain": "20",
