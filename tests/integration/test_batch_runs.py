@@ -93,8 +93,8 @@ def test_of_two_payloads_with_one_event_id_the_smaller_position_wins(
         {"title": "First"}
     ]
     copies = bench.ask(
-        "SELECT offset, winner_partition, winner_offset, is_same_payload FROM silver_duplicates "
-        "ORDER BY offset"
+        'SELECT "offset", winner_partition, winner_offset, is_same_payload FROM silver_duplicates '
+        'ORDER BY "offset"'
     )
     assert [tuple(copy.values()) for copy in copies] == [(0, 0, 1, False), (1, 0, 1, False)]
 

@@ -163,19 +163,15 @@ def _refine(place: Workplace, decoded: DataFrame, intake: Intake) -> Verdicts:
         return Verdicts()
     spark, lake = place.spark, place.folder.lake
     silver = read_table(spark, lake, SILVER_PLAYS).where(on_days(intake.days))
-    judged = judge_candidates(decoded, silver).persist()
-    try:
-        summary = summarize_plays(judged, place.folder.time_rules).collect()
-        verdicts = sum_verdicts(summary)
-        append_judged(decoded, judged, lake, intake, verdicts)
-        demoted = demote_losers(spark, judged, lake) if verdicts.known else []
-        if verdicts.accepted:
-            refresh_names(spark, lake, select_accepted(judged), {one.song_id for one in demoted})
-    finally:
-        judged.unpersist()
-    return verdicts.touching(
-        (one.event_time_ms for one in demoted), place.folder.time_rules.grain_ms
-    )
+    # Not persisted: Spark computes what it keeps of a table anew once that table is written.
+    judged = judge_candidates(decoded, silver).localCheckpoint(eager=False)
+    verdicts = sum_verdicts(summarize_plays(judged, place.folder.time_rules).collect())
+    append_judged(decoded, judged, lake, intake, verdicts)
+    demoted = demote_losers(spark, judged, lake) if verdicts.known else []
+    if verdicts.accepted:
+        refresh_names(spark, lake, select_accepted(judged), {one.song_id for one in demoted})
+    times = [one.event_time_ms for one in demoted]
+    return verdicts.touching(times, place.folder.time_rules.grain_ms)
 
 
 def _rebuild(place: Workplace, verdicts: Verdicts, boundary: int) -> tuple[Dirty, int]:

@@ -1,0 +1,106 @@
+"""How batch asks Kafka how far time has come."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import TopicPartition
+
+from crossfade.config import load_settings
+from crossfade.contract.boundary import NO_BOUNDARY
+from crossfade.embedded.broker import Broker
+from crossfade.errors import BrokerError
+from crossfade.kafka import (
+    PLAYS_BY_WINDOW,
+    SONG_PLAYS,
+    KafkaAddress,
+    create_topics,
+    open_producer,
+    open_reader,
+    read_end_offsets,
+)
+from crossfade.processing.batch.horizon import (
+    ask_kafka,
+    assume_without_kafka,
+    read_next_log_times,
+    send_probe,
+)
+from crossfade.window_log import decode_record, encode_probe_key
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture(scope="module")
+def own(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaAddress]:
+    """Give a broker of its own: what waits beyond an offset must be what the test sent."""
+    with Broker(tmp_path_factory.mktemp("kafka"), cache=cache) as broker:
+        create_topics(broker.address, load_settings())
+        yield broker.address
+
+
+def send(address: KafkaAddress, partition: int, *values: bytes) -> list[int]:
+    """Send records to a partition and give their log times."""
+    log_times: list[int] = []
+    producer = open_producer(address)
+    for value in values:
+        producer.produce(
+            SONG_PLAYS,
+            value,
+            partition=partition,
+            on_delivery=lambda _, record: log_times.append(record.timestamp()[1]),
+        )
+    assert producer.flush(30) == 0
+    return log_times
+
+
+def test_what_waits_beyond_a_run_is_the_first_record_of_each_partition(own: KafkaAddress) -> None:
+    ends = read_end_offsets(own, SONG_PLAYS)
+    assert read_next_log_times(own, ends) == {}
+    first, _ = send(own, 0, b"1", b"2")
+    [other] = send(own, 2, b"3")
+    assert read_next_log_times(own, ends) == {0: first, 2: other}
+    assert read_next_log_times(own, ends | {2: ends[2] + 1}) == {0: first}
+
+
+def test_a_partition_that_no_run_knows_yet_is_asked_from_its_start(own: KafkaAddress) -> None:
+    [first, *_] = send(own, 3, b"1", b"2")
+    ends = read_end_offsets(own, SONG_PLAYS)
+    ends.pop(3)
+    assert read_next_log_times(own, ends) == {3: first}
+
+
+def test_a_probe_tells_the_brokers_time_and_is_nothing_to_a_reader(own: KafkaAddress) -> None:
+    [before] = send(own, 1, b"before")
+    log_time = send_probe(own, "a-run")
+    [after] = send(own, 1, b"after")
+    assert before <= log_time <= after
+    reader = open_reader(own)
+    ends = read_end_offsets(own, PLAYS_BY_WINDOW)
+    [(partition, end)] = [(p, end) for p, end in ends.items() if end]
+    reader.assign([TopicPartition(PLAYS_BY_WINDOW, partition, end - 1)])
+    probe = reader.poll(30)
+    reader.close()
+    assert probe.key() == encode_probe_key("a-run")
+    assert decode_record(probe.key(), probe.value()) is None
+
+
+def test_a_record_that_comes_after_the_question_was_logged_after_the_probe(
+    own: KafkaAddress,
+) -> None:
+    ends = read_end_offsets(own, SONG_PLAYS)
+    horizon = ask_kafka(own, "run", ends)
+    [later] = send(own, 0, b"later")
+    assert horizon.next_log_times == {}
+    assert horizon.log_time <= later
+
+
+def test_without_kafka_a_partition_that_bronze_has_nothing_of_holds_time_back() -> None:
+    horizon = assume_without_kafka({0: 5, 1: 0}, {0: 1_000})
+    assert horizon.log_time == 1_000
+    assert horizon.next_log_times == {0: 1_000, 1: NO_BOUNDARY}
+
+
+def test_a_kafka_that_is_away_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crossfade.processing.batch.horizon._TIMEOUT_S", 0.5)
+    with pytest.raises(BrokerError, match=r"127\.0\.0\.1:1 did not take a record"):
+        send_probe(KafkaAddress("127.0.0.1:1"), "run")
