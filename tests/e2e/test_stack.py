@@ -35,12 +35,13 @@ class RunningStack:
     def __init__(self, data: Path) -> None:
         self.data = data
         self.env = {**os.environ, **_SETTINGS, "CROSSFADE_DATA": str(data)}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "crossfade", "up"],
-            env=self.env,
-            stderr=(data.parent / "up.log").open("w"),
-            start_new_session=True,
-        )
+        with (data.parent / "up.log").open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "crossfade", "up"],
+                env=self.env,
+                stderr=log,
+                start_new_session=True,
+            )
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Give a command and wait for its end."""
@@ -107,6 +108,7 @@ def stack(tmp_path: Path) -> Iterator[RunningStack]:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 running.process.wait(120)
         running.process.kill()
+        running.process.wait()
 
 
 def _left_behind(data: Path) -> list[str]:
