@@ -3,28 +3,59 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from deltalake import CommitProperties, write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from crossfade.lake import GOLD_SONG, SILVER_PLAYS
-from crossfade.processing.batch.tables import overwrite_rows, read_table
+from crossfade.lake import (
+    GOLD_SONG,
+    SILVER_PLAYS,
+    connect,
+    list_files,
+    register_table,
+    table_path,
+)
+from crossfade.processing.batch.tables import commit_note, read_table
 
 _NAMES = ("event_time", "event_id", "title", "artist", "album")
+_NEWEST = """
+SELECT song_id, title, artist, album, event_time, event_id
+FROM (
+  SELECT * FROM gold_song WHERE NOT list_contains($doubtful, song_id)
+  UNION ALL BY NAME
+  SELECT * FROM heard
+)
+QUALIFY row_number() OVER (
+  PARTITION BY song_id
+  ORDER BY event_time DESC, event_id DESC, title DESC, artist DESC, album DESC NULLS LAST
+) = 1
+"""
 
 
 def refresh_names(
-    spark: SparkSession, lake: Path, accepted: DataFrame, doubtful: Collection[str]
+    spark: SparkSession,
+    lake: Path,
+    accepted: DataFrame,
+    doubtful: Collection[str],
+    run_uuid: str,
 ) -> None:
-    """Bring gold/song up to the new plays; `doubtful` songs are named anew from all of silver."""
-    named = read_table(spark, lake, GOLD_SONG)
+    """Bring gold/song up to the new plays; `doubtful` songs are named anew from all of silver.
+
+    The table is small, so it is written whole, and without Spark, which takes a second to begin.
+    """
     plays = accepted
     if doubtful:
-        named = named.where(~F.col("song_id").isin(list(doubtful)))
         silver = read_table(spark, lake, SILVER_PLAYS)
         again = silver.where(F.col("song_id").isin(list(doubtful)))
         plays = plays.select("song_id", *_NAMES).union(again.select("song_id", *_NAMES))
-    known = named.select("song_id", *_NAMES).union(plays.select("song_id", *_NAMES))
-    overwrite_rows(pick_newest_names(known), lake, GOLD_SONG)
+    heard = pick_newest_names(plays).toArrow()
+    connection = connect()
+    register_table(connection, GOLD_SONG, list_files(lake, GOLD_SONG))
+    connection.register("heard", heard)
+    newest = connection.sql(_NEWEST, params={"doubtful": list(doubtful)}).to_arrow_table()
+    note = CommitProperties(custom_metadata={"userMetadata": commit_note(run_uuid)})
+    path = table_path(lake, GOLD_SONG)
+    write_deltalake(path, newest, mode="overwrite", commit_properties=note)
 
 
 def pick_newest_names(plays: DataFrame) -> DataFrame:

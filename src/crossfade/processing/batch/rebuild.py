@@ -14,6 +14,7 @@ from crossfade.lake import (
     GOLD_SONG_DAY,
     GOLD_SONG_WINDOW,
     SILVER_PLAYS,
+    Table,
 )
 from crossfade.processing.batch.partials import (
     count_days,
@@ -31,8 +32,8 @@ from crossfade.processing.batch.ranges import (
     on_days,
     windows_kept_from,
 )
-from crossfade.processing.batch.table_files import count_rows_on
-from crossfade.processing.batch.tables import delete_rows, read_table, replace_rows
+from crossfade.processing.batch.table_files import TableFile, count_rows_on, read_files
+from crossfade.processing.batch.tables import append_rows, delete_rows, read_table, replace_rows
 from crossfade.processing.batch.tuning import tune_for
 
 _COLUMNS = (
@@ -70,25 +71,24 @@ def _rebuild_windows(
     spark: SparkSession, lake: Path, windows: Sequence[Range], grain_ms: int
 ) -> None:
     plays = _plays_between(spark, lake, windows)
-    on = on_days(days_of(windows))
-    replace_rows(
-        count_windows(plays, grain_ms),
-        lake,
-        GOLD_SONG_WINDOW,
-        where=f"{on} AND {in_ranges('window_start', windows)}",
-    )
-    replace_rows(
-        sketch_window_listeners(plays, grain_ms),
-        lake,
-        GOLD_LISTENERS,
-        where=f"{on} AND grain = 'window' AND {in_ranges('period_start', windows)}",
-    )
+    where = f"{on_days(days_of(windows))} AND {in_ranges('window_start', windows)}"
+    old = [file for file in read_files(lake, GOLD_SONG_WINDOW) if file.may_lie_in(windows)]
+    _put(count_windows(plays, grain_ms), lake, GOLD_SONG_WINDOW, where, old)
+    where = f"{on_days(days_of(windows))} AND {in_ranges('period_start', windows)}"
+    old = [
+        file
+        for file in read_files(lake, GOLD_LISTENERS)
+        if file.grain != "day" and file.may_lie_in(windows)
+    ]
+    sketches = sketch_window_listeners(plays, grain_ms)
+    _put(sketches, lake, GOLD_LISTENERS, f"grain = 'window' AND {where}", old)
 
 
 def _rebuild_open_hours(spark: SparkSession, lake: Path, hours: Sequence[Range]) -> None:
     rows = count_hours(_plays_between(spark, lake, hours), is_day_closed=False)
     where = f"{on_days(days_of(hours))} AND {in_ranges('hour_start', hours)}"
-    replace_rows(rows.coalesce(1), lake, GOLD_ACTIVITY_HOUR, where=where)
+    old = [file for file in read_files(lake, GOLD_ACTIVITY_HOUR) if file.may_lie_in(hours)]
+    _put(rows.coalesce(1), lake, GOLD_ACTIVITY_HOUR, where, old)
 
 
 def _rebuild_days(spark: SparkSession, lake: Path, days: Sequence[date]) -> None:
@@ -96,13 +96,29 @@ def _rebuild_days(spark: SparkSession, lake: Path, days: Sequence[date]) -> None
     plays = read_table(spark, lake, SILVER_PLAYS).where(on).select(*_COLUMNS)
     charted = mark_charted(plays.repartition("date")).persist()
     try:
-        replace_rows(count_days(charted), lake, GOLD_SONG_DAY, where=on)
-        hours = count_hours(charted, is_day_closed=True)
-        replace_rows(hours, lake, GOLD_ACTIVITY_HOUR, where=on)
+        for table, rows in (
+            (GOLD_SONG_DAY, count_days(charted)),
+            (GOLD_ACTIVITY_HOUR, count_hours(charted, is_day_closed=True)),
+        ):
+            old = [file for file in read_files(lake, table) if file.may_hold(days)]
+            _put(rows, lake, table, on, old)
+        old = [
+            file
+            for file in read_files(lake, GOLD_LISTENERS)
+            if file.grain != "window" and file.may_hold(days)
+        ]
         sketches = sketch_day_listeners(charted)
-        replace_rows(sketches, lake, GOLD_LISTENERS, where=f"{on} AND grain = 'day'")
+        _put(sketches, lake, GOLD_LISTENERS, f"grain = 'day' AND {on}", old)
     finally:
         charted.unpersist()
+
+
+def _put(rows: DataFrame, lake: Path, table: Table, where: str, old: Sequence[TableFile]) -> None:
+    """Put rows in the place of the old; where no file can hold an old one, they are just added."""
+    if old:
+        replace_rows(rows, lake, table, where=where)
+    else:
+        append_rows(rows, lake, table)
 
 
 def _plays_between(spark: SparkSession, lake: Path, ranges: Sequence[Range]) -> DataFrame:

@@ -169,7 +169,8 @@ def _refine(place: Workplace, decoded: DataFrame, intake: Intake) -> Verdicts:
     append_judged(decoded, judged, lake, intake, verdicts)
     demoted = demote_losers(spark, judged, lake) if verdicts.known else []
     if verdicts.accepted:
-        refresh_names(spark, lake, select_accepted(judged), {one.song_id for one in demoted})
+        doubtful = {one.song_id for one in demoted}
+        refresh_names(spark, lake, select_accepted(judged), doubtful, place.run_uuid)
     times = [one.event_time_ms for one in demoted]
     return verdicts.touching(times, place.folder.time_rules.grain_ms)
 

@@ -2,27 +2,45 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from crossfade.errors import LakeError
 from crossfade.lake import Table, open_table, table_path
+from crossfade.processing.batch.ranges import Range
+
+_TIMES = ("window_start", "hour_start", "period_start", "event_time")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class TableFile:
-    """A data file: where it lies, how many rows it has, and the days between which they are."""
+    """A data file: where it lies, how many rows it has, and the days between which they are.
+
+    `grain` is that of all its rows, where the table has one and they are of one.
+    """
 
     path: str
     rows: int
     first_day: date
     last_day: date
+    first_time: datetime | None
+    last_time: datetime | None
+    grain: str | None
 
     def may_hold(self, days: Sequence[date]) -> bool:
         """Tell whether a row of one of the days can be in the file; the days are in order."""
         return bool(days) and self.first_day <= days[-1] and days[0] <= self.last_day
+
+    def may_lie_in(self, ranges: Sequence[Range]) -> bool:
+        """Tell whether a row with a time in one of the ranges can be in the file."""
+        if self.first_time is None or self.last_time is None:
+            return True
+        first, last = _to_ms(self.first_time), _to_ms(self.last_time)
+        return any(first < end and begin <= last for begin, end in ranges)
 
 
 def read_files(lake: Path, table: Table, version: int | None = None) -> list[TableFile]:
@@ -42,6 +60,9 @@ def read_files(lake: Path, table: Table, version: int | None = None) -> list[Tab
             rows=row["num_records"],
             first_day=row.get("min.date") or _partition_day(row),
             last_day=row.get("max.date") or _partition_day(row),
+            first_time=_statistic(row, "min"),
+            last_time=_statistic(row, "max"),
+            grain=row.get("min.grain") if row.get("min.grain") == row.get("max.grain") else None,
         )
         for row in pa.table(opened.get_add_actions(flatten=True)).to_pylist()
     ]
@@ -58,5 +79,14 @@ def count_rows_on(lake: Path, table: Table, days: Iterable[date]) -> int:
     return count_rows([file for file in read_files(lake, table) if file.may_hold(among)])
 
 
-def _partition_day(row: dict[str, object]) -> date:
+def _to_ms(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _statistic(row: dict[str, Any], end: str) -> datetime | None:
+    found = [row[f"{end}.{name}"] for name in _TIMES if f"{end}.{name}" in row]
+    return found[0] if found else None
+
+
+def _partition_day(row: dict[str, Any]) -> date:
     return date.fromisoformat(str(row["partition.date"]))

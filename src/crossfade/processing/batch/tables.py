@@ -51,11 +51,6 @@ def replace_rows(rows: DataFrame, lake: Path, table: Table, *, where: str) -> No
     writer.save(str(table_path(lake, table)))
 
 
-def overwrite_rows(rows: DataFrame, lake: Path, table: Table) -> None:
-    """Put rows in the place of all that a table holds, in one commit."""
-    _writer(rows, table).mode("overwrite").save(str(table_path(lake, table)))
-
-
 def delete_rows(spark: SparkSession, lake: Path, table: Table, *, where: str) -> None:
     """Delete the rows that `where` names, in one commit, if there are any."""
     spark.sql(f"DELETE FROM delta.`{table_path(lake, table)}` WHERE {where}")

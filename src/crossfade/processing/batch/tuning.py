@@ -2,7 +2,7 @@
 
 from pyspark.sql import SparkSession
 
-FEW_ROWS = 100_000
+FEW_ROWS = 150_000
 """Up to here, compiling a query and planning it again costs more than running it as it is."""
 
 _ALWAYS = {
