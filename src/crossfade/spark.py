@@ -23,6 +23,8 @@ _SETTINGS = {
     "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
     # hour=07 is the text 07.
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
+    # Lines of 76 letters, Spark's default, are no base64 to other readers.
+    "spark.sql.chunkBase64String.enabled": "false",
     # Frozen into a checkpoint at its first batch, so small and fixed.
     "spark.sql.shuffle.partitions": "2",
     # Sketches by sorting: for every group its hash aggregation builds Spark's whole configuration

@@ -19,7 +19,7 @@ from crossfade.errors import MachineError
 from crossfade.folder import DataFolder, StackAddresses, write_stack
 from crossfade.kafka import KafkaAddress, create_topics
 
-_BATCH_NICE = 5
+_BATCH_NICE = 10
 _DRAIN_GRACE_S = 60.0
 _START_WITHIN_S = 180.0
 _API_TIMEOUT_S = 2.0

@@ -17,18 +17,11 @@ from crossfade.contract.counting import RULES_VERSION
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.kafka import KafkaAddress
-from crossfade.lake import (
-    Run,
-    read_newest_run,
-)
+from crossfade.lake import BRONZE_SONG_PLAYS, Run, list_files, read_newest_run
 from crossfade.processing.batch.publish import publish_run
-from crossfade.processing.batch.request import take_request
+from crossfade.processing.batch.request import is_asked, take_request
 from crossfade.processing.batch.run import Workplace, compute_run
-from crossfade.processing.batch.tables import (
-    create_tables,
-    head_versions,
-    sign_commits,
-)
+from crossfade.processing.batch.tables import create_tables, head_versions, sign_commits
 from crossfade.spark import build_session
 from crossfade.telemetry import get_logger
 
@@ -138,9 +131,14 @@ def run_schedule(
 ) -> None:
     """Run batch every `batch_every`, and at once when asked, until `until` is set.
 
-    Any error ends it: the supervisor starts a new process, which undoes what this one left.
+    Spark is started for the first archived records, or when asked: before, there is nothing to do
+    and the streams need the processor. Any error ends it: the supervisor starts a new process,
+    which undoes what this one left.
     """
     every_ms = parse_duration(settings.batch_every)
+    while not (list_files(folder.lake, BRONZE_SONG_PLAYS) or is_asked(folder)):
+        if until.wait(_WATCH_S):
+            return
     spark = build_batch_session(folder, settings)
     due = now_ms()
     try:
@@ -150,7 +148,9 @@ def run_schedule(
                 continue
             due = now_ms() + every_ms
             run = run_once(spark, folder, settings, address)
-            if run is not None and after_run is not None:
+            if run is None:
+                until.wait(_WATCH_S)
+            elif after_run is not None:
                 after_run(folder, address)
     finally:
         spark.stop()

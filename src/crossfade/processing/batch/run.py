@@ -1,5 +1,7 @@
 """One run of batch: refine what is new, rebuild what is dirty, prove it, publish it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
@@ -70,11 +72,8 @@ def compute_run(place: Workplace) -> Run | None:
     if pinned is None:
         return None
     before = head_versions(lake)
-    tune_for(place.spark, pinned.new_rows)
-    records = read_new_records(place.spark, pinned, place.previous.end_offsets)
-    decoded = decode_records(records).persist()
-    try:
-        intake = _take_in(place, decoded, pinned)
+    with _decode_new(place, pinned) as decoded:
+        intake = _take_in(place, decoded)
         gaps = _explain_gaps(place, decoded, intake)
         horizon = _look_ahead(place, intake)
         boundary = next_boundary(
@@ -86,8 +85,6 @@ def compute_run(place: Workplace) -> Run | None:
         if not intake.bronze_rows and not _is_worth_publishing(place, boundary):
             return None
         verdicts = _refine(place, decoded, intake)
-    finally:
-        decoded.unpersist()
     dirty, revised_charts = _rebuild(place, verdicts, boundary)
     after = head_versions(lake)
     check_positions(lake, before, after, intake)
@@ -122,14 +119,29 @@ def compute_run(place: Workplace) -> Run | None:
     return run
 
 
-def _take_in(place: Workplace, decoded: DataFrame, pinned: PinnedBronze) -> Intake:
+@contextmanager
+def _decode_new(place: Workplace, pinned: PinnedBronze) -> Iterator[DataFrame | None]:
+    """Keep the new records, judged, for as long as a run uses them; None where there are none."""
+    if not pinned.new_files:
+        yield None
+        return
+    tune_for(place.spark, pinned.new_rows)
+    records = read_new_records(place.spark, pinned, place.previous.end_offsets)
+    decoded = decode_records(records).persist()
+    try:
+        yield decoded
+    finally:
+        decoded.unpersist()
+
+
+def _take_in(place: Workplace, decoded: DataFrame | None) -> Intake:
     """Count the new records; the first use of the decoded frame, which keeps it."""
-    rows = summarize_partitions(decoded).collect() if pinned.new_files else []
+    rows = [] if decoded is None else summarize_partitions(decoded).collect()
     return sum_intake(rows, place.previous)
 
 
-def _explain_gaps(place: Workplace, decoded: DataFrame, intake: Intake) -> list[Gap]:
-    if intake.is_dense:
+def _explain_gaps(place: Workplace, decoded: DataFrame | None, intake: Intake) -> list[Gap]:
+    if decoded is None or intake.is_dense:
         return []
     gaps = find_gaps(decoded, intake.start_offsets)
     prove_gaps(place.address, gaps)
@@ -156,8 +168,10 @@ def _is_worth_publishing(place: Workplace, boundary: int) -> bool:
     return previous < boundary and has_plays_between(place.folder.lake, (previous, boundary))
 
 
-def _refine(place: Workplace, decoded: DataFrame, intake: Intake) -> Verdicts:
+def _refine(place: Workplace, decoded: DataFrame | None, intake: Intake) -> Verdicts:
     """Write what is new to silver and to the songs' names, and say which times it touched."""
+    if decoded is None:
+        return Verdicts()
     if not intake.days:
         append_judged(decoded, None, place.folder.lake, intake, Verdicts())
         return Verdicts()

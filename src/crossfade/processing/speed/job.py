@@ -40,8 +40,6 @@ _SESSION = {
     # They would evict a moment earlier, for the price of a micro-batch after each.
     "spark.sql.streaming.noDataMicroBatches.enabled": "false",
     "spark.sql.streaming.minBatchesToRetain": "20",
-    # Lines of 76 letters, Spark's default, are no base64 to other readers.
-    "spark.sql.chunkBase64String.enabled": "false",
 }
 _ROCKSDB = {
     "spark.sql.streaming.stateStore.providerClass": (

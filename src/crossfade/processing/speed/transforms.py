@@ -111,8 +111,7 @@ def lay_out_rows(windows: DataFrame, *, generation: str, epoch: int, batch: int)
         F.col("plays").alias("p"),
         F.col("counted_plays").alias("n"),
         F.col("ms_played").alias("m"),
-        # Spark breaks base64 into lines of 76 letters, as for mail.
-        F.translate(F.base64("listeners"), "\r\n", "").alias("l"),
+        F.base64("listeners").alias("l"),
     )
     return windows.select(F.to_json(key).alias("key"), F.to_json(value).alias("value"))
 
