@@ -1,0 +1,127 @@
+"""The streaming driver as a process: stopped, refused beside another, and without its Java."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from crossfade.config import load_settings
+from crossfade.embedded.broker import Broker
+from crossfade.folder import DataFolder, open_folder
+from crossfade.kafka import SONG_PLAYS, create_topics, read_end_offsets
+from crossfade.lake import BRONZE_SONG_PLAYS, connect, list_files, register_table
+from speed_runs import a_play, send
+
+pytestmark = [pytest.mark.kafka, pytest.mark.spark, pytest.mark.fault]
+
+_WITHIN_S = 120.0
+
+
+class Driver:
+    """`crossfade streams` in a process of its own."""
+
+    def __init__(self, folder: DataFolder, bootstrap: str) -> None:
+        self.folder = folder
+        self.log = folder.root.parent / "streams.log"
+        self.command = [sys.executable, "-m", "crossfade", "streams"]
+        self.env = os.environ | {
+            "CROSSFADE_DATA": str(folder.root),
+            "CROSSFADE_BOOTSTRAP": bootstrap,
+            "CROSSFADE_ARCHIVE_EVERY": "1s",
+        }
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(self.command, env=self.env, stderr=log)
+
+    def wait_until_ready(self) -> None:
+        """Wait until both queries run."""
+        self._wait_for(lambda: len(self._tell_progress()) == 2)
+
+    def start_another(self) -> "subprocess.CompletedProcess[str]":
+        """Start a second driver on the same folder, and wait for its end."""
+        return subprocess.run(
+            self.command, env=self.env, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def kill_java(self) -> None:
+        """End Spark's Java process at once."""
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            if child.name() == "java":
+                child.kill()
+
+    def _tell_progress(self) -> dict[str, object]:
+        try:
+            return dict(json.loads((self.folder.run / "streams.json").read_text()))
+        except OSError:
+            return {}
+
+    def _wait_for(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _WITHIN_S
+        while not condition():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.1)
+
+
+@pytest.fixture
+def empty_broker(cache: Path, tmp_path: Path) -> Iterator[Broker]:
+    """Give a broker of this test alone: every record in it is the test's own."""
+    with Broker(tmp_path / "kafka", cache=cache) as running:
+        create_topics(running.address, load_settings())
+        yield running
+
+
+@pytest.fixture
+def driver(empty_broker: Broker, tmp_path: Path) -> Iterator[Driver]:
+    """Give a driver that runs archive and speed."""
+    folder = open_folder(load_settings(data=tmp_path / "data"))
+    running = Driver(folder, empty_broker.address.bootstrap)
+    try:
+        running.wait_until_ready()
+        yield running
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+def test_a_driver_that_is_told_to_end_first_archives_what_kafka_holds(
+    driver: Driver, empty_broker: Broker
+) -> None:
+    send(empty_broker.address, *(a_play(number) for number in range(2_000)), b"no play")
+    driver.process.send_signal(signal.SIGTERM)
+    assert driver.process.wait(_WITHIN_S) == 0
+    ends = read_end_offsets(empty_broker.address, SONG_PLAYS)
+    assert sum(ends.values()) == 2_001
+    assert _archived(driver.folder) == {p: (end, end) for p, end in ends.items() if end}
+
+
+def test_a_second_driver_on_a_data_folder_is_refused_and_the_first_goes_on(driver: Driver) -> None:
+    second = driver.start_another()
+    assert second.returncode == 1
+    assert f"Another driver runs speed on {driver.folder.root}" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert driver.process.poll() is None
+
+
+def test_a_driver_whose_java_is_killed_ends_with_the_reason_in_one_line(driver: Driver) -> None:
+    driver.kill_java()
+    assert driver.process.wait(_WITHIN_S) == 1
+    # pyspark's own thread may write a trace before; the supervisor shows the last line.
+    assert "Spark's Java process ended on its own." in driver.log.read_text().splitlines()[-1]
+
+
+def _archived(folder: DataFolder) -> dict[int, tuple[int, int]]:
+    """Give, per topic partition, how many records bronze holds, and how many different ones."""
+    connection = connect()
+    register_table(connection, BRONZE_SONG_PLAYS, list_files(folder.lake, BRONZE_SONG_PLAYS))
+    rows = connection.sql(
+        'SELECT "partition", count(*), count(DISTINCT "offset") FROM bronze_song_plays GROUP BY ALL'
+    ).fetchall()
+    connection.close()
+    return {partition: (records, different) for partition, records, different in rows}
