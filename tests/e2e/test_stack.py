@@ -90,6 +90,7 @@ class RunningStack:
 
     def kill(self, child: str) -> None:
         """End a child at once, and wait until another one runs in its place."""
+        self.wait_for(f"a running {child}", lambda: self.pid_of(child))
         pid = self.pid_of(child)
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
