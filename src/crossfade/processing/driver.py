@@ -34,8 +34,6 @@ ARCHIVE = "archive"
 _SPARK = "Spark"
 _POLL_S = 0.2
 _DRAIN_WITHIN_S = 45.0
-_BEGIN_WITHIN_S = 20.0
-_IDLE = "Waiting for data to arrive"
 _SETTINGS = {
     # A query that waits for a dead broker must not keep the driver from ending.
     "spark.sql.streaming.stopTimeout": "10s",
@@ -74,8 +72,6 @@ def run_queries(
         with _explain_lost_java():
             for name in names:
                 driver.start(name, spark.newSession(), settings)
-                if name == SPEED:
-                    driver.let_begin(name, request.asked)
             driver.watch(request.asked)
             driver.drain(request.hurry)
 
@@ -101,18 +97,6 @@ class _Driver:
             start = start_archive if name == ARCHIVE else start_classic
             query = start(session, self._folder, settings, self._address)
         self._queries[name] = query
-
-    def let_begin(self, name: str, asked: threading.Event) -> None:
-        """Let a query do its first micro-batch, or see that there is nothing to read, undisturbed.
-
-        Everything is slow the first time: two queries at once would show a window far later.
-        """
-        query = self._queries[name]
-        deadline = time.monotonic() + _BEGIN_WITHIN_S
-        while query.lastProgress is None and query.status["message"] != _IDLE:
-            self._refuse_dead()
-            if asked.wait(_POLL_S / 2) or time.monotonic() > deadline:
-                return
 
     def watch(self, asked: threading.Event) -> None:
         """Watch every query until a stop is asked for."""
