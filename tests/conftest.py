@@ -35,6 +35,14 @@ def topics(broker: Broker) -> Broker:
     return broker
 
 
+@pytest.fixture
+def empty_broker(cache: Path, tmp_path: Path) -> Iterator[Broker]:
+    """Give a broker of this test alone: every record in it is the test's own."""
+    with Broker(tmp_path / "kafka", cache=cache) as running:
+        create_topics(running.address, load_settings())
+        yield running
+
+
 @pytest.fixture(scope="session")
 def spark(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
     """Give the one Spark session of this test run."""

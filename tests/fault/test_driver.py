@@ -15,7 +15,7 @@ import pytest
 from crossfade.config import load_settings
 from crossfade.embedded.broker import Broker
 from crossfade.folder import DataFolder, open_folder
-from crossfade.kafka import SONG_PLAYS, create_topics, read_end_offsets
+from crossfade.kafka import SONG_PLAYS, read_end_offsets
 from crossfade.lake import BRONZE_SONG_PLAYS, connect, list_files, register_table
 from speed_runs import a_play, send
 
@@ -71,14 +71,6 @@ class Driver:
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)
-
-
-@pytest.fixture
-def empty_broker(cache: Path, tmp_path: Path) -> Iterator[Broker]:
-    """Give a broker of this test alone: every record in it is the test's own."""
-    with Broker(tmp_path / "kafka", cache=cache) as running:
-        create_topics(running.address, load_settings())
-        yield running
 
 
 @pytest.fixture

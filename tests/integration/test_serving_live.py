@@ -2,36 +2,19 @@
 
 import base64
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import datasketches
 import httpx
 import pytest
 
 from crossfade.clock import now_ms
-from crossfade.config import load_settings
 from crossfade.embedded.broker import Broker
 from crossfade.folder import DataFolder
-from crossfade.kafka import (
-    PLAYS_BY_WINDOW,
-    SONG_PLAYS,
-    create_topics,
-    open_producer,
-    read_end_offsets,
-)
+from crossfade.kafka import PLAYS_BY_WINDOW, SONG_PLAYS, open_producer, read_end_offsets
 from crossfade.window_log import Marker
 from served import serving
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture
-def empty_topics(cache: Path, tmp_path: Path) -> Iterator[Broker]:
-    """Give a broker of this test alone: plays of others would make "no batch run yet" true."""
-    with Broker(tmp_path / "kafka", cache=cache) as running:
-        create_topics(running.address, load_settings())
-        yield running
 
 
 def _row(window: int, batch: int, plays: int) -> tuple[bytes, bytes]:
@@ -44,9 +27,10 @@ def _row(window: int, batch: int, plays: int) -> tuple[bytes, bytes]:
 
 
 def test_a_row_of_speed_is_trending_at_once_and_the_answer_becomes_complete(
-    empty_topics: Broker, data_folder: DataFolder
+    empty_broker: Broker, data_folder: DataFolder
 ) -> None:
-    address = empty_topics.address
+    # Plays of other tests would rightly make the answer "no batch run yet".
+    address = empty_broker.address
     producer = open_producer(address, **{"linger.ms": 0})
     window = data_folder.time_rules.window_start(now_ms())
 
