@@ -44,8 +44,10 @@ class Driver:
         self._wait_for(lambda: len(self._tell_progress()) == 2)
 
     def wait_until_warm(self) -> None:
-        """Wait until both queries have done a micro-batch: the first one is slow."""
-        self._wait_for(lambda: all(one["batch"] >= 0 for one in self._tell_progress().values()))
+        """Wait until both queries have read a record: the first micro-batch with one is slow."""
+        self._wait_for(
+            lambda: all(any(one["end_offsets"].values()) for one in self._tell_progress().values())
+        )
 
     def start_another(self) -> "subprocess.CompletedProcess[str]":
         """Start a second driver on the same folder, and wait for its end."""
@@ -59,7 +61,7 @@ class Driver:
             if child.name() == "java":
                 child.kill()
 
-    def _tell_progress(self) -> dict[str, dict[str, int]]:
+    def _tell_progress(self) -> dict[str, dict[str, dict[str, int]]]:
         try:
             return dict(json.loads((self.folder.run / "streams.json").read_text()))
         except OSError:
