@@ -46,10 +46,11 @@ def empty_broker(cache: Path, tmp_path: Path) -> Iterator[Broker]:
 @pytest.fixture(scope="session")
 def spark(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
     """Give the one Spark session of this test run."""
+    from crossfade.processing.decode import WORKERS
     from crossfade.spark import build_session
 
     scratch = tmp_path_factory.mktemp("spark")
-    session = build_session("tests", cache=cache, memory="2g", scratch=scratch)
+    session = build_session("tests", cache=cache, memory="2g", scratch=scratch, settings=WORKERS)
     yield session
     session.stop()
 

@@ -5,6 +5,8 @@ the newest absolute value of each. A marker follows each micro-batch and says ho
 its batch is in its key, so that compaction keeps it. A probe asks the broker for its clock.
 """
 
+from collections.abc import Iterable
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -13,33 +15,26 @@ from crossfade.errors import BrokerError
 
 
 class Grain(NamedTuple):
-    """A song as heard in one country, named as the play said."""
+    """A song as heard in one country, named as the play said.
 
-    country: str
+    Its text is a JSON array in this order. The song is first, so that sorted texts differ early.
+    """
+
     song_id: str
+    country: str
     title: str
     artist: str
     album: str | None
     genre: str | None
 
 
-class WindowKey(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class WindowKey(msgspec.Struct, frozen=True, gc=False):
     """Whose value a row is; field order is the JSON text's: compaction compares bytes."""
 
     generation: str = msgspec.field(name="g")
     epoch: int = msgspec.field(name="e")
     window_start_ms: int = msgspec.field(name="w")
-    country: str = msgspec.field(name="c")
-    song_id: str = msgspec.field(name="s")
-    title: str = msgspec.field(name="t")
-    artist: str = msgspec.field(name="a")
-    album: str | None = msgspec.field(name="al", default=None)
-    genre: str | None = msgspec.field(name="ge", default=None)
-
-    @property
-    def grain(self) -> Grain:
-        """Give the part of the key that both layers share."""
-        return Grain(self.country, self.song_id, self.title, self.artist, self.album, self.genre)
+    grain: Grain = msgspec.field(name="k")
 
 
 class WindowValue(msgspec.Struct, frozen=True, gc=False):
@@ -88,6 +83,11 @@ class WindowRow(NamedTuple):
     value: WindowValue
 
 
+def encode_grains(plays: Iterable[object]) -> list[bytes]:
+    """Give each play's grain as the text that keys hold; anything with a grain's fields will do."""
+    return list(map(_encode, map(_grain_of, plays)))
+
+
 def encode_probe_key(run_uuid: str) -> bytes:
     """Give the Kafka key of a probe of batch; its value is an empty object."""
     return msgspec.json.encode({"probe": run_uuid})
@@ -113,6 +113,8 @@ def decode_record(key: bytes | None, value: bytes | None) -> WindowRow | Marker 
     return None
 
 
+_encode = msgspec.json.Encoder().encode
+_grain_of = attrgetter(*Grain._fields)
 _MARKER_PREFIX = b'{"marker"'
 _ROW_PREFIX = b'{"g":'
 _KEY = msgspec.json.Decoder(WindowKey)

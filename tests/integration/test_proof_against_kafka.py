@@ -30,7 +30,7 @@ from crossfade.proof.kafka_copy import SAME_BYTES
 from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import reconcile
 from crossfade.proof.speed_log import read_speed_log
-from crossfade.window_log import Marker, WindowKey, WindowValue, encode_probe_key
+from crossfade.window_log import Grain, Marker, WindowKey, WindowValue, encode_probe_key
 from handmade_lake import HandmadeLake, Record, a_lake, a_play
 
 pytestmark = pytest.mark.kafka
@@ -78,10 +78,8 @@ class Stage:
             play = a_play(number)
             fields = {"generation": "first", "epoch": 1, "batch": 1, **place}
             batch = fields.pop("batch")
-            names = {name: getattr(play, name) for name in ("country", "song_id", "title")}
-            key = WindowKey(
-                window_start_ms=self.window_start, artist=play.artist, **names, **fields
-            )
+            grain = Grain(play.song_id, play.country, play.title, play.artist, None, None)
+            key = WindowKey(window_start_ms=self.window_start, grain=grain, **fields)
             value = WindowValue(batch, plays, plays, plays * 60_000, b"")
             producer.produce(PLAYS_BY_WINDOW, msgspec.json.encode(value), msgspec.json.encode(key))
         flush(producer)

@@ -11,6 +11,7 @@ from crossfade.contract.examples import EXAMPLE_LOG_TIME_MS, read_examples
 from crossfade.contract.time_rules import FUTURE_MS
 from crossfade.kafka import LOG_APPEND_TIME
 from crossfade.processing.decode import FIELD_TYPES, decode_plays
+from crossfade.window_log import encode_grains
 
 pytestmark = pytest.mark.spark
 
@@ -55,7 +56,8 @@ def judge_here(record: Judged) -> dict[str, Any]:
     if isinstance(verdict, Rejection):
         nothing = dict.fromkeys(("event_ms", *FIELD_TYPES))
         return {**nothing, "reason": str(verdict.reason), "value": record.value}
-    fields = {name: getattr(verdict, name) for name in FIELD_TYPES}
+    fields = {name: getattr(verdict, name) for name in FIELD_TYPES if name != "grain"}
+    fields["grain"] = encode_grains([verdict])[0].decode()
     return {**fields, "event_ms": verdict.event_time, "reason": None, "value": None}
 
 

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossfade.contract.decode import MAX_PLAY_BYTES, Rejection, decode_play, encode_play
+from crossfade.clock import MINUTE_MS
+from crossfade.contract.decode import (
+    MAX_PLAY_BYTES,
+    Rejection,
+    decode_play,
+    decode_plays,
+    encode_play,
+)
 from crossfade.contract.examples import EXAMPLE_LOG_TIME_MS, read_examples
 from crossfade.contract.judge import judge_record
 from crossfade.contract.play import Play
@@ -27,6 +34,7 @@ BASE = {
     "country": "IS",
     "device": "mobile",
 }
+PLAIN = json.dumps(BASE, ensure_ascii=False).encode()
 SEEDS = [example.value for example in read_examples()]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -72,6 +80,59 @@ def test_both_roads_agree_on_damaged_records(
     record = seed[:cut] + between + seed[resume:]
     verdict = decode_play(record, EXAMPLE_LOG_TIME_MS)
     assert verdict == judge_record(record, EXAMPLE_LOG_TIME_MS)
+
+
+SMALL_SEEDS = [seed for seed in SEEDS if len(seed) < 2_000]
+RECORDS = st.one_of(
+    st.sampled_from(SMALL_SEEDS),
+    st.none(),
+    st.builds(
+        lambda name, value, ascii_only: json.dumps(
+            {**BASE, name: value}, ensure_ascii=ascii_only
+        ).encode(errors="surrogatepass"),
+        st.sampled_from([rule.name for rule in RULES]),
+        JSON,
+        st.booleans(),
+    ),
+    st.builds(
+        lambda seed, cut, resume: seed[:cut] + seed[resume:],
+        st.sampled_from(SMALL_SEEDS),
+        st.integers(0, 400),
+        st.integers(0, 400),
+    ),
+)
+LOG_TIMES = st.sampled_from([EXAMPLE_LOG_TIME_MS, EXAMPLE_LOG_TIME_MS - 10 * MINUTE_MS, None])
+
+
+@settings(max_examples=500)
+@given(
+    st.integers(0, 3),
+    st.lists(st.tuples(RECORDS, LOG_TIMES), max_size=2),
+    st.sampled_from(SMALL_SEEDS),
+)
+def test_many_records_are_judged_as_each_alone(
+    ordinary: int, others: list[tuple[bytes | None, int | None]], seed: bytes
+) -> None:
+    together = [(PLAIN, EXAMPLE_LOG_TIME_MS)] * ordinary + others + [(seed, EXAMPLE_LOG_TIME_MS)]
+    values, log_times = zip(*together, strict=True)
+    assert decode_plays(values, log_times) == list(map(decode_play, values, log_times))
+
+
+def test_every_example_is_found_among_ordinary_records() -> None:
+    for seed in SEEDS:
+        values, log_times = [PLAIN, seed, PLAIN], [EXAMPLE_LOG_TIME_MS] * 3
+        assert decode_plays(values, log_times) == list(map(decode_play, values, log_times))
+
+
+def test_ordinary_records_take_the_cheap_road_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("crossfade.contract.decode.decode_play")
+    others = [
+        {**BASE, "event_id": f"event-{number:04}", "title": title, "device": "car"}
+        for number, title in enumerate(("Jóga", "Ænima", "四季"))
+    ]
+    values = [PLAIN, *(json.dumps(play, ensure_ascii=False).encode() for play in others)]
+    verdicts = decode_plays(values, [EXAMPLE_LOG_TIME_MS] * len(values))
+    assert [type(verdict) for verdict in verdicts] == [Play] * len(values)
 
 
 @given(st.text(min_size=1, max_size=40), st.text(min_size=1, max_size=40))
@@ -130,10 +191,11 @@ def test_a_record_without_log_time_is_rejected_whatever_it_holds() -> None:
 
 
 def test_64_kib_are_taken_and_a_byte_more_is_not() -> None:
-    record = json.dumps(BASE).encode()
-    assert reason_of(record.ljust(MAX_PLAY_BYTES)) is None
-    assert reason_of(record.ljust(MAX_PLAY_BYTES + 1)) is Reason.EVENT_TOO_LARGE
+    fits, too_large = PLAIN.ljust(MAX_PLAY_BYTES), PLAIN.ljust(MAX_PLAY_BYTES + 1)
+    assert [reason_of(fits), reason_of(too_large)] == [None, Reason.EVENT_TOO_LARGE]
     assert reason_of(b"x" * 2_000_000) is Reason.EVENT_TOO_LARGE
+    verdicts = decode_plays([fits, too_large], [EXAMPLE_LOG_TIME_MS] * 2)
+    assert [type(verdict) for verdict in verdicts] == [Play, Rejection]
 
 
 def test_depth_is_judged_alike_however_deep_the_caller_is() -> None:

@@ -20,7 +20,7 @@ from crossfade.serving.rollup import By
 from crossfade.serving.snapshot import SnapshotWatcher, build_snapshot
 from crossfade.serving.status import answer_status
 from crossfade.serving.window_state import PlacedRecord, WindowState
-from crossfade.window_log import Marker, WindowKey, WindowRow, WindowValue
+from crossfade.window_log import Grain, Marker, WindowKey, WindowRow, WindowValue
 
 RULES = TimeRules()
 G = RULES.grain_ms
@@ -62,10 +62,7 @@ def _speed_of(plays: Iterable[Play]) -> WindowState:
             generation="g1",
             epoch=1,
             window_start_ms=RULES.window_start(play.event_time),
-            country=play.country,
-            song_id=play.song_id,
-            title=play.title,
-            artist=play.artist,
+            grain=Grain(play.song_id, play.country, play.title, play.artist, None, None),
         )
         counted.setdefault(key, []).append(play)
     state = WindowState()

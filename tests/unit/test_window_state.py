@@ -9,7 +9,7 @@ from crossfade.clock import HOUR_MS, MINUTE_MS
 from crossfade.serving.merge import Totals, estimate_listeners
 from crossfade.serving.rollup import By
 from crossfade.serving.window_state import HELD_MS, PlacedRecord, WindowState
-from crossfade.window_log import Marker, WindowKey, WindowRow, WindowValue
+from crossfade.window_log import Grain, Marker, WindowKey, WindowRow, WindowValue
 
 G = 10 * MINUTE_MS
 W = 2_000_000 * G
@@ -34,8 +34,8 @@ def a_row(
     listeners: Iterable[str] = ("u1",),
     **names: str,
 ) -> PlacedRecord:
-    grain = {"country": "SE", "song_id": "s1", "title": "T", "artist": "A"} | names
-    key = WindowKey(generation, epoch, window, **grain)
+    grain = Grain("s1", "SE", "T", "A", None, None)._replace(**names)
+    key = WindowKey(generation, epoch, window, grain)
     value = WindowValue(batch, plays, plays - 1, plays * 60_000, sketch(*listeners))
     return PlacedRecord(WindowRow(key, value), log_time=W)
 

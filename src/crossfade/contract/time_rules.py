@@ -28,8 +28,12 @@ class TimeRules:
 
     @property
     def watermark_delay_ms(self) -> int:
-        """Give D + F + G: with it, Spark's watermark only evicts windows that are done with."""
-        return self.late_after_ms + FUTURE_MS + self.grain_ms
+        """Give D + F + 2 G: how far Spark's watermark stays behind the newest window's end.
+
+        With it, the watermark only evicts windows that are done with, and leaves a grain of room
+        for partitions that are not read at the same pace.
+        """
+        return self.late_after_ms + FUTURE_MS + 2 * self.grain_ms
 
     def is_on_time(self, event_time_ms: int, log_time_ms: int) -> bool:
         """Tell whether speed counts an accepted record: a property of the record alone."""

@@ -17,6 +17,15 @@ from crossfade.processing.new_table import create_table
 from crossfade.processing.source import read_stream, starting_at
 
 _QUERY = "archive"
+_SESSION = {
+    # A file stays open for each hour that a task meets: no need to sort its records by hour.
+    "spark.sql.maxConcurrentOutputFileWriters": "8",
+}
+_WRITER = {
+    # No two are alike, so looking for that is in vain.
+    "parquet.enable.dictionary#value": "false",
+    "parquet.enable.dictionary#offset": "false",
+}
 _COLUMNS = [name.strip('"') for name, _ in split_columns(BRONZE_SONG_PLAYS.columns)]
 
 
@@ -32,6 +41,8 @@ def start_archive(
         LakeError: checkpoint, table and topic do not belong together.
     """
     bound = _bind(folder, address)
+    for key, value in _SESSION.items():
+        spark.conf.set(key, value)
     records = read_stream(spark, address, **starting_at(bound.first_offsets))
     return (
         lay_out_records(records)
@@ -39,6 +50,7 @@ def start_archive(
         .queryName(_QUERY)
         .partitionBy(*BRONZE_SONG_PLAYS.partitioned_by)
         .option("checkpointLocation", str(folder.checkpoints / _QUERY))
+        .options(**_WRITER)
         .trigger(processingTime=f"{parse_duration(settings.archive_every)} milliseconds")
         .start(str(table_path(folder.lake, BRONZE_SONG_PLAYS)))
     )

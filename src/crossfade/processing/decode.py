@@ -3,15 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from crossfade.contract.decode import Rejection, decode_play
+from crossfade.clock import DAY_MS
+from crossfade.contract.decode import Rejection
+from crossfade.contract.decode import decode_plays as judge_records
 from crossfade.contract.play import Play
 from crossfade.kafka import LOG_APPEND_TIME
+from crossfade.window_log import encode_grains
 
 _ARROW_TYPES = {
     "STRING": pa.string(),
@@ -35,12 +39,19 @@ FIELD_TYPES = {
     "source": "STRING",
     "ms_played": "BIGINT",
     "is_counted": "BOOLEAN",
+    "grain": "STRING",
 }
 _POSITION = ("partition", "offset", "log_time")
-_RECORDS_AT_ONCE = 2_000
-"""So few that the plays between two columns stay in the processor's cache."""
+WORKERS = {
+    "spark.python.daemon.module": "crossfade.processing.workers",
+    # So few that a batch of records and its plays stay in the processor's cache.
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "2000",
+}
+"""How Spark runs the Python step: for every session that has it."""
 
-_Identity = tuple[str, str, int] | None
+_NO_IDENTITY = (None, None, None)
+
+_Identity = tuple[str | None, str | None, int | None]
 
 
 def decode_plays(
@@ -93,29 +104,55 @@ class _Judge:
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         seen: set[_Identity] = set()
         for batch in batches:
-            for begin in range(0, batch.num_rows, _RECORDS_AT_ONCE):
-                yield self._judge(batch.slice(begin, _RECORDS_AT_ONCE), seen)
+            yield self._judge(batch, seen)
 
     def _judge(self, batch: pa.RecordBatch, seen: set[_Identity]) -> pa.RecordBatch:
-        values = batch.column("value").to_pylist()
-        verdicts = list(map(decode_play, values, _known_log_times(batch)))
+        verdicts = judge_records(batch.column("value").to_pylist(), _known_log_times(batch))
         has_rejected = Rejection in set(map(type, verdicts))
-        plays = [_play_of(verdict) for verdict in verdicts] if has_rejected else verdicts
+        plays = _Plays([_play_of(verdict) for verdict in verdicts] if has_rejected else verdicts)
         judged = {name: batch.column(name) for name in self.as_came}
         judged["reason"] = (
             pa.array([_reason_of(verdict) for verdict in verdicts], pa.string())
             if has_rejected
             else pa.nulls(len(verdicts), pa.string())
         )
-        judged["event_ms"] = _column(plays, "event_time", pa.int64())
+        is_accepted = pc.is_null(judged["reason"])
+        judged["event_ms"] = plays.column("event_time", pa.int64())
         for name in self.fields:
-            judged[name] = _column(plays, name, _ARROW_TYPES[FIELD_TYPES[name]])
+            judged[name] = plays.column(name, _ARROW_TYPES[FIELD_TYPES[name]])
+        if "grain" in judged and has_rejected:
+            judged["grain"] = pc.if_else(is_accepted, judged["grain"], None)
         if self.mark_repeats:
-            judged["is_repeat"] = _mark_repeats(list(map(attrgetter("identity"), plays)), seen)
+            judged["is_repeat"] = _mark_repeats(plays.identities(judged["event_ms"]), seen)
         if self.keep_rejected_bytes:
-            is_accepted = pc.is_null(judged["reason"])
             judged["value"] = pc.if_else(is_accepted, None, batch.column("value"))
         return pa.RecordBatch.from_pydict(judged)
+
+
+class _Plays:
+    """A batch's plays, of which each field is asked for once."""
+
+    def __init__(self, plays: Sequence[object]) -> None:
+        self._plays = plays
+        self._lists: dict[str, list[Any]] = {}
+
+    def column(self, name: str, kind: pa.DataType) -> pa.Array:
+        """Give a field of all plays as Arrow."""
+        return pa.array(self._list(name), kind)
+
+    def identities(self, event_times_ms: pa.Array) -> list[_Identity]:
+        """Give `Play.identity` of each; nothing but None for a rejected record."""
+        days = pc.divide(event_times_ms, DAY_MS).to_pylist()
+        return list(zip(self._list("user_id"), self._list("event_id"), days, strict=True))
+
+    def _list(self, name: str) -> list[Any]:
+        if name not in self._lists:
+            self._lists[name] = (
+                encode_grains(self._plays)
+                if name == "grain"
+                else list(map(attrgetter(name), self._plays))
+            )
+        return self._lists[name]
 
 
 class _NoPlay:
@@ -136,10 +173,6 @@ def _reason_of(verdict: Play | Rejection) -> str | None:
     return str(verdict.reason) if isinstance(verdict, Rejection) else None
 
 
-def _column(plays: Sequence[object], name: str, kind: pa.DataType) -> pa.Array:
-    return pa.array(list(map(attrgetter(name), plays)), kind)
-
-
 def _known_log_times(batch: pa.RecordBatch) -> list[int | None]:
     """Give log times in milliseconds; None where the clock was not the broker's."""
     times = batch.column("log_time").cast(pa.timestamp("ms", tz="UTC")).cast(pa.int64())
@@ -156,7 +189,7 @@ def _mark_repeats(identities: list[_Identity], seen: set[_Identity]) -> pa.Array
         return pa.repeat(pa.scalar(False), len(identities))
     repeats = []
     for identity in identities:
-        repeats.append(identity is not None and identity in seen)
+        repeats.append(identity != _NO_IDENTITY and identity in seen)
         seen.add(identity)
     return pa.array(repeats, pa.bool_())
 

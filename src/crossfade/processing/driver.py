@@ -23,6 +23,7 @@ from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets, topic_id
 from crossfade.processing.archive import start_archive
 from crossfade.processing.checkpoint import BatchPlan, newest_committed, read_committed
 from crossfade.processing.classic import start_classic
+from crossfade.processing.decode import WORKERS
 from crossfade.processing.failures import explain_failure
 from crossfade.processing.speed.job import SPEED, WindowSink, first_marker, start_speed
 from crossfade.processing.speed.markers import MarkerLog
@@ -35,6 +36,7 @@ _SPARK = "Spark"
 _POLL_S = 0.2
 _DRAIN_WITHIN_S = 45.0
 _SETTINGS = {
+    **WORKERS,
     # A query that waits for a dead broker must not keep the driver from ending.
     "spark.sql.streaming.stopTimeout": "10s",
     # Streaming does without it, and says so at each start.

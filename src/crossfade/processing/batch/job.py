@@ -22,6 +22,7 @@ from crossfade.processing.batch.publish import publish_run
 from crossfade.processing.batch.request import is_asked, take_request
 from crossfade.processing.batch.run import Workplace, compute_run
 from crossfade.processing.batch.tables import create_tables, head_versions, sign_commits
+from crossfade.processing.decode import WORKERS
 from crossfade.spark import build_session
 from crossfade.telemetry import get_logger
 
@@ -119,6 +120,7 @@ def build_batch_session(folder: DataFolder, settings: Settings) -> SparkSession:
         master=settings.spark_master,
         memory=settings.batch_memory,
         scratch=folder.run / "spark-batch",
+        settings=WORKERS,
     )
 
 

@@ -19,12 +19,12 @@ from crossfade.processing.source import read_stream
 from crossfade.processing.speed.counts import read_counts
 from crossfade.processing.speed.markers import MarkerLog
 from crossfade.processing.speed.transforms import (
-    FIELDS,
     count_windows,
     drop_repeats,
     keep_on_time,
     lay_out_records,
     lay_out_rows,
+    list_fields,
     observe_verdicts,
 )
 from crossfade.window_log import Marker
@@ -93,7 +93,7 @@ def count_plays(records: DataFrame, folder: DataFolder, settings: Settings) -> D
     """Give the windows of Kafka's records: the whole of speed between its source and its sink."""
     rules = folder.time_rules
     exactly = settings.speed_dedupe == "watermark"
-    judged = decode_plays(lay_out_records(records), FIELDS, mark_repeats=True)
+    judged = decode_plays(lay_out_records(records), list_fields(exactly=exactly), mark_repeats=True)
     observed = observe_verdicts(judged, rules, SPEED)
     plays = drop_repeats(keep_on_time(observed, rules), rules, exactly=exactly)
     return count_windows(plays, rules)
