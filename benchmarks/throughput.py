@@ -20,7 +20,7 @@ from crossfade.kafka import SONG_PLAYS, KafkaAddress, create_topics, read_record
 _REACH = "120,000 plays/s for archive + speed together, sketches and names included"
 
 
-def measure_throughput(*, plays: int = 2_000_000, times: int = 3) -> None:
+def measure_throughput(*, plays: int = 4_000_000, times: int = 3) -> None:
     """Preload once; then let both read it all, alternately cold, warm, warm."""
     settings = load_settings()
     with (
