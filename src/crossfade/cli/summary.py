@@ -45,7 +45,7 @@ def draw_summary(summary: Summary) -> RenderableType:
     )
     told = (
         f"{summary.records:,} records in Kafka, {summary.imported:,} of them a real listening "
-        f"year; first window after {summary.first_window_s:.1f} s; {summary.runs} batch runs. "
+        f"year; first window after {summary.first_window_s:.1f} s; batch runs: {summary.runs}. "
         "Windows of 10 s, late after 10 s, batch back to back, plays reported at their start."
     )
     return Group(Text(told), charts, places, _draw_proof(summary.proof))
