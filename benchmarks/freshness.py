@@ -18,7 +18,7 @@ _REACH = "p99 under 1,500 ms at 10,000 plays/s, archive running"
 _COUNTRY = "AQ"
 """Antarctica, where nobody of the simulated audience lives: an answer of one row."""
 
-_WARM_UP_S = 25.0
+_WARM_UP_S = 90.0
 _PROBES = 300
 _PROBE_EVERY_S = 0.1
 _SEEN_WITHIN_S = 30.0

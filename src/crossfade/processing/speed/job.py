@@ -77,7 +77,9 @@ def start_speed(
     rocksdb = _ROCKSDB if settings.speed_state == "rocksdb" else {}
     for key, value in {**_SESSION, **rocksdb}.items():
         session.conf.set(key, value)
-    records = read_stream(session, address, **_SOURCE)
+    # Half of the cores, the other half is the archive's: a task costs more than a thousand plays.
+    tasks = max(1, session.sparkContext.defaultParallelism // 2)
+    records = read_stream(session, address, **_SOURCE).coalesce(tasks)
     return (
         count_plays(records, folder, settings)
         .writeStream.outputMode("update")
