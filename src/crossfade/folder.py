@@ -12,7 +12,8 @@ from crossfade.config import Settings
 from crossfade.contract.time_rules import TimeRules
 from crossfade.errors import MisuseError, StackError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Of all that a folder holds; 2: a row of `plays-by-window` names its grain as one array."""
 
 
 class Identity(msgspec.Struct, frozen=True):

@@ -15,13 +15,10 @@ from crossfade.errors import BrokerError
 
 
 class Grain(NamedTuple):
-    """A song as heard in one country, named as the play said.
+    """A song as heard in one country, named as the play said; its text is a JSON array of these."""
 
-    Its text is a JSON array in this order. The song is first, so that sorted texts differ early.
-    """
-
-    song_id: str
     country: str
+    song_id: str
     title: str
     artist: str
     album: str | None

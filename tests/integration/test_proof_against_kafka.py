@@ -78,7 +78,7 @@ class Stage:
             play = a_play(number)
             fields = {"generation": "first", "epoch": 1, "batch": 1, **place}
             batch = fields.pop("batch")
-            grain = Grain(play.song_id, play.country, play.title, play.artist, None, None)
+            grain = Grain(play.country, play.song_id, play.title, play.artist, None, None)
             key = WindowKey(window_start_ms=self.window_start, grain=grain, **fields)
             value = WindowValue(batch, plays, plays, plays * 60_000, b"")
             producer.produce(PLAYS_BY_WINDOW, msgspec.json.encode(value), msgspec.json.encode(key))

@@ -21,7 +21,7 @@ def _row(window: int, batch: int, plays: int) -> tuple[bytes, bytes]:
     sketch = datasketches.hll_sketch(10)
     sketch.update("user-1")
     listeners = base64.b64encode(sketch.serialize_compact()).decode()
-    key = f'{{"g":"live","e":1,"w":{window},"k":["live-song","SE","Title","Artist",null,null]}}'
+    key = f'{{"g":"live","e":1,"w":{window},"k":["SE","live-song","Title","Artist",null,null]}}'
     value = f'{{"b":{batch},"p":{plays},"n":{plays},"m":60000,"l":"{listeners}"}}'
     return key.encode(), value.encode()
 

@@ -25,7 +25,7 @@ from speed_runs import a_play, read_said, read_topic, running_speed, send, wait_
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark]
 
-SONG = Grain("song", "SE", "Jóga", "Björk", None, None)
+SONG = Grain("SE", "song", "Jóga", "Björk", None, None)
 PARTITIONS = 4
 
 
@@ -67,7 +67,7 @@ def test_a_window_holds_the_plays_on_time_each_once_and_names_what_is_left_out(
     said = read_said(address)
 
     start_of = data_folder.time_rules.window_start
-    named = Grain("song", "SE", "Jóga", "Björk", "Homogenic", "art pop")
+    named = Grain("SE", "song", "Jóga", "Björk", "Homogenic", "art pop")
     assert said.plays() == {
         (start_of(now), SONG): 4,
         (start_of(now), named): 1,

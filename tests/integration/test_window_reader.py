@@ -77,7 +77,7 @@ def send_rows(address: KafkaAddress, *songs: str, plays: int = 1, batch: int = 0
     window = RULES.window_start(now_ms())
     value = f'{{"b":{batch},"p":{plays},"n":{plays},"m":60000,"l":"{text}"}}'
     keys = (
-        f'{{"g":"g1","e":1,"w":{window},"k":["{song}","SE","Title","Artist",null,null]}}'
+        f'{{"g":"g1","e":1,"w":{window},"k":["SE","{song}","Title","Artist",null,null]}}'
         for song in songs
     )
     send(address, PLAYS_BY_WINDOW, {key.encode(): value.encode() for key in keys})

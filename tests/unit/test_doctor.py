@@ -90,11 +90,11 @@ def test_a_folder_that_is_not_ours_or_of_another_format_is_found(tmp_path: Path)
     assert examine(a_machine(foreign))["data folder"].verdict == "fail"
     ours = a_machine(tmp_path / "ours")
     folder = open_folder(ours)
-    assert "format 1" in examine(ours)["data folder"].found
+    assert "format 2" in examine(ours)["data folder"].found
     path = folder.root / "crossfade.json"
-    path.write_text(path.read_text().replace('"format_version":1', '"format_version":2'))
+    path.write_text(path.read_text().replace('"format_version":2', '"format_version":99'))
     finding = examine(ours)["data folder"]
-    assert (finding.verdict, "format 2" in finding.found) == ("fail", True)
+    assert (finding.verdict, "format 99" in finding.found) == ("fail", True)
 
 
 def test_a_data_folder_that_is_a_file_is_found(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_grain_lateness_and_slack_are_fixed_at_the_first_start(tmp_path: Path) -
 def test_another_format_is_refused_with_the_way_out(tmp_path: Path) -> None:
     folder = open_folder(load_settings(data=tmp_path / "data"))
     path = folder.root / "crossfade.json"
-    path.write_bytes(path.read_bytes().replace(b'"format_version":1', b'"format_version":99'))
+    path.write_bytes(path.read_bytes().replace(b'"format_version":2', b'"format_version":99'))
     with pytest.raises(MisuseError, match="format 99"):
         open_folder(load_settings(data=folder.root))
 

@@ -73,7 +73,7 @@ def test_only_windows_before_the_watermark_that_dropped_may_be_short() -> None:
 
 def song(number: int) -> Grain:
     play = a_play(number)
-    return Grain(play.song_id, play.country, play.title, play.artist, None, None)
+    return Grain(play.country, play.song_id, play.title, play.artist, None, None)
 
 
 def speed_log(**changes: object) -> SpeedLog:

@@ -62,7 +62,7 @@ def _speed_of(plays: Iterable[Play]) -> WindowState:
             generation="g1",
             epoch=1,
             window_start_ms=RULES.window_start(play.event_time),
-            grain=Grain(play.song_id, play.country, play.title, play.artist, None, None),
+            grain=Grain(play.country, play.song_id, play.title, play.artist, None, None),
         )
         counted.setdefault(key, []).append(play)
     state = WindowState()

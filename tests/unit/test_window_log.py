@@ -16,7 +16,7 @@ from crossfade.window_log import (
     encode_probe_key,
 )
 
-KEY = b'{"g":"g1","e":3,"w":1559390400000,"k":["s1","SE","T","A","L","G"]}'
+KEY = b'{"g":"g1","e":3,"w":1559390400000,"k":["SE","s1","T","A","L","G"]}'
 VALUE = b'{"b":7,"p":5,"n":4,"m":90000,"l":"' + base64.b64encode(b"\x01\x02") + b'"}'
 MARKER = Marker(
     generation="g1",
@@ -39,22 +39,22 @@ def test_a_row_as_spark_writes_it_is_read() -> None:
     assert isinstance(row, WindowRow)
     assert row.key.generation == "g1"
     assert (row.key.epoch, row.key.window_start_ms) == (3, 1_559_390_400_000)
-    assert row.key.grain == Grain("s1", "SE", "T", "A", "L", "G")
+    assert row.key.grain == Grain("SE", "s1", "T", "A", "L", "G")
     assert row.value == WindowValue(7, 5, 4, 90_000, b"\x01\x02")
 
 
 def test_an_album_or_genre_that_is_absent_is_null_in_the_key() -> None:
-    short = b'{"g":"g1","e":3,"w":0,"k":["s1","ZZ","T","A",null,null]}'
+    short = b'{"g":"g1","e":3,"w":0,"k":["ZZ","s1","T","A",null,null]}'
 
     row = decode_record(short, VALUE)
 
     assert isinstance(row, WindowRow)
-    assert row.key.grain == Grain("s1", "ZZ", "T", "A", None, None)
+    assert row.key.grain == Grain("ZZ", "s1", "T", "A", None, None)
     assert msgspec.json.encode(row.key) == short
 
 
 def test_a_key_is_written_as_spark_writes_it_so_that_compaction_sees_one_key() -> None:
-    key = WindowKey("g1", 3, 1_559_390_400_000, Grain("s1", "SE", "T", "A", "L", "G"))
+    key = WindowKey("g1", 3, 1_559_390_400_000, Grain("SE", "s1", "T", "A", "L", "G"))
 
     assert msgspec.json.encode(key) == KEY
 

@@ -34,7 +34,7 @@ def a_row(
     listeners: Iterable[str] = ("u1",),
     **names: str,
 ) -> PlacedRecord:
-    grain = Grain("s1", "SE", "T", "A", None, None)._replace(**names)
+    grain = Grain("SE", "s1", "T", "A", None, None)._replace(**names)
     key = WindowKey(generation, epoch, window, grain)
     value = WindowValue(batch, plays, plays - 1, plays * 60_000, sketch(*listeners))
     return PlacedRecord(WindowRow(key, value), log_time=W)

@@ -62,7 +62,7 @@ def decode_play(value: bytes | None, log_time_ms: int | None) -> Play | Rejectio
 
 def decode_plays(
     values: Sequence[bytes | None], log_times_ms: Sequence[int | None]
-) -> list[Play | Rejection]:
+) -> Sequence[Play | Rejection]:
     """Judge many records, each as `decode_play` does; cheaper if all of them are ordinary plays."""
     return _decode_ordinary(values, log_times_ms) or list(map(decode_play, values, log_times_ms))
 
@@ -74,7 +74,7 @@ def encode_play(play: Play) -> bytes:
 
 def _decode_ordinary(
     values: Sequence[bytes | None], log_times_ms: Sequence[int | None]
-) -> list[Play | Rejection] | None:
+) -> Sequence[Play] | None:
     """Decode records that, looked at together, give no doubt; None if any of them does."""
     known_values = [value for value in values if value is not None]
     known_times = [time for time in log_times_ms if time is not None]
@@ -94,6 +94,7 @@ def _decode_ordinary(
         plays = list(map(_decode, known_values))
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+    # No id holds the line feed that joins them: raw ones are no JSON, and escaped ones gave doubt.
     latest = map(FUTURE_MS.__add__, known_times)
     if (
         _are_event_ids("\n".join([*map(attrgetter("event_id"), plays), ""])) is None
@@ -103,7 +104,7 @@ def _decode_ordinary(
         or not _KNOWN_DEVICES.issuperset(map(attrgetter("device"), plays))
     ):
         return None
-    return [*plays]
+    return plays
 
 
 def _is_normal_text(joined: bytes) -> bool:

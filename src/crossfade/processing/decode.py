@@ -3,14 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from crossfade.clock import DAY_MS
 from crossfade.contract.decode import Rejection
 from crossfade.contract.decode import decode_plays as judge_records
 from crossfade.contract.play import Play
@@ -46,12 +44,12 @@ WORKERS = {
     "spark.python.daemon.module": "crossfade.processing.workers",
     # So few that a batch of records and its plays stay in the processor's cache.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "2000",
+    # A record may have 4 MiB; two thousand of them at once would fill the heap.
+    "spark.sql.execution.arrow.maxBytesPerBatch": "16777216",
 }
 """How Spark runs the Python step: for every session that has it."""
 
-_NO_IDENTITY = (None, None, None)
-
-_Identity = tuple[str | None, str | None, int | None]
+_Identity = tuple[str, str, int] | None
 
 
 def decode_plays(
@@ -109,7 +107,7 @@ class _Judge:
     def _judge(self, batch: pa.RecordBatch, seen: set[_Identity]) -> pa.RecordBatch:
         verdicts = judge_records(batch.column("value").to_pylist(), _known_log_times(batch))
         has_rejected = Rejection in set(map(type, verdicts))
-        plays = _Plays([_play_of(verdict) for verdict in verdicts] if has_rejected else verdicts)
+        plays = [_play_of(verdict) for verdict in verdicts] if has_rejected else verdicts
         judged = {name: batch.column(name) for name in self.as_came}
         judged["reason"] = (
             pa.array([_reason_of(verdict) for verdict in verdicts], pa.string())
@@ -117,42 +115,16 @@ class _Judge:
             else pa.nulls(len(verdicts), pa.string())
         )
         is_accepted = pc.is_null(judged["reason"])
-        judged["event_ms"] = plays.column("event_time", pa.int64())
+        judged["event_ms"] = _column(plays, "event_time", pa.int64())
         for name in self.fields:
-            judged[name] = plays.column(name, _ARROW_TYPES[FIELD_TYPES[name]])
+            judged[name] = _column(plays, name, _ARROW_TYPES[FIELD_TYPES[name]])
         if "grain" in judged and has_rejected:
             judged["grain"] = pc.if_else(is_accepted, judged["grain"], None)
         if self.mark_repeats:
-            judged["is_repeat"] = _mark_repeats(plays.identities(judged["event_ms"]), seen)
+            judged["is_repeat"] = _mark_repeats(list(map(attrgetter("identity"), plays)), seen)
         if self.keep_rejected_bytes:
             judged["value"] = pc.if_else(is_accepted, None, batch.column("value"))
         return pa.RecordBatch.from_pydict(judged)
-
-
-class _Plays:
-    """A batch's plays, of which each field is asked for once."""
-
-    def __init__(self, plays: Sequence[object]) -> None:
-        self._plays = plays
-        self._lists: dict[str, list[Any]] = {}
-
-    def column(self, name: str, kind: pa.DataType) -> pa.Array:
-        """Give a field of all plays as Arrow."""
-        return pa.array(self._list(name), kind)
-
-    def identities(self, event_times_ms: pa.Array) -> list[_Identity]:
-        """Give `Play.identity` of each; nothing but None for a rejected record."""
-        days = pc.divide(event_times_ms, DAY_MS).to_pylist()
-        return list(zip(self._list("user_id"), self._list("event_id"), days, strict=True))
-
-    def _list(self, name: str) -> list[Any]:
-        if name not in self._lists:
-            self._lists[name] = (
-                encode_grains(self._plays)
-                if name == "grain"
-                else list(map(attrgetter(name), self._plays))
-            )
-        return self._lists[name]
 
 
 class _NoPlay:
@@ -173,6 +145,12 @@ def _reason_of(verdict: Play | Rejection) -> str | None:
     return str(verdict.reason) if isinstance(verdict, Rejection) else None
 
 
+def _column(plays: Sequence[object], name: str, kind: pa.DataType) -> pa.Array:
+    if name == "grain":
+        return pa.array(encode_grains(plays), kind)
+    return pa.array(list(map(attrgetter(name), plays)), kind)
+
+
 def _known_log_times(batch: pa.RecordBatch) -> list[int | None]:
     """Give log times in milliseconds; None where the clock was not the broker's."""
     times = batch.column("log_time").cast(pa.timestamp("ms", tz="UTC")).cast(pa.int64())
@@ -189,7 +167,7 @@ def _mark_repeats(identities: list[_Identity], seen: set[_Identity]) -> pa.Array
         return pa.repeat(pa.scalar(False), len(identities))
     repeats = []
     for identity in identities:
-        repeats.append(identity != _NO_IDENTITY and identity in seen)
+        repeats.append(identity is not None and identity in seen)
         seen.add(identity)
     return pa.array(repeats, pa.bool_())
 

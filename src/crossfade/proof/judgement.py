@@ -70,6 +70,7 @@ def _judge_bronze(pinned: PinnedLake, every: int) -> int:
 
 
 def _judge_rows(rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    # Each record by itself: the proof takes another road than Spark, which judges many at once.
     verdicts = [
         decode_play(value, log_time if kind == LOG_APPEND_TIME else None)
         for _, _, log_time, kind, value in rows

@@ -9,8 +9,6 @@ _ALWAYS = {
     # A year of small files: pack them into few tasks, and list them here.
     "spark.sql.files.openCostInBytes": "262144",
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "4096",
-    # A record may have 4 MiB; ten thousand of them at once would fill the heap.
-    "spark.sql.execution.arrow.maxBytesPerBatch": "16777216",
     # Small partitions of a shuffle are put together, so that a table gets few files.
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
 }
