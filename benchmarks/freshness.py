@@ -101,7 +101,7 @@ class _Watch(threading.Thread):
                 count = rows[0]["plays"] if rows else 0
                 self._seen += [at] * (count - len(self._seen))
                 self.polls_per_second = round(polls / (at - began), 1)
-                time.sleep(0.01)
+                time.sleep(0.05)
 
     def wait_until(self, count: int) -> list[float]:
         """Give when each of the first counts was seen."""

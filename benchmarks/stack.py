@@ -20,7 +20,7 @@ from crossfade.kafka import SONG_PLAYS, KafkaAddress, partition_count
 
 _Found = TypeVar("_Found")
 
-_POLL_S = 0.02
+_POLL_S = 0.2
 _STOP_WITHIN_S = 120.0
 
 

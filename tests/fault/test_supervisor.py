@@ -238,6 +238,16 @@ def test_a_program_that_does_not_exist_is_one_line(tmp_path: Path) -> None:
         Stack(tmp_path, spec).supervisor.run(StopRequest())
 
 
+def test_a_child_that_yields_does_so_as_a_whole_session(tmp_path: Path) -> None:
+    with running(tmp_path, a_child("batch", LIVES, nice=7)) as stack:
+        pid = stack.pid("batch")
+        eventually(lambda: psutil.Process(pid).nice() == 7)
+        group = Path(f"/proc/{pid}/autogroup")
+        if not group.exists():
+            pytest.skip("this kernel does not share out by session")
+        eventually(lambda: group.read_text().split()[-1] == "7")
+
+
 def test_logs_hold_both_outputs_and_survive_a_restart(tmp_path: Path) -> None:
     script = (
         "import sys, signal; print('out', flush=True); print('err', file=sys.stderr, flush=True)"

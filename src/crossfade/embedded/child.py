@@ -34,7 +34,7 @@ class ChildSpec:
         ready_within_s: how long that may take.
         drain: called before the child is asked to end; it bounds its own time.
         stop_grace_s: how long the child may take to end after SIGTERM.
-        nice: how much it yields to others.
+        nice: how much it, and all that it starts, yields to others.
     """
 
     name: str

@@ -5,10 +5,12 @@ signal when the parent's starting *thread* ends, so children are started by a th
 Elsewhere than on Linux the program is only started.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 
@@ -19,11 +21,22 @@ def main(parent: int, nice: int, command: list[str]) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(f"Process {parent} was gone before {command[0]} began.")
-    os.nice(nice)
+    _yield_to_others(nice)
     try:
         os.execvp(command[0], command)  # noqa: S606 - the command is the caller's own list
     except OSError as error:
         sys.exit(f"Cannot start {command[0]}: {error.strerror}.")
+
+
+def _yield_to_others(nice: int) -> None:
+    """Give way as a whole session: where Linux shares out by session, a process's own is nothing.
+
+    See sched(7), "The autogroup feature".
+    """
+    if nice:
+        os.nice(nice)
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(nice))
 
 
 if __name__ == "__main__":
