@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     late_after: str = Field("30m", description="Later plays are batch's alone; fixed as grain is.")
     clock_slack: str = Field("1s", description="Brokers' clocks differ by less; fixed as grain is.")
 
-    archive_every: str = Field("5s", description="Trigger of the archive query.")
+    archive_every: str = Field("15s", description="Trigger of the archive query.")
     speed_every: str = Field("0s", description="Trigger of the speed query; 0s: at once.")
     speed_dedupe: Literal["batch", "watermark"] = Field(
         "batch", description="Repeats removed within a micro-batch, or exactly by Spark's state."

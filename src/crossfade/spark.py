@@ -37,6 +37,8 @@ _SETTINGS = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.python.worker.faulthandler.enabled": "true",
     "spark.sql.execution.pythonUDF.arrow.enabled": "true",
+    # Where in Python a column was made: told to Java by several calls for each.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     # 50 tasks for each table's log is the default.

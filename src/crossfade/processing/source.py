@@ -14,7 +14,9 @@ def starting_at(offsets: Mapping[int, int]) -> dict[str, str]:
 
 
 def read_stream(spark: SparkSession, address: KafkaAddress, **options: str) -> DataFrame:
-    """Read `song-plays`; a record that Kafka no longer holds stops the query.
+    """Read `song-plays` with half the cores; a record that Kafka no longer holds stops the query.
+
+    Two queries share the cores, and each task has a cost of its own, of the archive a file too.
 
     Args:
         spark: the session of the query.
@@ -33,4 +35,5 @@ def read_stream(spark: SparkSession, address: KafkaAddress, **options: str) -> D
         "kafka.max.poll.records": "20000",
         **options,
     }
-    return spark.readStream.format("kafka").options(**chosen).load()
+    tasks = max(1, spark.sparkContext.defaultParallelism // 2)
+    return spark.readStream.format("kafka").options(**chosen).load().coalesce(tasks)

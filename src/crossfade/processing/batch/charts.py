@@ -60,10 +60,10 @@ def rank_charts(
     calendar = _lay_out_calendar(spark, periods)
     calendar.createOrReplaceTempView("calendar")
     on = on_days(days)
-    read_table(spark, lake, GOLD_SONG_DAY).where(on).createOrReplaceTempView("song_day")
+    read_table(spark, lake, GOLD_SONG_DAY, days).where(on).createOrReplaceTempView("song_day")
     ranked = [_rank_chart(spark.sql(chart.sql), chart) for chart in read_chart_files()]
     entries = reduce(DataFrame.unionByName, ranked).where(F.col("rank") <= chart_size)
-    sketches = read_table(spark, lake, GOLD_LISTENERS).where(f"grain = 'day' AND {on}")
+    sketches = read_table(spark, lake, GOLD_LISTENERS, days).where(f"grain = 'day' AND {on}")
     return _count_listeners(entries, calendar, sketches)
 
 

@@ -93,7 +93,7 @@ def _rebuild_open_hours(spark: SparkSession, lake: Path, hours: Sequence[Range])
 
 def _rebuild_days(spark: SparkSession, lake: Path, days: Sequence[date]) -> None:
     on = on_days(days)
-    plays = read_table(spark, lake, SILVER_PLAYS).where(on).select(*_COLUMNS)
+    plays = read_table(spark, lake, SILVER_PLAYS, days).where(on).select(*_COLUMNS)
     charted = mark_charted(plays.repartition("date")).persist()
     try:
         for table, rows in (
@@ -122,6 +122,7 @@ def _put(rows: DataFrame, lake: Path, table: Table, where: str, old: Sequence[Ta
 
 
 def _plays_between(spark: SparkSession, lake: Path, ranges: Sequence[Range]) -> DataFrame:
-    plays = read_table(spark, lake, SILVER_PLAYS)
-    is_inside = f"{on_days(days_of(ranges))} AND {in_ranges('event_time', ranges)}"
+    days = days_of(ranges)
+    plays = read_table(spark, lake, SILVER_PLAYS, days)
+    is_inside = f"{on_days(days)} AND {in_ranges('event_time', ranges)}"
     return plays.where(F.expr(is_inside)).select(*_COLUMNS)

@@ -176,7 +176,7 @@ def _refine(place: Workplace, decoded: DataFrame | None, intake: Intake) -> Verd
         append_judged(decoded, None, place.folder.lake, intake, Verdicts())
         return Verdicts()
     spark, lake = place.spark, place.folder.lake
-    silver = read_table(spark, lake, SILVER_PLAYS).where(on_days(intake.days))
+    silver = read_table(spark, lake, SILVER_PLAYS, intake.days).where(on_days(intake.days))
     # Not persisted: Spark computes what it keeps of a table anew once that table is written.
     judged = judge_candidates(decoded, silver).localCheckpoint(eager=False)
     verdicts = sum_verdicts(summarize_plays(judged, place.folder.time_rules).collect())

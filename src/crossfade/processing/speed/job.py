@@ -77,9 +77,7 @@ def start_speed(
     rocksdb = _ROCKSDB if settings.speed_state == "rocksdb" else {}
     for key, value in {**_SESSION, **rocksdb}.items():
         session.conf.set(key, value)
-    # Half of the cores, the other half is the archive's: each task has a cost of its own.
-    tasks = max(1, session.sparkContext.defaultParallelism // 2)
-    records = read_stream(session, address, **_SOURCE).coalesce(tasks)
+    records = read_stream(session, address, **_SOURCE)
     return (
         count_plays(records, folder, settings)
         .writeStream.outputMode("update")
