@@ -4,38 +4,44 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deltalake import DeltaTable
-from pyspark.sql import SparkSession
+from deltalake import CommitProperties, DeltaTable
 
 from crossfade.errors import LakeError
-from crossfade.lake import BATCH_TABLES, Table, open_table, table_path
+from crossfade.lake import BATCH_TABLES, Table, open_table
 from crossfade.processing.batch.tables import commit_note
 
 
-def undo_dead_run(spark: SparkSession, lake: Path, pins: Mapping[str, int]) -> list[str]:
+def undo_dead_run(lake: Path, pins: Mapping[str, int], run_uuid: str) -> list[str]:
     """Bring every table back to what the newest published run pinned, and name those that were not.
+
+    Without Spark: a restore reads and writes a table's log alone.
 
     Raises:
         LakeError: a commit since the pin is not of a run; nothing is changed.
     """
-    dead = [table for table in BATCH_TABLES if _holds_dead_rows(lake, table, pins[table.name])]
-    for table in dead:
-        path, version = table_path(lake, table), pins[table.name]
-        spark.sql(f"RESTORE TABLE delta.`{path}` TO VERSION AS OF {version}")
-    return [table.name for table in dead]
+    opened = {table.name: _open(lake, table) for table in BATCH_TABLES}
+    dead = [name for name, table in opened.items() if _holds_dead_rows(name, table, pins[name])]
+    note = CommitProperties(custom_metadata={"userMetadata": commit_note(run_uuid)})
+    for name in dead:
+        opened[name].restore(pins[name], commit_properties=note)
+    return dead
 
 
-def _holds_dead_rows(lake: Path, table: Table, pin: int) -> bool:
+def _open(lake: Path, table: Table) -> DeltaTable:
     opened = open_table(lake, table)
     if opened is None:
         what = f"The table {table.name} is gone from {lake}."
         raise LakeError(what, 'Put the folder back, or start anew with "crossfade reset".')
+    return opened
+
+
+def _holds_dead_rows(name: str, opened: DeltaTable, pin: int) -> bool:
     if opened.version() < pin:
-        what = f"{table.name} is at version {opened.version()}, below its pin {pin}."
+        what = f"{name} is at version {opened.version()}, below its pin {pin}."
         raise LakeError(what, "Its log was cut: put the folder back from a copy.")
     commits = _commits_since(opened, pin)
     for commit in commits:
-        _refuse_foreign(table, commit)
+        _refuse_foreign(name, commit)
     return bool(commits) and not _is_restore_to(commits[0], pin)
 
 
@@ -45,11 +51,11 @@ def _commits_since(opened: DeltaTable, pin: int) -> list[dict[str, Any]]:
     return opened.history(count) if count else []
 
 
-def _refuse_foreign(table: Table, commit: Mapping[str, Any]) -> None:
+def _refuse_foreign(name: str, commit: Mapping[str, Any]) -> None:
     if str(commit.get("userMetadata") or "").startswith(commit_note("")):
         return
     what = (
-        f"Version {commit.get('version')} of {table.name} ({commit.get('operation')}, "
+        f"Version {commit.get('version')} of {name} ({commit.get('operation')}, "
         f"{commit.get('engineInfo', 'unknown engine')}) is not of a Crossfade run."
     )
     raise LakeError(what, "Undo that commit: only runs of batch may write silver and gold.")

@@ -66,7 +66,7 @@ def compute_run(place: Workplace) -> Run | None:
         LakeError: a table is not what it should be.
     """
     started_at, lake = now_ms(), place.folder.lake
-    if restored := undo_dead_run(place.spark, lake, place.previous.pins):
+    if restored := undo_dead_run(lake, place.previous.pins, place.run_uuid):
         _log.warning("undid a dead run", tables=restored)
     pinned = pin_bronze(lake, place.previous)
     if pinned is None:
