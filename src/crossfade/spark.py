@@ -63,6 +63,10 @@ _JAVA_OPTIONS = (
     "-Duser.timezone=UTC",
     # Die, not limp, when the heap is full: the supervisor starts a new process.
     "-XX:+ExitOnOutOfMemoryError",
+    # Give memory back once a peak is over: by itself Java looks only when it is asked for more.
+    "-XX:G1PeriodicGCInterval=15000",
+    "-XX:MinHeapFreeRatio=10",
+    "-XX:MaxHeapFreeRatio=30",
     # No file in the system's temporary folder.
     "-XX:-UsePerfData",
     f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties').as_uri()}",
