@@ -30,6 +30,8 @@ AfterRun = Callable[[DataFolder, KafkaAddress | None], object]
 """What is called after each published run, outside of the run: the comparison of hand-overs."""
 
 _WATCH_S = 0.2
+_LOCAL = "local[2,4]"
+"""Half of the threads that the live side has, each with a Python worker; tasks are tried again."""
 _log = get_logger("batch")
 
 
@@ -117,7 +119,7 @@ def build_batch_session(folder: DataFolder, settings: Settings) -> SparkSession:
     return build_session(
         "crossfade-batch",
         cache=settings.cache,
-        master=settings.spark_master,
+        master=settings.spark_master or _LOCAL,
         memory=settings.batch_memory,
         scratch=folder.run / "spark-batch",
         settings=WORKERS,
