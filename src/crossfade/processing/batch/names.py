@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from deltalake import CommitProperties, write_deltalake
+from deltalake import write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -15,7 +15,7 @@ from crossfade.lake import (
     register_table,
     table_path,
 )
-from crossfade.processing.batch.tables import commit_note, read_table
+from crossfade.processing.batch.tables import read_table, signed
 
 _NAMES = ("event_time", "event_id", "title", "artist", "album")
 _NEWEST = """
@@ -53,9 +53,8 @@ def refresh_names(
     register_table(connection, GOLD_SONG, list_files(lake, GOLD_SONG))
     connection.register("heard", heard)
     newest = connection.sql(_NEWEST, params={"doubtful": list(doubtful)}).to_arrow_table()
-    note = CommitProperties(custom_metadata={"userMetadata": commit_note(run_uuid)})
     path = table_path(lake, GOLD_SONG)
-    write_deltalake(path, newest, mode="overwrite", commit_properties=note)
+    write_deltalake(path, newest, mode="overwrite", commit_properties=signed(run_uuid))
 
 
 def pick_newest_names(plays: DataFrame) -> DataFrame:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deltalake import CommitProperties, DeltaTable
+from deltalake import DeltaTable
 
 from crossfade.errors import LakeError
 from crossfade.lake import BATCH_TABLES, Table, open_table
-from crossfade.processing.batch.tables import commit_note
+from crossfade.processing.batch.tables import commit_note, signed
 
 
 def undo_dead_run(lake: Path, pins: Mapping[str, int], run_uuid: str) -> list[str]:
@@ -21,9 +21,8 @@ def undo_dead_run(lake: Path, pins: Mapping[str, int], run_uuid: str) -> list[st
     """
     opened = {table.name: _open(lake, table) for table in BATCH_TABLES}
     dead = [name for name, table in opened.items() if _holds_dead_rows(name, table, pins[name])]
-    note = CommitProperties(custom_metadata={"userMetadata": commit_note(run_uuid)})
     for name in dead:
-        opened[name].restore(pins[name], commit_properties=note)
+        opened[name].restore(pins[name], commit_properties=signed(run_uuid))
     return dead
 
 

@@ -177,7 +177,7 @@ def _refine(place: Workplace, decoded: DataFrame | None, intake: Intake) -> Verd
         return Verdicts()
     spark, lake = place.spark, place.folder.lake
     silver = read_table(spark, lake, SILVER_PLAYS, intake.days).where(on_days(intake.days))
-    # Not persisted: Spark computes what it keeps of a table anew once that table is written.
+    # Cut off from what it was made of: silver is written while this is still used.
     judged = judge_candidates(decoded, silver).localCheckpoint(eager=False)
     verdicts = sum_verdicts(summarize_plays(judged, place.folder.time_rules).collect())
     append_judged(decoded, judged, lake, intake, verdicts)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
+from deltalake import CommitProperties
 from pyspark.sql import DataFrame, SparkSession
 
 from crossfade.lake import (
@@ -24,6 +25,11 @@ _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 def commit_note(run_uuid: str) -> str:
     """Give what every commit of a run carries, by which a foreign commit is known."""
     return f"crossfade run {run_uuid}"
+
+
+def signed(run_uuid: str) -> CommitProperties:
+    """Give a commit that is made without Spark the run's note."""
+    return CommitProperties(custom_metadata={"userMetadata": commit_note(run_uuid)})
 
 
 def sign_commits(spark: SparkSession, run_uuid: str) -> None:

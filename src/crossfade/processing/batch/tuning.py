@@ -9,7 +9,7 @@ _ALWAYS = {
     # A year of small files: pack them into few tasks, and list them here.
     "spark.sql.files.openCostInBytes": "262144",
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "4096",
-    # A checksum of a table costs jobs over its log at each commit; nobody reads it.
+    # A checksum of a table costs jobs over its log at each commit; batch proves more.
     "spark.databricks.delta.writeChecksumFile.enabled": "false",
     # Small partitions of a shuffle are put together, so that a table gets few files.
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
