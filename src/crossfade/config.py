@@ -51,6 +51,9 @@ class Settings(BaseSettings):
         "memory", description="State store of speed; rocksdb above a million live keys."
     )
     batch_every: str = Field("60s", description="Pause between the starts of two batch runs.")
+    batch_nice: int = Field(
+        10, ge=0, le=19, description="How far batch yields to the live side, as in nice."
+    )
     chart_size: int = Field(200, ge=1, description="Entries kept of a published chart.")
 
     spark_master: str = Field("", description="Spark master; empty: this process.")

@@ -6,8 +6,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
+from crossfade.embedded.class_data import class_data_options
 from crossfade.embedded.jars import require_jars
 from crossfade.embedded.java import find_java
 
@@ -59,6 +61,8 @@ _LOCAL_FILES = {
 }
 """For sessions whose executors are this process: they have the jar from their start."""
 
+_END_WITHIN_S = 120.0
+
 _JAVA_OPTIONS = (
     "-Duser.timezone=UTC",
     # Die, not limp, when the heap is full: the supervisor starts a new process.
@@ -67,6 +71,8 @@ _JAVA_OPTIONS = (
     "-XX:G1PeriodicGCInterval=15000",
     "-XX:MinHeapFreeRatio=10",
     "-XX:MaxHeapFreeRatio=30",
+    # Spark's classes need so much; from the default on, each step there is a collection.
+    "-XX:MetaspaceSize=256m",
     # No file in the system's temporary folder.
     "-XX:-UsePerfData",
     f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties').as_uri()}",
@@ -97,6 +103,7 @@ def build_session(
     """
     java = find_java()
     jars = ":".join(str(path) for path in require_jars("spark", cache))
+    placed = [f'"{option}"' for option in class_data_options("spark", cache)]
     temporary = scratch / "tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -115,7 +122,7 @@ def build_session(
         **(_LOCAL_FILES if is_local else {}),
         "spark.driver.memory": memory,
         "spark.driver.extraJavaOptions": " ".join(
-            [*_JAVA_OPTIONS, f'"-Djava.io.tmpdir={temporary}"']
+            [*_JAVA_OPTIONS, *placed, f'"-Djava.io.tmpdir={temporary}"']
         ),
         "spark.driver.extraClassPath": jars,
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
@@ -126,3 +133,18 @@ def build_session(
     for key, value in chosen.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
+
+
+def end_java() -> None:
+    """End the Java behind this process's sessions, which are stopped, and wait until it is gone.
+
+    pyspark itself leaves it to the end of the process, and does not wait. Nothing that it makes
+    public knows the process.
+    """
+    gateway = SparkContext._gateway
+    if gateway is None:
+        return
+    gateway.shutdown()
+    gateway.proc.stdin.close()
+    gateway.proc.wait(_END_WITHIN_S)
+    SparkContext._gateway = SparkContext._jvm = None

@@ -22,6 +22,7 @@ _DEMO_SETTINGS = {
     "archive_every": "2s",
     "speed_every": "500ms",
     "batch_every": "0s",
+    "batch_nice": 0,
 }
 """Short enough that layers hand over before one's eyes."""
 

@@ -15,7 +15,7 @@ from crossfade.cli.api import fetch_answer
 from crossfade.cli.show import View, draw
 from crossfade.cli.stack import Stack, prepare_stack
 from crossfade.cli.summary import Summary, draw_summary
-from crossfade.clock import SECOND_MS, floor_to, now_ms
+from crossfade.clock import SECOND_MS, floor_to, now_ms, parse_time
 from crossfade.config import Settings
 from crossfade.embedded.hold import hold_folder
 from crossfade.embedded.stop_request import StopRequest, stop_on_signals
@@ -82,7 +82,7 @@ class _Show:
             target = floor_to(now_ms() - SECOND_MS, self.view.grain_ms) + self.view.grain_ms
             self._show_until(
                 "the audience has gone home; batch takes over the last windows",
-                lambda: bool(self.view.runs) and self.view.runs[-1].boundary >= target,
+                lambda: self.view.boundary >= target,
                 _HANDOVER_WITHIN_MS,
             )
             return self._sum_up(first_window_s)
@@ -137,7 +137,7 @@ class _Show:
             time.sleep(_TICK_S)
 
     def _look(self) -> None:
-        """Read what is shown: Kafka's offsets, the newest run, the trending songs."""
+        """Read what is shown: Kafka's offsets, the newest run, the API's trending and boundary."""
         view = self.view
         before, view.now_ms = view.now_ms, now_ms()
         if not self._kafka_answers():
@@ -156,6 +156,8 @@ class _Show:
         except CrossfadeError:
             return
         view.trending, view.complete, view.why = answer["rows"], answer["complete"], answer["why"]
+        if (boundary := answer["boundary"]) is not None:
+            view.boundary = parse_time(boundary)
 
     def _import_year(self) -> None:
         report = import_files(

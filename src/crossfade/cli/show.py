@@ -34,6 +34,7 @@ class View:
     trending: Sequence[Mapping[str, Any]] = ()
     complete: bool = False
     why: str = "starting"
+    boundary: int = NO_BOUNDARY
     runs: deque[Run] = field(default_factory=lambda: deque(maxlen=_RUNS_SHOWN))
 
 
@@ -86,14 +87,13 @@ def _draw_trending(view: View) -> RenderableType:
 
 
 def _draw_boundary(view: View) -> RenderableType:
-    boundary = view.runs[-1].boundary if view.runs else NO_BOUNDARY
-    if boundary <= NO_BOUNDARY:
+    if view.boundary <= NO_BOUNDARY:
         text = Text("no batch run yet: speed answers everything")
     else:
-        behind = (view.now_ms - boundary) / 1000
+        behind = (view.now_ms - view.boundary) / 1000
         text = Text.assemble(
             "batch │ ",
-            (format_time(boundary)[11:19], "bold"),
+            (format_time(view.boundary)[11:19], "bold"),
             f" │ speed    ({behind:.0f} s ago)",
         )
     return Panel(text, title="time boundary", border_style="yellow")

@@ -19,7 +19,6 @@ from crossfade.errors import MachineError
 from crossfade.folder import DataFolder, StackAddresses, write_stack
 from crossfade.kafka import KafkaAddress, create_topics
 
-_BATCH_NICE = 10
 _DRAIN_GRACE_S = 60.0
 _START_WITHIN_S = 180.0
 _API_TIMEOUT_S = 2.0
@@ -80,7 +79,7 @@ def prepare_stack(folder: DataFolder, settings: Settings) -> Stack:
         _with_topics(broker_spec, broker.address, settings),
         _stage("serve", told, ready=lambda: True),
         _stage("streams", told, ready=_progress_of_streams(folder), grace_s=_DRAIN_GRACE_S),
-        _stage("batch", told, ready=lambda: True, nice=_BATCH_NICE),
+        _stage("batch", told, ready=lambda: True, nice=settings.batch_nice),
     ]
     supervisor = Supervisor(specs, logs=folder.logs, state_file=folder.run / "children.json")
     return Stack(folder, settings, broker.address, api, supervisor)

@@ -14,8 +14,8 @@ from confluent_kafka.admin import AdminClient
 from crossfade.embedded.broker_config import LOG_CONFIG, broker_properties
 from crossfade.embedded.child import Child, ChildSpec
 from crossfade.embedded.child_log import last_line
-from crossfade.embedded.ivy import pyspark_jars
-from crossfade.embedded.jars import require_jars
+from crossfade.embedded.class_data import class_data_options
+from crossfade.embedded.jars import class_path
 from crossfade.embedded.java import find_java
 from crossfade.embedded.ports import (
     LOOPBACK,
@@ -29,8 +29,9 @@ from crossfade.errors import BrokerError, MachineError
 from crossfade.folder import write_atomically
 from crossfade.kafka import KafkaAddress
 
-_LOGGING_JARS = ("slf4j-api-2.*.jar", "log4j-slf4j2-impl-*.jar")
-"""Kafka's closure has log4j but nothing that ties slf4j to it; pyspark ships that."""
+_COMPILER = "-XX:TieredStopAtLevel=1"
+"""The quick compiler alone: a broker copies bytes, and the thorough one takes from Spark's start
+what one machine's broker never earns back."""
 
 _POLL_S = 0.05
 
@@ -94,7 +95,12 @@ class Broker:
         write_atomically(self._properties, properties.encode())
         return ChildSpec(
             name="broker",
-            command=self._command(self._heap, "kafka.Kafka", str(self._properties)),
+            command=self._command(
+                self._heap,
+                "kafka.Kafka",
+                str(self._properties),
+                options=class_data_options("broker", self._cache),
+            ),
             ready=self.is_ready,
             stop_grace_s=20.0,
         )
@@ -189,9 +195,7 @@ class Broker:
         write_atomically(config, broker_properties(draft, self._port, controller_port).encode())
         tool = ("kafka.tools.StorageTool", "format", "--standalone")
         cluster = ("-t", uuid.uuid4().hex, "-c", str(config))
-        # It ends before a better compiler would have paid for itself.
-        command = self._command("128m", *tool, *cluster, options=("-XX:TieredStopAtLevel=1",))
-        spec = ChildSpec("format", command)
+        spec = ChildSpec("format", self._command("128m", *tool, *cluster))
         child = Child(spec, self.log)
         try:
             while child.exit_code is None:
@@ -207,16 +211,15 @@ class Broker:
     def _command(
         self, heap: str, main_class: str, *arguments: str, options: Sequence[str] = ()
     ) -> list[str]:
-        logging = [sorted(pyspark_jars().glob(pattern))[-1] for pattern in _LOGGING_JARS]
-        jars = [*logging, *require_jars("broker", self._cache)]
         return [
             str(find_java().executable),
             *("-Xms96m", f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"),
-            *("-XX:-UsePerfData", f"-XX:ErrorFile={self.folder}/crash-%p.log"),
+            *(_COMPILER, "-XX:-UsePerfData", f"-XX:ErrorFile={self.folder}/crash-%p.log"),
             *("-Djava.awt.headless=true", "-Duser.timezone=UTC", *options),
             f"-Djava.io.tmpdir={self._scratch}",
             f"-Dlog4j2.configurationFile={self._log_config}",
-            *("-cp", ":".join(str(jar) for jar in jars), main_class, *arguments),
+            *("-cp", ":".join(map(str, class_path("broker", self._cache)))),
+            *(main_class, *arguments),
         ]
 
     def _cluster_id(self) -> str:

@@ -12,6 +12,7 @@ import msgspec
 import psutil
 
 from crossfade.config import Settings
+from crossfade.embedded.class_data import is_recorded
 from crossfade.embedded.jars import JarCheck, can_fetch, check_jars
 from crossfade.embedded.java import find_java
 from crossfade.embedded.ports import describe_holder, is_free
@@ -42,7 +43,9 @@ def examine_machine(settings: Settings) -> Iterator[Finding]:
     yield java
     jars = _of("jars", lambda: _jars(settings))
     yield jars
-    if java.verdict == "ok" and jars.verdict != "ok":
+    if java.verdict == "ok" and jars.verdict == "ok":
+        yield _of("classes", lambda: _classes(settings))
+    elif java.verdict == "ok":
         yield _registry(settings)
     stack = _running_stack(settings)
     yield _port("Kafka port", settings.kafka_port, "--kafka-port", stack.bootstrap if stack else "")
@@ -78,6 +81,12 @@ def _jars(settings: Settings) -> str:
     if amiss:
         raise CrossfadeError(_describe_jars(amiss, len(checks)), 'Run "crossfade jars fetch".')
     return f"{len(checks)} jars verified in {settings.cache / 'jars'}"
+
+
+def _classes(settings: Settings) -> str:
+    if is_recorded(settings.cache):
+        return "recorded, so that Kafka and Spark start quickly"
+    return 'not recorded; after "crossfade jars record" Kafka and Spark start more quickly'
 
 
 def _describe_jars(amiss: list[JarCheck], total: int) -> str:

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 from filelock import FileLock
 
-from crossfade.embedded.ivy import download_jars
+from crossfade.embedded.ivy import download_jars, pyspark_jars
 from crossfade.embedded.jar_lock import Jar, JarSet, read_lock
 from crossfade.errors import MachineError
 from crossfade.folder import write_atomically
@@ -22,6 +22,8 @@ OnProgress = Callable[[Jar, int, int], None]
 """Told of each fetched jar: the jar, how many are fetched, how many there are to fetch."""
 
 _FETCH = 'Run "crossfade jars fetch".'
+_LOGGING_JARS = ("slf4j-api-2.*.jar", "log4j-slf4j2-impl-*.jar")
+"""Kafka's closure has log4j but nothing that ties slf4j to it; pyspark ships that."""
 
 
 class _Stamp(msgspec.Struct, frozen=True, array_like=True):
@@ -57,6 +59,18 @@ def require_jars(jar_set: JarSet, cache: Path) -> list[Path]:
         what = f"{len(missing)} of {len(checks)} jars ({jar_set}) are not in {cache / 'jars'}."
         raise MachineError(what, _FETCH)
     return [check.path for check in checks]
+
+
+def class_path(jar_set: JarSet, cache: Path) -> list[Path]:
+    """Give every jar that a set's Java runs with: the locked ones, and those inside pyspark.
+
+    Raises:
+        MachineError: a jar is missing or is not the locked one.
+    """
+    locked = require_jars(jar_set, cache)
+    if jar_set == "spark":
+        return [*locked, *sorted(pyspark_jars().glob("*.jar"))]
+    return [*(sorted(pyspark_jars().glob(name))[-1] for name in _LOGGING_JARS), *locked]
 
 
 def check_jars(cache: Path, *, thorough: bool = False) -> list[JarCheck]:

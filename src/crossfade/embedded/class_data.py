@@ -1,0 +1,112 @@
+"""Class-data sharing: the classes that Kafka and Spark load, prepared once for every later start.
+
+Java calls the file a dynamic archive (JEP 350). It belongs to one Java and one class path, so it
+lies in the Python environment whose jars it was made of; Java itself looks at both again, and goes
+without it where they differ.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import get_args
+
+from crossfade.embedded.jar_lock import JarSet
+from crossfade.embedded.jars import class_path
+from crossfade.embedded.java import find_java
+from crossfade.errors import MachineError
+
+_QUIET = "-Xlog:cds*=off"
+"""A file that does not fit is no news to anybody: the start is slower, that is all."""
+
+_ALL: tuple[JarSet, ...] = get_args(JarSet)
+
+_drafts: ContextVar[Path | None] = ContextVar("drafts", default=None)
+
+
+def class_data_options(jar_set: JarSet, cache: Path) -> list[str]:
+    """Give the options of a Java that runs a set's jars: nothing where no classes are recorded.
+
+    Raises:
+        MachineError: Java or a jar is missing.
+    """
+    if (drafts := _drafts.get()) is not None:
+        return [f"-XX:ArchiveClassesAtExit={drafts / jar_set}", _QUIET]
+    recorded = _find(jar_set, cache)
+    return [f"-XX:SharedArchiveFile={recorded}", _QUIET] if recorded is not None else []
+
+
+def is_recorded(cache: Path) -> bool:
+    """Tell whether the classes of every set are recorded, for this Java and these jars.
+
+    Raises:
+        MachineError: Java or a jar is missing.
+    """
+    return all(_find(jar_set, cache) is not None for jar_set in _ALL)
+
+
+@contextmanager
+def record_classes(cache: Path, jar_sets: Sequence[JarSet] = _ALL) -> Iterator[None]:
+    """Let each Java that is started within write down its classes when it ends, and keep that.
+
+    One of each set is started, and has ended in order, before the block ends. If the block raises,
+    nothing is kept.
+
+    Raises:
+        MachineError: the folder cannot be written, or a Java wrote nothing.
+    """
+    folder = _folder()
+    try:
+        folder.mkdir(exist_ok=True)
+        for left_by_a_killed_one in folder.glob(".draft-*"):
+            shutil.rmtree(left_by_a_killed_one)
+        with tempfile.TemporaryDirectory(prefix=".draft-", dir=folder) as drafts:
+            token = _drafts.set(Path(drafts))
+            try:
+                yield
+            finally:
+                _drafts.reset(token)
+            for jar_set in jar_sets:
+                _keep(Path(drafts) / jar_set, jar_set, cache)
+    except OSError as error:
+        what = f"Cannot write {folder}: {error.strerror or error}."
+        raise MachineError(what, "Make room there; without it every start takes longer.") from None
+
+
+def _keep(draft: Path, jar_set: JarSet, cache: Path) -> None:
+    if not draft.exists():
+        what = f"{find_java().executable} recorded no classes."
+        raise MachineError(what, "Some builds of Java cannot; every start takes longer.")
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+    for older in _folder().glob(f"{jar_set}-*"):
+        older.unlink()
+    draft.replace(_folder() / f"{_name(jar_set, cache)}-{draft.stat().st_size}.jsa")
+
+
+def _find(jar_set: JarSet, cache: Path) -> Path | None:
+    """Find a whole file: Java crashes on one that was cut short, so the name tells its size."""
+    for found in _folder().glob(f"{_name(jar_set, cache)}-*.jsa"):
+        if found.stem.rpartition("-")[2] == str(found.stat().st_size):
+            return found
+    return None
+
+
+def _folder() -> Path:
+    return Path(sys.prefix) / "class-data"
+
+
+def _name(jar_set: JarSet, cache: Path) -> str:
+    """Name a file after what it depends on: the Java, and each jar's place, size and time."""
+    java = find_java()
+    told = [str(java.executable), str(java.executable.stat().st_mtime_ns)]
+    for jar in class_path(jar_set, cache):
+        status = jar.stat()
+        told.append(f"{jar} {status.st_size} {status.st_mtime_ns}")
+    digest = hashlib.sha256("\n".join(told).encode()).hexdigest()
+    return f"{jar_set}-{digest[:16]}"
