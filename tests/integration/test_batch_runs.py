@@ -34,10 +34,17 @@ def make_bench(spark: "SparkSession", tmp_path: Path) -> MakeBench:
     return make
 
 
-@pytest.mark.parametrize("cuts", [(), (40, 95)], ids=["one run", "three runs"])
+@pytest.mark.parametrize(
+    ("cuts", "is_large"),
+    [((60,), True), ((40, 95), False)],
+    ids=["two runs as if of many rows", "three runs"],
+)
 def test_any_cutting_into_runs_gives_what_plain_python_gives(
-    make_bench: MakeBench, cuts: tuple[int, ...]
+    make_bench: MakeBench, cuts: tuple[int, ...], is_large: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if is_large:
+        monkeypatch.setattr("crossfade.processing.batch.tuning.FEW_ROWS", -1)
+        monkeypatch.setattr("crossfade.processing.batch.silver._FEW_BYTES", -1)
     history = a_history()
     bench = make_bench("cut")
     begins = (0, *cuts)

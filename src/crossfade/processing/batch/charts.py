@@ -37,7 +37,7 @@ def revise_charts(
         ranked = _fingerprints(entries)
         current = _current_fingerprints(spark, lake, periods)
         for chart, period, start in current.keys() - ranked.keys():
-            emptied = f"chart = '{chart}' AND period = '{period}' AND period_start = '{start}'"
+            emptied = f"chart = '{chart}' AND period = '{period}' AND period_start = DATE '{start}'"
             delete_rows(spark, lake, GOLD_CHART, where=emptied)
         revisions = {
             key: current.get(key, (0, 0))[0] + 1
@@ -145,4 +145,4 @@ def _append_revisions(
     revised = entries.join(
         F.broadcast(numbered), on=["chart", "period", "period_start"], how="inner"
     )
-    append_rows(revised.repartition("chart", "period"), lake, GOLD_CHART)
+    append_rows(revised, lake, GOLD_CHART, together_by=["chart", "period"])

@@ -21,6 +21,7 @@ class Intake:
     bronze_rows: Mapping[int, int] = field(default_factory=dict)
     rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
     days: frozenset[date] = frozenset()
+    rejected_bytes: int = 0
 
     @property
     def is_dense(self) -> bool:
@@ -55,6 +56,7 @@ def sum_intake(rows: Iterable[Row], previous: Run) -> Intake:
     bronze_rows, reasons = Counter[int](), Counter[str]()
     ends, last_log_times = dict(previous.end_offsets), dict(previous.last_log_times)
     days: set[date] = set()
+    rejected_bytes = 0
     for row in rows:
         p = row.partition
         bronze_rows[p] += row.records
@@ -64,8 +66,16 @@ def sum_intake(rows: Iterable[Row], previous: Run) -> Intake:
         if row.reason is not None:
             reasons[row.reason] += row.records
         days.update(row.days)
-    starts = {p: previous.end_offsets.get(p, 0) for p in ends}
-    return Intake(starts, ends, last_log_times, dict(bronze_rows), dict(reasons), frozenset(days))
+        rejected_bytes += row.rejected_bytes
+    return Intake(
+        start_offsets={p: previous.end_offsets.get(p, 0) for p in ends},
+        end_offsets=ends,
+        last_log_times=last_log_times,
+        bronze_rows=dict(bronze_rows),
+        rejected_by_reason=dict(reasons),
+        days=frozenset(days),
+        rejected_bytes=rejected_bytes,
+    )
 
 
 def sum_verdicts(rows: Iterable[Row]) -> Verdicts:

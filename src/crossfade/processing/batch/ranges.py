@@ -160,4 +160,5 @@ def _day(boundary: int) -> date:
 
 
 def _literal(time_ms: int) -> str:
-    return f"TIMESTAMP '{format_time(time_ms)}'"
+    """Write a time as a plain text, which Spark, DuckDB and delta-rs take for the column's type."""
+    return f"'{format_time(time_ms)}'"

@@ -54,6 +54,7 @@ def summarize_partitions(decoded: DataFrame) -> DataFrame:
         F.max("offset").alias("last_offset"),
         F.max(F.when(has_log_time, F.unix_millis("log_time"))).alias("last_log_time"),
         F.collect_set("date").alias("days"),
+        F.coalesce(F.sum(F.length("value")), F.lit(0)).alias("rejected_bytes"),
     )
 
 

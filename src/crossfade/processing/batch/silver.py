@@ -13,7 +13,7 @@ from crossfade.processing.batch.refine import (
     select_duplicates,
     select_rejected,
 )
-from crossfade.processing.batch.tables import append_rows
+from crossfade.processing.batch.tables import append_rows, append_wide_rows
 
 _UNSEAT = """
 MERGE INTO delta.`{plays}` AS play USING demoted AS loser
@@ -29,6 +29,8 @@ WHEN MATCHED THEN UPDATE SET
   winner_offset = loser.winner_offset,
   is_same_payload = copy.payload_hash = loser.winner_hash
 """
+_FEW_BYTES = 64 * 1024 * 1024
+"""So many of rejected records, each of up to 4 MiB, are held in memory; more are left to Spark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,12 @@ def append_judged(
 ) -> None:
     """Add the new rows of the three silver tables; a table without any gets no commit."""
     if verdicts.accepted:
-        append_rows(select_accepted(judged).repartition("month"), lake, SILVER_PLAYS)
+        append_rows(select_accepted(judged), lake, SILVER_PLAYS, together_by=["month"])
     if verdicts.duplicates:
-        append_rows(select_duplicates(judged).repartition("date"), lake, SILVER_DUPLICATES)
+        append_rows(select_duplicates(judged), lake, SILVER_DUPLICATES, together_by=["date"])
     if intake.rejected_by_reason:
-        append_rows(select_rejected(decoded).repartition("date"), lake, SILVER_REJECTED)
+        append = append_rows if intake.rejected_bytes <= _FEW_BYTES else append_wide_rows
+        append(select_rejected(decoded).repartition("date"), lake, SILVER_REJECTED)
 
 
 def demote_losers(spark: SparkSession, judged: DataFrame, lake: Path) -> list[Demotion]:

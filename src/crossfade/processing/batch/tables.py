@@ -1,10 +1,12 @@
 """The tables of batch: made empty with their properties, then written in part by a run."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
-from deltalake import CommitProperties
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 
 from crossfade.lake import (
@@ -17,9 +19,11 @@ from crossfade.lake import (
     table_path,
 )
 from crossfade.processing.batch.table_files import read_files
+from crossfade.processing.batch.tuning import is_tuned_for_few
 from crossfade.processing.new_table import create_table
 
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+_WRITER = WriterProperties(compression="ZSTD")
 
 
 def commit_note(run_uuid: str) -> str:
@@ -63,26 +67,57 @@ def read_table(
     return spark.read.schema(table.columns).option("basePath", root).parquet(*paths)
 
 
-def append_rows(rows: DataFrame, lake: Path, table: Table) -> None:
-    """Add rows to a table in one commit."""
+def append_rows(
+    rows: DataFrame, lake: Path, table: Table, *, together_by: Sequence[str] = ()
+) -> None:
+    """Add rows to a table in one commit; those alike in `together_by` come into one file."""
+    if is_tuned_for_few(rows.sparkSession):
+        _write_here(rows, lake, table, mode="append")
+    else:
+        append_wide_rows(rows.repartition(*together_by) if together_by else rows, lake, table)
+
+
+def append_wide_rows(rows: DataFrame, lake: Path, table: Table) -> None:
+    """Add rows that may be too much for this process's memory to a table in one commit."""
     _writer(rows, table).mode("append").save(str(table_path(lake, table)))
 
 
 def replace_rows(rows: DataFrame, lake: Path, table: Table, *, where: str) -> None:
     """Put rows in the place of those that `where` names, in one commit; `where` holds for all."""
+    if is_tuned_for_few(rows.sparkSession):
+        _write_here(rows, lake, table, mode="overwrite", predicate=where)
+        return
     writer = _writer(rows, table).mode("overwrite").option("replaceWhere", where)
     writer.save(str(table_path(lake, table)))
 
 
 def delete_rows(spark: SparkSession, lake: Path, table: Table, *, where: str) -> None:
     """Delete the rows that `where` names, in one commit, if there are any."""
-    spark.sql(f"DELETE FROM delta.`{table_path(lake, table)}` WHERE {where}")
+    DeltaTable(table_path(lake, table)).delete(where, commit_properties=_signature(spark))
 
 
 def head_versions(lake: Path, tables: Iterable[Table] = BATCH_TABLES) -> dict[str, int]:
     """Give the newest version of each table that exists."""
     opened = ((table.name, open_table(lake, table)) for table in tables)
     return {name: table.version() for name, table in opened if table is not None}
+
+
+def _write_here(rows: DataFrame, lake: Path, table: Table, **how: Any) -> None:
+    """Let Spark compute rows, and write them from here: its own writer takes half a second."""
+    opened = DeltaTable(table_path(lake, table))
+    schema = pa.schema(opened.schema().to_arrow())
+    computed = rows.select(*(f"`{name}`" for name in schema.names)).toArrow().cast(schema)
+    write_deltalake(
+        opened,
+        computed,
+        writer_properties=_WRITER,
+        commit_properties=_signature(rows.sparkSession),
+        **how,
+    )
+
+
+def _signature(spark: SparkSession) -> CommitProperties:
+    return CommitProperties(custom_metadata={"userMetadata": spark.conf.get(_METADATA)})
 
 
 def _writer(rows: DataFrame, table: Table):  # type: ignore[no-untyped-def]

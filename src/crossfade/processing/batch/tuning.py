@@ -5,6 +5,8 @@ from pyspark.sql import SparkSession
 FEW_ROWS = 150_000
 """Up to here, compiling a query and planning it again costs more than running it as it is."""
 
+_FEW = "spark.crossfade.few"
+
 _ALWAYS = {
     # A year of small files: pack them into few tasks, and list them here.
     "spark.sql.files.openCostInBytes": "262144",
@@ -15,12 +17,14 @@ _ALWAYS = {
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
 }
 _FOR_MANY = {
+    _FEW: "false",
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.shuffle.partitions": "8",
     "spark.sql.codegen.wholeStage": "true",
     "spark.sql.codegen.factoryMode": "FALLBACK",
 }
 _FOR_FEW = {
+    _FEW: "true",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "1",
     "spark.sql.codegen.wholeStage": "false",
@@ -32,3 +36,8 @@ def tune_for(spark: SparkSession, rows: int) -> None:
     """Set the session for queries over about so many rows."""
     for name, value in (_ALWAYS | (_FOR_FEW if rows <= FEW_ROWS else _FOR_MANY)).items():
         spark.conf.set(name, value)
+
+
+def is_tuned_for_few(spark: SparkSession) -> bool:
+    """Tell whether the session was last set for few rows."""
+    return spark.conf.get(_FEW, "false") == "true"
