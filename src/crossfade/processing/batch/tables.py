@@ -62,7 +62,7 @@ def read_table(
         among = sorted(days)
         paths = [file.path for file in read_files(lake, table) if file.may_hold(among)]
     if not paths:
-        return spark.createDataFrame([], table.columns)
+        return _no_rows(spark, table)
     root = str(table_path(lake, table))
     return spark.read.schema(table.columns).option("basePath", root).parquet(*paths)
 
@@ -100,6 +100,13 @@ def head_versions(lake: Path, tables: Iterable[Table] = BATCH_TABLES) -> dict[st
     """Give the newest version of each table that exists."""
     opened = ((table.name, open_table(lake, table)) for table in tables)
     return {name: table.version() for name, table in opened if table is not None}
+
+
+def _no_rows(spark: SparkSession, table: Table) -> DataFrame:
+    """Give an empty frame that Spark sees through; an empty list would start Python workers."""
+    columns = ((name.strip('"'), kind) for name, kind in split_columns(table.columns))
+    nulls = ", ".join(f"CAST(NULL AS {kind}) AS `{name}`" for name, kind in columns)
+    return spark.sql(f"SELECT {nulls}").where("false")
 
 
 def _write_here(rows: DataFrame, lake: Path, table: Table, **how: Any) -> None:
