@@ -29,6 +29,9 @@ _SETTINGS = {
     "share.coordinator.state.topic.num.partitions": "1",
     # Nobody else will join: do not wait 3 s for them.
     "group.initial.rebalance.delay.ms": "0",
+    # A killed broker is let in again once its old registration is over: half of the default.
+    "broker.session.timeout.ms": "4500",
+    "broker.heartbeat.interval.ms": "1000",
     # Threads and heap for two cores; the cleaner's buffer alone is 128 MiB by default.
     "num.network.threads": "2",
     "num.io.threads": "4",
