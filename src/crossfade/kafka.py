@@ -1,8 +1,9 @@
 """Kafka as Crossfade uses it: addresses, topics, offsets and well-set clients."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -35,7 +36,16 @@ MAX_RECORD_BYTES = 4 * 1024 * 1024
 LOG_APPEND_TIME = 1
 """Kafka's number for a timestamp that the broker's clock gave."""
 
+_Answer = TypeVar("_Answer")
+
 _TIMEOUT_S = 30.0
+_UNSETTLED = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+}
+"""Errors of a moment: a topic was just made, or a broker has just come back."""
+
 _LEARN_S = 0.05
 _ANSWER_WITHIN_S = 10.0
 _SILENT = 0
@@ -233,13 +243,13 @@ def positions_from_start(topic: str, partitions: int) -> list[TopicPartition]:
 def _list_offsets(address: KafkaAddress, topic: str, spec: OffsetSpec) -> dict[int, int]:
     asked = {TopicPartition(topic, p): spec for p in range(partition_count(address, topic))}
     admin = _admin(address)
-    try:
-        return {
+    return _ask_until_settled(
+        address,
+        lambda: {
             place.partition: outcome.result(_TIMEOUT_S).offset
             for place, outcome in admin.list_offsets(asked).items()
-        }
-    except KafkaException as error:
-        raise _away(address, error) from None
+        },
+    )
 
 
 def _refuse_producer_clocks(address: KafkaAddress) -> None:
@@ -250,20 +260,28 @@ def _refuse_producer_clocks(address: KafkaAddress) -> None:
 
 
 def _read_topic_setting(address: KafkaAddress, topic: str, name: str) -> str:
-    """Read a topic's setting; a broker may learn of a new topic a moment after it was made."""
     resource = ConfigResource(ResourceType.TOPIC, topic)
     admin = _admin(address)
+    return _ask_until_settled(
+        address,
+        lambda: str(admin.describe_configs([resource])[resource].result(_TIMEOUT_S)[name].value),
+    )
+
+
+def _ask_until_settled(address: KafkaAddress, ask: Callable[[], _Answer]) -> _Answer:
+    """Ask again while a broker has not learnt yet of a new topic, or who leads a partition.
+
+    Raises:
+        BrokerError: it has not in time, or Kafka does not answer.
+    """
     deadline = time.monotonic() + _TIMEOUT_S
     while True:
         try:
-            entries = admin.describe_configs([resource])[resource].result(_TIMEOUT_S)
+            return ask()
         except KafkaException as error:
-            is_unknown = error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
-            if not is_unknown or time.monotonic() > deadline:
+            if error.args[0].code() not in _UNSETTLED or time.monotonic() > deadline:
                 raise _away(address, error) from None
             time.sleep(_LEARN_S)
-        else:
-            return str(entries[name].value)
 
 
 def _admin(address: KafkaAddress) -> AdminClient:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
+
+from left_behind import list_processes
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -112,15 +113,6 @@ def stack(tmp_path: Path) -> Iterator[RunningStack]:
         running.process.wait()
 
 
-def _left_behind(data: Path) -> list[str]:
-    left = []
-    for process in psutil.process_iter(["cmdline", "environ"]):
-        told = {**(process.info["environ"] or {})}
-        if told.get("CROSSFADE_DATA") == str(data) and process.pid != os.getpid():
-            left.append(" ".join(process.info["cmdline"] or []))
-    return left
-
-
 def test_a_killed_driver_and_a_killed_broker_come_back_and_the_proof_holds(
     stack: RunningStack,
 ) -> None:
@@ -157,7 +149,7 @@ def test_a_killed_driver_and_a_killed_broker_come_back_and_the_proof_holds(
 
     stack.process.send_signal(signal.SIGINT)
     assert stack.process.wait(120) == 0
-    assert _left_behind(stack.data) == []
+    assert list_processes(stack.data) == []
     assert not (stack.data / "stack.json").exists()
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -75,11 +76,10 @@ class Driver:
             time.sleep(0.1)
 
 
-@pytest.fixture
-def driver(empty_broker: Broker, tmp_path: Path) -> Iterator[Driver]:
-    """Give a driver that runs archive and speed."""
-    folder = open_folder(load_settings(data=tmp_path / "data"))
-    running = Driver(folder, empty_broker.address.bootstrap)
+@contextmanager
+def a_driver(broker: Broker, data: Path) -> Iterator[Driver]:
+    """Run archive and speed on a new data folder; at the end they are killed."""
+    running = Driver(open_folder(load_settings(data=data)), broker.address.bootstrap)
     try:
         running.wait_until_ready()
         yield running
@@ -88,32 +88,40 @@ def driver(empty_broker: Broker, tmp_path: Path) -> Iterator[Driver]:
         running.process.wait()
 
 
+@pytest.fixture(scope="module")
+def lasting(topics: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    """Give one driver to the tests that do not ask it to end."""
+    with a_driver(topics, tmp_path_factory.mktemp("driver") / "data") as running:
+        yield running
+
+
 def test_a_driver_that_is_told_to_end_first_archives_what_kafka_holds(
-    driver: Driver, empty_broker: Broker
+    empty_broker: Broker, tmp_path: Path
 ) -> None:
-    send(empty_broker.address, a_play(0))
-    driver.wait_until_warm()
-    send(empty_broker.address, *(a_play(number) for number in range(1, 2_000)), b"no play")
-    driver.process.send_signal(signal.SIGTERM)
-    assert driver.process.wait(_WITHIN_S) == 0
+    with a_driver(empty_broker, tmp_path / "data") as driver:
+        send(empty_broker.address, a_play(0))
+        driver.wait_until_warm()
+        send(empty_broker.address, *(a_play(number) for number in range(1, 2_000)), b"no play")
+        driver.process.send_signal(signal.SIGTERM)
+        assert driver.process.wait(_WITHIN_S) == 0
     ends = read_end_offsets(empty_broker.address, SONG_PLAYS)
     assert sum(ends.values()) == 2_001
     assert _archived(driver.folder) == {p: (end, end) for p, end in ends.items() if end}
 
 
-def test_a_second_driver_on_a_data_folder_is_refused_and_the_first_goes_on(driver: Driver) -> None:
-    second = driver.start_another()
+def test_a_second_driver_on_a_data_folder_is_refused_and_the_first_goes_on(lasting: Driver) -> None:
+    second = lasting.start_another()
     assert second.returncode == 1
-    assert f"Another driver runs speed on {driver.folder.root}" in second.stderr
+    assert f"Another driver runs speed on {lasting.folder.root}" in second.stderr
     assert "Traceback" not in second.stderr
-    assert driver.process.poll() is None
+    assert lasting.process.poll() is None
 
 
-def test_a_driver_whose_java_is_killed_ends_with_the_reason_in_one_line(driver: Driver) -> None:
-    driver.kill_java()
-    assert driver.process.wait(_WITHIN_S) == 1
+def test_a_driver_whose_java_is_killed_ends_with_the_reason_in_one_line(lasting: Driver) -> None:
+    lasting.kill_java()
+    assert lasting.process.wait(_WITHIN_S) == 1
     # pyspark's own thread may write a trace before; the supervisor shows the last line.
-    assert "Spark's Java process ended on its own." in driver.log.read_text().splitlines()[-1]
+    assert "Spark's Java process ended on its own." in lasting.log.read_text().splitlines()[-1]
 
 
 def _archived(folder: DataFolder) -> dict[int, tuple[int, int]]:

@@ -1,0 +1,32 @@
+"""The demo, as a stranger runs it first: everything at once, and nothing is left of it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from left_behind import list_processes
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+
+
+def test_the_demo_ends_by_itself_with_the_real_years_charts_and_the_proof(tmp_path: Path) -> None:
+    words = ("demo", "--for", "1s", "--rate", "500")
+    done = subprocess.run(
+        [sys.executable, "-m", "crossfade", *words],
+        env={**os.environ, "TMPDIR": str(tmp_path), "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:] + done.stdout
+    rows = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert "1 Berlin · Milliarden 26" in rows
+    assert "1 James Vincent McMorrow 100" in rows
+    assert any(row.startswith("1 Robinson Crusoe") and row.endswith(" 14") for row in rows)
+    assert "proved: nothing lost, nothing twice, both layers agree" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+    assert list_processes(tmp_path) == []
