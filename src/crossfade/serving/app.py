@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, FastAPI, Query, Response
@@ -27,6 +27,15 @@ from crossfade.serving.queries import NoQuery, RangeQuery, TrendingQuery
 from crossfade.serving.ranges import AskedRange, read_range
 from crossfade.serving.refusals import install_refusals, refuse
 from crossfade.serving.rollup import By
+from crossfade.serving.shapes import (
+    ArtistRow,
+    Conserved,
+    CountryRow,
+    Ranking,
+    Refusal,
+    SongRow,
+    Status,
+)
 from crossfade.serving.snapshot import Snapshot, SnapshotWatcher
 from crossfade.serving.status import answer_reconciliation, answer_status
 from crossfade.serving.window_reader import WindowReader
@@ -121,29 +130,49 @@ def _answers(service: Service) -> APIRouter:
     """Give the routes below /api/v1."""
     router = APIRouter(tags=["answers"])
 
-    @router.get("/trending", summary="Songs of the newest 6 windows, the open one included")
+    @router.get(
+        "/trending",
+        responses=_gives(Ranking[SongRow]),
+        summary="Songs of the newest 6 windows, the open one included",
+    )
     def trending(query: Annotated[TrendingQuery, Query()]) -> Response:
         return _json(answer_trending(service.see(), limit=query.limit, country=query.country))
 
-    @router.get("/charts/songs", summary="The most played songs of a range")
+    @router.get(
+        "/charts/songs",
+        responses=_gives(Ranking[SongRow]),
+        summary="The most played songs of a range",
+    )
     def chart_songs(query: Annotated[RangeQuery, Query()]) -> Response:
         return _chart(service, By.SONG, query)
 
-    @router.get("/charts/artists", summary="The most played artists of a range")
+    @router.get(
+        "/charts/artists",
+        responses=_gives(Ranking[ArtistRow]),
+        summary="The most played artists of a range",
+    )
     def chart_artists(query: Annotated[RangeQuery, Query()]) -> Response:
         return _chart(service, By.ARTIST, query)
 
-    @router.get("/geography", summary="Countries by plays; of one country, its songs")
+    @router.get(
+        "/geography",
+        responses=_gives(Ranking[CountryRow] | Ranking[SongRow]),
+        summary="Countries by plays; of one country, its songs",
+    )
     def geography(query: Annotated[RangeQuery, Query()]) -> Response:
         asked = service.read_range(query)
         found = answer_geography(service.see(), asked, limit=query.limit, country=query.country)
         return _json(found)
 
-    @router.get("/status", summary="How far batch, speed and archive are")
+    @router.get("/status", responses=_gives(Status), summary="How far batch, speed and archive are")
     def status(_: Annotated[NoQuery, Query()]) -> Response:
         return _json(answer_status(service.see(), service.folder))
 
-    @router.get("/reconciliation", summary="Conservation of the newest run, and hand-overs")
+    @router.get(
+        "/reconciliation",
+        responses=_gives(Conserved),
+        summary="Conservation of the newest run, and hand-overs",
+    )
     def reconciliation(_: Annotated[NoQuery, Query()]) -> Response:
         return _json(answer_reconciliation(service.see(), service.folder))
 
@@ -183,6 +212,11 @@ def _chart(service: Service, by: By, query: RangeQuery) -> Response:
     asked = service.read_range(query)
     found = answer_chart(service.see(), by, asked, limit=query.limit, country=query.country)
     return _json(found)
+
+
+def _gives(shape: Any) -> dict[int | str, dict[str, Any]]:
+    """Tell OpenAPI the shape of a route's answer, and of its refusal."""
+    return {200: {"model": shape}, 422: {"model": Refusal, "description": "Refused"}}
 
 
 def _json(answer: Answer) -> Response:
