@@ -6,6 +6,8 @@ import time
 from benchmarks.processes import cpu_seconds, memory_by_process
 from benchmarks.results import keep_result, spread
 from benchmarks.stack import RunningStack, a_stack, crossfade, wait_for
+from crossfade.config import load_settings
+from crossfade.embedded.class_data import is_recorded
 
 _REACH = "first window within 15 s on a warm cache; 3 GB (PSS) idle, 60 s after it"
 _IDLE_S = 60.0
@@ -26,7 +28,11 @@ def measure_start_up(*, times: int = 3) -> None:
                 idle_cores = _measure_cpu(stack.process.pid)
     keep_result(
         "start_up",
-        input_size={"plays_per_second": 2_000, "repetitions": times},
+        input_size={
+            "plays_per_second": 2_000,
+            "repetitions": times,
+            "recorded_classes": is_recorded(load_settings().cache),
+        },
         measured={
             "reach": _REACH,
             "seconds_to_first_window": spread(seconds, 2),
