@@ -71,8 +71,6 @@ _JAVA_OPTIONS = (
     "-XX:G1PeriodicGCInterval=15000",
     "-XX:MinHeapFreeRatio=10",
     "-XX:MaxHeapFreeRatio=30",
-    # Spark's classes need so much; from the default on, each step there is a collection.
-    "-XX:MetaspaceSize=256m",
     # No file in the system's temporary folder.
     "-XX:-UsePerfData",
     f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties').as_uri()}",
