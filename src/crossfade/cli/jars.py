@@ -62,7 +62,7 @@ def record(*, again: AgainOption = False) -> None:
     """Record the classes that Kafka and Spark load, so that every later start is quicker.
 
     Both run once over a few plays, in a temporary folder. Java keeps what it learnt in the Python
-    environment: 300 MB. Done before for this Java and these jars, it is not done again.
+    environment: 270 MB. Done before for this Java and these jars, it is not done again.
 
     Example:
         crossfade jars record

@@ -61,18 +61,26 @@ def record_classes(cache: Path, jar_sets: Sequence[JarSet] = _ALL) -> Iterator[N
         MachineError: the folder cannot be written, or a Java wrote nothing.
     """
     folder = _folder()
-    try:
+    with _explain_unwritable(folder):
         folder.mkdir(exist_ok=True)
         for left_by_a_killed_one in folder.glob(".draft-*"):
             shutil.rmtree(left_by_a_killed_one)
-        with tempfile.TemporaryDirectory(prefix=".draft-", dir=folder) as drafts:
-            token = _drafts.set(Path(drafts))
-            try:
-                yield
-            finally:
-                _drafts.reset(token)
+        drafts = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
+    token = _drafts.set(drafts)
+    try:
+        yield
+        with _explain_unwritable(folder):
             for jar_set in jar_sets:
-                _keep(Path(drafts) / jar_set, jar_set, cache)
+                _keep(drafts / jar_set, jar_set, cache)
+    finally:
+        _drafts.reset(token)
+        shutil.rmtree(drafts, ignore_errors=True)
+
+
+@contextmanager
+def _explain_unwritable(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         what = f"Cannot write {folder}: {error.strerror or error}."
         raise MachineError(what, "Make room there; without it every start takes longer.") from None

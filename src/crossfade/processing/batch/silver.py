@@ -51,7 +51,7 @@ def append_judged(
         append_rows(select_duplicates(judged), lake, SILVER_DUPLICATES, together_by=["date"])
     if intake.rejected_by_reason:
         append = append_rows if intake.rejected_bytes <= _FEW_BYTES else append_wide_rows
-        append(select_rejected(decoded).repartition("date"), lake, SILVER_REJECTED)
+        append(select_rejected(decoded), lake, SILVER_REJECTED, together_by=["date"])
 
 
 def demote_losers(spark: SparkSession, judged: DataFrame, lake: Path) -> list[Demotion]:
