@@ -117,6 +117,39 @@ def test_children_start_in_order_each_when_the_one_before_is_ready(tmp_path: Pat
         assert order == ["broker", "streams", "serving"]
 
 
+def test_an_early_child_starts_beside_the_first_and_is_awaited_in_its_turn(tmp_path: Path) -> None:
+    order = []
+    early_runs = tmp_path / "early"
+
+    def first_is_ready() -> bool:
+        return early_runs.exists() and order.append("broker") is None
+
+    def early_is_ready() -> bool:
+        return order.append("streams") is None
+
+    says_so = f"open({str(early_runs)!r}, 'w').close(); {LIVES}"
+    with running(
+        tmp_path,
+        a_child("broker", LIVES, ready=first_is_ready),
+        a_child("serve", LIVES, ready=lambda: order.append("serve") is None),
+        a_child("streams", says_so, ready=early_is_ready, is_early=True),
+    ):
+        assert order == ["broker", "serve", "streams"]
+
+
+def test_an_early_child_that_dies_before_its_turn_stops_the_stack_and_says_why(
+    tmp_path: Path,
+) -> None:
+    stack = Stack(
+        tmp_path,
+        a_child("broker", LIVES, ready=lambda: False),
+        a_child("streams", "raise SystemExit('no heap')", is_early=True),
+    )
+    with pytest.raises(StackError, match="streams ended at its start: no heap"):
+        stack.supervisor.run(stack.request)
+    assert [child.state for child in stack.supervisor.state()] == ["stopped", "stopped"]
+
+
 def test_a_dead_child_comes_back_and_its_restarts_are_told(tmp_path: Path) -> None:
     with running(tmp_path, a_child("broker", LIVES), a_child("streams", LIVES)) as stack:
         first, other = stack.pid("streams"), stack.pid("broker")

@@ -78,7 +78,11 @@ def prepare_stack(folder: DataFolder, settings: Settings) -> Stack:
     specs = [
         _with_topics(broker_spec, broker.address, settings),
         _stage("serve", told, ready=lambda: True),
-        _stage("streams", told, ready=_progress_of_streams(folder), grace_s=_DRAIN_GRACE_S),
+        # Spark starts beside the broker: its streams wait for Kafka by themselves.
+        replace(
+            _stage("streams", told, ready=_progress_of_streams(folder), grace_s=_DRAIN_GRACE_S),
+            is_early=True,
+        ),
         _stage("batch", told, ready=lambda: True, nice=settings.batch_nice),
     ]
     supervisor = Supervisor(specs, logs=folder.logs, state_file=folder.run / "children.json")

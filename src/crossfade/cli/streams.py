@@ -8,7 +8,7 @@ import typer
 from crossfade.cli.options import DataOption
 from crossfade.config import load_settings
 from crossfade.folder import open_folder, read_stack
-from crossfade.kafka import address_from, create_topics
+from crossfade.kafka import address_from
 
 ParquetOption = Annotated[
     bool,
@@ -56,5 +56,4 @@ def _run(data: DataOption, names: Sequence[str]) -> None:
     stack = read_stack(folder)
     address = address_from(settings, stack.bootstrap if stack else "")
     with stop_on_signals() as request:
-        create_topics(address, settings)
         run_queries(folder, settings, address, request, names=names)

@@ -35,6 +35,7 @@ class ChildSpec:
         drain: called before the child is asked to end; it bounds its own time.
         stop_grace_s: how long the child may take to end after SIGTERM.
         nice: how much it, and all that it starts, yields to others.
+        is_early: started at once beside the first; it waits by itself for what it needs.
     """
 
     name: str
@@ -45,6 +46,7 @@ class ChildSpec:
     drain: Callable[[], None] | None = None
     stop_grace_s: float = 10.0
     nice: int = 0
+    is_early: bool = False
 
 
 class Child:

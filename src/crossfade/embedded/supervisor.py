@@ -62,7 +62,7 @@ class _Slot:
 
 
 class Supervisor:
-    """Runs children in the order given; each is started when the one before is ready.
+    """Runs children in the order given; each is started when the one before is ready, or early.
 
     A child that dies takes its whole session with it and is started again after a back-off.
     Children die with the thread that runs the supervisor, even if that is killed.
@@ -97,20 +97,26 @@ class Supervisor:
 
     def start(self, request: StopRequest) -> None:
         """Start each child when the one before is ready; come back when all are."""
-        for slot in self._slots:
+        early = [slot for slot in self._slots if slot.spec.is_early]
+        for slot in early:
             self._launch(slot)
+        for slot in self._slots:
+            if slot.child is None:
+                self._launch(slot)
+            awaited = [slot, *(one for one in early if not one.ready)]
             while not slot.ready and not request.asked.is_set():
-                self._refuse_dead_start(slot)
+                for one in awaited:
+                    self._refuse_dead_start(one)
                 self._ask_ready(slot)
-                self.watch(besides=slot)
+                self.watch(besides=awaited)
                 request.asked.wait(_POLL_S)
             if request.asked.is_set():
                 return
 
-    def watch(self, *, besides: _Slot | None = None) -> None:
+    def watch(self, *, besides: Sequence[_Slot] = ()) -> None:
         """Look once at each child: bury the dead, start what is due."""
         for slot in self._slots:
-            if slot is besides:
+            if any(slot is one for one in besides):
                 continue
             if slot.child is not None:
                 self._look_at(slot, slot.child)

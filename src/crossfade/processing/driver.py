@@ -19,7 +19,14 @@ from crossfade.config import Settings
 from crossfade.embedded.stop_request import StopRequest
 from crossfade.errors import BrokerError, StackError
 from crossfade.folder import DataFolder, write_atomically
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets, topic_id
+from crossfade.kafka import (
+    SONG_PLAYS,
+    KafkaAddress,
+    create_topics,
+    read_end_offsets,
+    require_broker,
+    topic_id,
+)
 from crossfade.processing.archive import start_archive
 from crossfade.processing.checkpoint import BatchPlan, newest_committed, read_committed
 from crossfade.processing.classic import start_classic
@@ -35,6 +42,9 @@ ARCHIVE = "archive"
 _SPARK = "Spark"
 _POLL_S = 0.2
 _DRAIN_WITHIN_S = 45.0
+_BROKER_WITHIN_S = 60.0
+_ASK_FOR_S = 2.0
+_HEAD_START_S = 15.0
 _SETTINGS = {
     **WORKERS,
     # A query that waits for a dead broker must not keep the driver from ending.
@@ -55,25 +65,33 @@ def run_queries(
 ) -> None:
     """Run the named queries (`speed`, `archive`, `classic`) until a stop is asked for.
 
-    Then drain them: let them read up to the end that the topic has at that moment, within a limit
+    Kafka may start while Spark does; its topics are made where they are missing. In the end the
+    queries are drained: they read up to the end that the topic has at that moment, within a limit
     of time. A request in a hurry is not drained. If one query dies, all stop.
 
     Raises:
         StackError: another driver holds a checkpoint, or a query died of an unknown cause.
         LakeError: checkpoint and output do not belong together.
         BrokerError: Kafka no longer holds what was not read yet, or is away.
+        MisuseError: `song-plays` exists and takes the producers' clocks.
         MachineError: the disk is full.
     """
     with ExitStack() as held:
         for name in names:
             held.enter_context(_hold_checkpoint(folder, name))
-        markers = held.enter_context(_open_markers(folder, address)) if SPEED in names else None
         spark = held.enter_context(_open_spark(folder, settings, names))
+        if SPEED in names:
+            _wake_workers(spark.newSession())
+        _await_kafka(address, request)
+        create_topics(address, settings)
+        markers = held.enter_context(_open_markers(folder, address)) if SPEED in names else None
         driver = _Driver(folder, address, markers)
         held.callback(driver.stop)
         with _explain_lost_java():
             for name in names:
                 driver.start(name, spark.newSession(), settings)
+                if name == SPEED:
+                    driver.await_first(SPEED, request.asked)
             driver.watch(request.asked)
             driver.drain(request.hurry)
 
@@ -99,6 +117,22 @@ class _Driver:
             start = start_archive if name == ARCHIVE else start_classic
             query = start(session, self._folder, settings, self._address)
         self._queries[name] = query
+
+    def await_first(self, name: str, asked: threading.Event) -> None:
+        """Let a query that finds plays end its first micro-batch alone, within a limit of time.
+
+        People wait for it; beside another query's first one, a Java that has just started takes
+        half as long again for it.
+        """
+        checkpoint = self._folder.checkpoints / name
+        done = read_committed(checkpoint)
+        if not _is_behind(done, read_end_offsets(self._address, SONG_PLAYS)):
+            return
+        deadline = time.monotonic() + _HEAD_START_S
+        while newest_committed(checkpoint) == done.batch and time.monotonic() < deadline:
+            if asked.wait(_POLL_S):
+                return
+            self._refuse_dead()
 
     def watch(self, asked: threading.Event) -> None:
         """Watch every query until a stop is asked for."""
@@ -151,11 +185,11 @@ class _Driver:
             self._markers.repeat()
 
     def _list_behind(self, targets: Mapping[int, int]) -> list[str]:
-        return [
-            name
-            for name, done in self._done.items()
-            if any(done.end_offsets.get(partition, 0) < end for partition, end in targets.items())
-        ]
+        return [name for name, done in self._done.items() if _is_behind(done, targets)]
+
+
+def _is_behind(done: BatchPlan, ends: Mapping[int, int]) -> bool:
+    return any(done.end_offsets.get(partition, 0) < end for partition, end in ends.items())
 
 
 def _tell_progress(folder: DataFolder, done: Mapping[str, BatchPlan]) -> None:
@@ -191,6 +225,22 @@ def _open_markers(folder: DataFolder, address: KafkaAddress) -> MarkerLog:
     return MarkerLog(address, first_marker(folder.checkpoints / SPEED, binding))
 
 
+def _await_kafka(address: KafkaAddress, request: StopRequest) -> None:
+    """Wait until Kafka, which may be starting too, answers.
+
+    Raises:
+        BrokerError: it does not within a limit of time, or until a stop is asked for.
+    """
+    deadline = time.monotonic() + _BROKER_WITHIN_S
+    while True:
+        try:
+            return require_broker(address, _ASK_FOR_S)
+        except BrokerError as error:
+            if request.asked.is_set() or time.monotonic() > deadline:
+                raise
+            _log.info("waiting", why=str(error))
+
+
 @contextmanager
 def _open_spark(
     folder: DataFolder, settings: Settings, names: Sequence[str]
@@ -209,6 +259,16 @@ def _open_spark(
     finally:
         with suppress(Py4JError, PySparkException, OSError):
             spark.stop()
+
+
+def _wake_workers(session: SparkSession) -> None:
+    """Let Spark start its Python side now, and not when the first records wait for it."""
+
+    def wake() -> None:
+        with suppress(Py4JError, PySparkException, OSError):
+            session.range(1).mapInArrow(lambda batches: batches, "id BIGINT").collect()
+
+    threading.Thread(target=wake, name="wake workers", daemon=True).start()
 
 
 @contextmanager
