@@ -28,7 +28,8 @@ _MEANINGS = {
     "freshness": "Numbered probe plays are produced while the audience plays; the API is asked "
     "for their count without a pause. From the call that produces to the answer that shows it.",
     "start_up": "`crossfade up` on an empty folder with a warm cache; an audience starts as soon "
-    "as Kafka answers. Memory is the proportional set size of all processes, once idle.",
+    "as Kafka answers. Beside it, a plain Spark query from Kafka, from its process's start to its "
+    "first windows. Memory is the proportional set size of all processes, once idle.",
     "charts": "`crossfade batch --once` over the real listening year, from an empty lake.",
 }
 

@@ -3,6 +3,7 @@
 import subprocess
 import time
 
+from benchmarks.bare_spark import time_bare_spark
 from benchmarks.processes import cpu_seconds, memory_by_process
 from benchmarks.results import keep_result, spread
 from benchmarks.stack import RunningStack, a_stack, crossfade, wait_for
@@ -15,7 +16,11 @@ _CPU_OVER_S = 20.0
 
 
 def measure_start_up(*, times: int = 3) -> None:
-    """Start fresh stacks; of the last one measure memory and CPU when it has been idle a while."""
+    """Start fresh stacks; of the last one measure memory and CPU when it has been idle a while.
+
+    Beside them, a plain Spark query on a Kafka that runs: what the machine gives to that moment.
+    """
+    bare = time_bare_spark(times)
     seconds: list[float] = []
     memory: dict[str, int] = {}
     idle_cores = 0.0
@@ -36,6 +41,8 @@ def measure_start_up(*, times: int = 3) -> None:
         measured={
             "reach": _REACH,
             "seconds_to_first_window": spread(seconds, 2),
+            "bare_spark_seconds": spread(bare, 2),
+            "ratio_to_bare_spark": round(spread(seconds)["median"] / spread(bare)["median"], 2),
             "pss_mb": round(sum(memory.values()) / 1e6),
             "pss_mb_by_process": {name: round(size / 1e6) for name, size in sorted(memory.items())},
             "idle_cpu_percent_of_a_core": round(idle_cores * 100, 1),

@@ -80,14 +80,14 @@ def run_queries(
         for name in names:
             held.enter_context(_hold_checkpoint(folder, name))
         spark = held.enter_context(_open_spark(folder, settings, names))
-        if SPEED in names:
-            _wake_workers(spark.newSession())
-        _await_kafka(address, request)
-        create_topics(address, settings)
-        markers = held.enter_context(_open_markers(folder, address)) if SPEED in names else None
-        driver = _Driver(folder, address, markers)
-        held.callback(driver.stop)
         with _explain_lost_java():
+            if SPEED in names:
+                _wake_workers(spark.newSession())
+            _await_kafka(address, request)
+            create_topics(address, settings)
+            markers = held.enter_context(_open_markers(folder, address)) if SPEED in names else None
+            driver = _Driver(folder, address, markers)
+            held.callback(driver.stop)
             for name in names:
                 driver.start(name, spark.newSession(), settings)
                 if name == SPEED:
@@ -121,8 +121,8 @@ class _Driver:
     def await_first(self, name: str, asked: threading.Event) -> None:
         """Let a query that finds plays end its first micro-batch alone, within a limit of time.
 
-        People wait for it; beside another query's first one, a Java that has just started takes
-        half as long again for it.
+        People wait for it; in a Java that has just started, another query would take its cores just
+        when everything is slowest.
         """
         checkpoint = self._folder.checkpoints / name
         done = read_committed(checkpoint)

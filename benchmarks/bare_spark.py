@@ -1,0 +1,86 @@
+"""Spark without Crossfade: a plain query from Kafka, from its process's start to its first windows.
+
+The base of `start_up`: it moves with the machine as the stack does. It is the query that a tutorial
+shows, with the same jars, settings and recorded classes as the stack's.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from pyspark.sql import functions as F
+
+from crossfade.config import load_settings
+from crossfade.embedded.broker import Broker
+from crossfade.errors import StackError
+from crossfade.generator.options import Report, SimulationOptions
+from crossfade.generator.produce import simulate
+from crossfade.generator.sinks import KafkaSink
+from crossfade.kafka import SONG_PLAYS, KafkaAddress, create_topics
+from crossfade.spark import build_session
+
+_PLAYS = 20_000
+_FIELDS = "event_time BIGINT, song_id STRING, country STRING, ms_played BIGINT"
+
+
+def time_bare_spark(times: int) -> list[float]:
+    """Give the seconds that each of several new processes took, while Kafka was running.
+
+    Raises:
+        StackError: one of them failed.
+    """
+    settings = load_settings()
+    with (
+        tempfile.TemporaryDirectory(prefix="crossfade-benchmark-") as scratch,
+        Broker(Path(scratch) / "kafka", cache=settings.cache) as broker,
+    ):
+        create_topics(broker.address, settings)
+        plays = SimulationOptions(rate=None, events=_PLAYS, report=Report.START)
+        simulate(KafkaSink(broker.address), plays)
+        return [_time_one(broker.address, Path(scratch) / str(number)) for number in range(times)]
+
+
+def _time_one(address: KafkaAddress, scratch: Path) -> float:
+    command = [sys.executable, "-m", "benchmarks.bare_spark", address.bootstrap, str(scratch)]
+    began = time.monotonic()
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    if done.returncode or not done.stdout:
+        what = f"The plain query ended with {done.returncode}."
+        raise StackError(what)
+    return float(done.stdout) - began
+
+
+def main(bootstrap: str, scratch: Path) -> None:
+    """Count windows of what the topic holds, then print the monotonic clock."""
+    settings = load_settings()
+    spark = build_session("bare", cache=settings.cache, scratch=scratch)
+    records = (
+        spark.readStream.format("kafka")
+        .options(**KafkaAddress(bootstrap).spark_options())
+        .options(subscribe=SONG_PLAYS, startingOffsets="earliest")
+        .load()
+    )
+    play = F.from_json(F.col("value").cast("string"), _FIELDS)
+    windows = (
+        records.select(play.alias("play"))
+        .select("play.*", F.timestamp_millis("play.event_time").alias("at"))
+        .withWatermark("at", "45 minutes")
+        .groupBy(F.window("at", "10 minutes"), "country", "song_id")
+        .agg(F.count("*").alias("plays"), F.sum("ms_played").alias("ms_played"))
+    )
+    query = (
+        windows.writeStream.outputMode("update")
+        .format("noop")
+        .option("checkpointLocation", str(scratch / "checkpoint"))
+        .trigger(availableNow=True)
+        .start()
+    )
+    query.awaitTermination()
+    sys.stdout.write(f"{time.monotonic()}\n")
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
