@@ -35,20 +35,23 @@ def make_bench(spark: "SparkSession", tmp_path: Path) -> MakeBench:
 
 
 @pytest.mark.parametrize(
-    ("cuts", "is_large"),
+    ("cuts", "is_last_large"),
     [((60,), True), ((40, 95), False)],
-    ids=["two runs as if of many rows", "three runs"],
+    ids=["one run, then another as if of many rows", "three runs"],
 )
 def test_any_cutting_into_runs_gives_what_plain_python_gives(
-    make_bench: MakeBench, cuts: tuple[int, ...], is_large: bool, monkeypatch: pytest.MonkeyPatch
+    make_bench: MakeBench,
+    cuts: tuple[int, ...],
+    is_last_large: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if is_large:
-        monkeypatch.setattr("crossfade.processing.batch.tuning.FEW_ROWS", -1)
-        monkeypatch.setattr("crossfade.processing.batch.silver._FEW_BYTES", -1)
     history = a_history()
     bench = make_bench("cut")
     begins = (0, *cuts)
     for begin, end in zip(begins, (*cuts, len(history)), strict=True):
+        if is_last_large and end == len(history):
+            monkeypatch.setattr("crossfade.processing.batch.tuning.FEW_ROWS", -1)
+            monkeypatch.setattr("crossfade.processing.batch.silver._FEW_BYTES", -1)
         bench.archive(history[begin:end])
         run = bench.published()
         bench.assert_as_by_hand()

@@ -10,6 +10,8 @@ LOOPBACK = "127.0.0.1"
 _BELOW_OUTGOING = range(20_000, 32_000)
 """Below the ports that systems give to outgoing connections, so that none of those takes one."""
 
+_reserved: list[socket.socket] = []
+
 
 def is_free(port: int) -> bool:
     """Tell whether a server could listen on a port now."""
@@ -24,10 +26,25 @@ def is_free(port: int) -> bool:
 
 
 def find_free_ports(count: int) -> list[int]:
-    """Give different ports that nobody listens on."""
+    """Give different ports that nobody listens on, and that no other process was given here.
+
+    A server takes its port seconds after it was chosen. Until this process ends, it holds the same
+    number among UDP's ports, which nobody here serves, and so keeps it from whoever else asks.
+    """
     candidates = random.SystemRandom().sample(_BELOW_OUTGOING, len(_BELOW_OUTGOING))
-    free = (port for port in candidates if is_free(port))
+    free = (port for port in candidates if is_free(port) and _reserve(port))
     return [next(free) for _ in range(count)]
+
+
+def _reserve(port: int) -> bool:
+    holder = socket.socket(type=socket.SOCK_DGRAM)
+    try:
+        holder.bind((LOOPBACK, port))
+    except OSError:
+        holder.close()
+        return False
+    _reserved.append(holder)
+    return True
 
 
 def is_answering(port: int) -> bool:
