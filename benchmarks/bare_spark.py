@@ -6,19 +6,15 @@ shows, with the same jars, settings and recorded classes as the stack's.
 
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from pyspark.sql import functions as F
 
+from benchmarks.preload import a_preloaded_topic
 from crossfade.config import load_settings
-from crossfade.embedded.broker import Broker
 from crossfade.errors import StackError
-from crossfade.generator.options import Report, SimulationOptions
-from crossfade.generator.produce import simulate
-from crossfade.generator.sinks import KafkaSink
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, create_topics
+from crossfade.kafka import SONG_PLAYS, KafkaAddress
 from crossfade.spark import build_session
 
 _PLAYS = 20_000
@@ -31,15 +27,8 @@ def time_bare_spark(times: int) -> list[float]:
     Raises:
         StackError: one of them failed.
     """
-    settings = load_settings()
-    with (
-        tempfile.TemporaryDirectory(prefix="crossfade-benchmark-") as scratch,
-        Broker(Path(scratch) / "kafka", cache=settings.cache) as broker,
-    ):
-        create_topics(broker.address, settings)
-        plays = SimulationOptions(rate=None, events=_PLAYS, report=Report.START)
-        simulate(KafkaSink(broker.address), plays)
-        return [_time_one(broker.address, Path(scratch) / str(number)) for number in range(times)]
+    with a_preloaded_topic(_PLAYS) as topic:
+        return [_time_one(topic.address, topic.scratch / str(number)) for number in range(times)]
 
 
 def _time_one(address: KafkaAddress, scratch: Path) -> float:

@@ -9,7 +9,8 @@ import pytest
 from crossfade.config import load_settings
 from crossfade.embedded.broker import Broker
 from crossfade.folder import DataFolder, open_folder
-from crossfade.kafka import create_topics
+from crossfade.kafka import KafkaAddress, create_topics
+from own_topics import own_topics
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -35,12 +36,18 @@ def topics(broker: Broker) -> Broker:
     return broker
 
 
-@pytest.fixture
-def empty_broker(cache: Path, tmp_path: Path) -> Iterator[Broker]:
-    """Give a broker of this test alone: every record in it is the test's own."""
-    with Broker(tmp_path / "kafka", cache=cache) as running:
-        create_topics(running.address, load_settings())
+@pytest.fixture(scope="session")
+def spare_broker(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """Give a broker without topics, for those who make their own (`own_topics`) one at a time."""
+    with Broker(tmp_path_factory.mktemp("spare-kafka"), cache=cache) as running:
         yield running
+
+
+@pytest.fixture
+def empty_topics(spare_broker: Broker) -> Iterator[KafkaAddress]:
+    """Give topics of this test alone: every record in them is the test's own."""
+    with own_topics(spare_broker) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

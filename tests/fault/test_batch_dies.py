@@ -43,7 +43,7 @@ def test_a_run_that_dies_is_undone_and_made_again(
 
     bench.archive(a_history()[60:])
     before = require_run(bench.lake)
-    for step in ("rebuild_partials", "revise_charts", "check_positions", "publish_run"):
+    for step in ("rebuild_partials", "revise_charts", "publish_run"):
         with monkeypatch.context() as broken, pytest.raises(KilledError):
             broken.setattr(run_module, step, die)
             bench.run()

@@ -16,7 +16,7 @@ import pytest
 from crossfade.config import load_settings
 from crossfade.embedded.broker import Broker
 from crossfade.folder import DataFolder, open_folder
-from crossfade.kafka import SONG_PLAYS, read_end_offsets
+from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets
 from crossfade.lake import BRONZE_SONG_PLAYS, connect, list_files, register_table
 from speed_runs import a_play, send
 
@@ -77,9 +77,9 @@ class Driver:
 
 
 @contextmanager
-def a_driver(broker: Broker, data: Path) -> Iterator[Driver]:
+def a_driver(address: KafkaAddress, data: Path) -> Iterator[Driver]:
     """Run archive and speed on a new data folder; at the end they are killed."""
-    running = Driver(open_folder(load_settings(data=data)), broker.address.bootstrap)
+    running = Driver(open_folder(load_settings(data=data)), address.bootstrap)
     try:
         running.wait_until_ready()
         yield running
@@ -91,20 +91,20 @@ def a_driver(broker: Broker, data: Path) -> Iterator[Driver]:
 @pytest.fixture(scope="module")
 def lasting(topics: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
     """Give one driver to the tests that do not ask it to end."""
-    with a_driver(topics, tmp_path_factory.mktemp("driver") / "data") as running:
+    with a_driver(topics.address, tmp_path_factory.mktemp("driver") / "data") as running:
         yield running
 
 
 def test_a_driver_that_is_told_to_end_first_archives_what_kafka_holds(
-    empty_broker: Broker, tmp_path: Path
+    empty_topics: KafkaAddress, tmp_path: Path
 ) -> None:
-    with a_driver(empty_broker, tmp_path / "data") as driver:
-        send(empty_broker.address, a_play(0))
+    with a_driver(empty_topics, tmp_path / "data") as driver:
+        send(empty_topics, a_play(0))
         driver.wait_until_warm()
-        send(empty_broker.address, *(a_play(number) for number in range(1, 2_000)), b"no play")
+        send(empty_topics, *(a_play(number) for number in range(1, 2_000)), b"no play")
         driver.process.send_signal(signal.SIGTERM)
         assert driver.process.wait(_WITHIN_S) == 0
-    ends = read_end_offsets(empty_broker.address, SONG_PLAYS)
+    ends = read_end_offsets(empty_topics, SONG_PLAYS)
     assert sum(ends.values()) == 2_001
     assert _archived(driver.folder) == {p: (end, end) for p, end in ends.items() if end}
 

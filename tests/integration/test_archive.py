@@ -32,6 +32,7 @@ from crossfade.processing.classic import start_classic
 from crossfade.processing.halves import read_query_id
 from crossfade.proof.classic_lake import list_classic_files
 from crossfade.proof.read_topic import read_topic
+from own_topics import own_topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark]
 
@@ -114,10 +115,9 @@ def read_lake(files: list[str]) -> list[Record]:
 
 
 @pytest.fixture(scope="module")
-def kafka(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaAddress]:
-    with Broker(tmp_path_factory.mktemp("kafka"), cache=cache) as broker:
-        create_topics(broker.address, load_settings())
-        yield broker.address
+def kafka(spare_broker: Broker) -> Iterator[KafkaAddress]:
+    with own_topics(spare_broker) as address:
+        yield address
 
 
 @pytest.fixture

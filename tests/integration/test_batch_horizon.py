@@ -1,12 +1,10 @@
 """How batch asks Kafka how far time has come."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from confluent_kafka import TopicPartition
 
-from crossfade.config import load_settings
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.embedded.broker import Broker
 from crossfade.errors import BrokerError
@@ -14,7 +12,6 @@ from crossfade.kafka import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
     KafkaAddress,
-    create_topics,
     open_producer,
     open_reader,
     read_end_offsets,
@@ -26,16 +23,16 @@ from crossfade.processing.batch.horizon import (
     send_probe,
 )
 from crossfade.window_log import decode_record, encode_probe_key
+from own_topics import own_topics
 
 pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture(scope="module")
-def own(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaAddress]:
-    """Give a broker of its own: what waits beyond an offset must be what the test sent."""
-    with Broker(tmp_path_factory.mktemp("kafka"), cache=cache) as broker:
-        create_topics(broker.address, load_settings())
-        yield broker.address
+def own(spare_broker: Broker) -> Iterator[KafkaAddress]:
+    """Give topics of its own: what waits beyond an offset must be what the test sent."""
+    with own_topics(spare_broker) as address:
+        yield address
 
 
 def send(address: KafkaAddress, partition: int, *values: bytes) -> list[int]:

@@ -1,9 +1,7 @@
 """The proof's Kafka side: bronze byte for byte, and speed's last values, on a real broker."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,7 +9,6 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from crossfade.clock import MINUTE_MS, floor_to, now_ms
-from crossfade.config import load_settings
 from crossfade.contract.decode import encode_play
 from crossfade.embedded.broker import Broker
 from crossfade.folder import DataFolder
@@ -19,7 +16,6 @@ from crossfade.kafka import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
     KafkaAddress,
-    create_topics,
     open_producer,
     read_end_offsets,
 )
@@ -32,6 +28,7 @@ from crossfade.proof.reconcile import reconcile
 from crossfade.proof.speed_log import read_speed_log
 from crossfade.window_log import Grain, Marker, WindowKey, WindowValue, encode_probe_key
 from handmade_lake import HandmadeLake, Record, a_lake, a_play
+from own_topics import own_topics
 
 pytestmark = pytest.mark.kafka
 
@@ -111,24 +108,10 @@ def find(proof: Reconciliation, check: str) -> Finding:
     return finding
 
 
-@pytest.fixture(scope="module")
-def own_broker(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    with Broker(tmp_path_factory.mktemp("broker"), cache=cache) as running:
-        yield running
-
-
 @pytest.fixture
-def stage(own_broker: Broker, data_folder: DataFolder) -> Iterator[Stage]:
-    """Give topics that hold nothing yet."""
-    address, topics = own_broker.address, [SONG_PLAYS, PLAYS_BY_WINDOW]
-    create_topics(address, load_settings(topic_partitions=1))
-    yield Stage(address, data_folder, floor_to(now_ms(), GRAIN) - GRAIN)
-    admin = AdminClient(address.client_config())
-    for outcome in admin.delete_topics(topics).values():
-        outcome.result(20)
-    deadline = time.monotonic() + 20
-    while admin.list_topics(timeout=20).topics.keys() & set(topics):
-        assert time.monotonic() < deadline
+def stage(spare_broker: Broker, data_folder: DataFolder) -> Iterator[Stage]:
+    with own_topics(spare_broker, partitions=1) as address:
+        yield Stage(address, data_folder, floor_to(now_ms(), GRAIN) - GRAIN)
 
 
 def test_the_proof_holds_with_kafka(stage: Stage) -> None:

@@ -8,9 +8,14 @@ import httpx
 import pytest
 
 from crossfade.clock import now_ms
-from crossfade.embedded.broker import Broker
 from crossfade.folder import DataFolder
-from crossfade.kafka import PLAYS_BY_WINDOW, SONG_PLAYS, open_producer, read_end_offsets
+from crossfade.kafka import (
+    PLAYS_BY_WINDOW,
+    SONG_PLAYS,
+    KafkaAddress,
+    open_producer,
+    read_end_offsets,
+)
 from crossfade.window_log import Marker
 from served import serving
 
@@ -27,10 +32,10 @@ def _row(window: int, batch: int, plays: int) -> tuple[bytes, bytes]:
 
 
 def test_a_row_of_speed_is_trending_at_once_and_the_answer_becomes_complete(
-    empty_broker: Broker, data_folder: DataFolder
+    empty_topics: KafkaAddress, data_folder: DataFolder
 ) -> None:
     # Plays of other tests would rightly make the answer "no batch run yet".
-    address = empty_broker.address
+    address = empty_topics
     producer = open_producer(address, **{"linger.ms": 0})
     window = data_folder.time_rules.window_start(now_ms())
 

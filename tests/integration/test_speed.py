@@ -1,7 +1,5 @@
 import shutil
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from confluent_kafka import TopicPartition
@@ -13,10 +11,9 @@ from crossfade.clock import MINUTE_MS, SECOND_MS, now_ms
 from crossfade.config import load_settings
 from crossfade.contract.decode import Rejection, decode_play
 from crossfade.contract.examples import read_examples
-from crossfade.embedded.broker import Broker
 from crossfade.errors import BrokerError
 from crossfade.folder import DataFolder
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, create_topics, read_end_offsets
+from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets
 from crossfade.processing.checkpoint import newest_committed
 from crossfade.processing.failures import explain_failure
 from crossfade.processing.speed.job import SPEED
@@ -29,14 +26,6 @@ SONG = Grain("SE", "song", "Jóga", "Björk", None, None)
 PARTITIONS = 4
 
 
-@pytest.fixture
-def address(cache: Path, tmp_path: Path) -> Iterator[KafkaAddress]:
-    """Give a broker of this test's own: nobody else's records are in its topics."""
-    with Broker(tmp_path / "kafka", cache=cache) as broker:
-        create_topics(broker.address, load_settings())
-        yield broker.address
-
-
 def drop_newest_commit(folder: DataFolder) -> int:
     """Leave the checkpoint as a crash does between a micro-batch's write and its commit."""
     commits = folder.checkpoints / SPEED / "commits"
@@ -47,7 +36,7 @@ def drop_newest_commit(folder: DataFolder) -> int:
 
 
 def test_a_window_holds_the_plays_on_time_each_once_and_names_what_is_left_out(
-    spark: SparkSession, data_folder: DataFolder, address: KafkaAddress
+    spark: SparkSession, data_folder: DataFolder, empty_topics: KafkaAddress
 ) -> None:
     now = now_ms()
     on_time = [
@@ -61,10 +50,10 @@ def test_a_window_holds_the_plays_on_time_each_once_and_names_what_is_left_out(
     ]
     late = [a_play(8, event_time=now - 31 * MINUTE_MS), a_play(9, event_time=1_500_000_000_000)]
     rejected = [a_play(10, event_time=now + 6 * MINUTE_MS), b"no JSON", None, b"x" * 2_000_000]
-    send(address, *on_time, on_time[0], on_time[0], *late, *rejected)
-    with running_speed(spark, data_folder, address) as query:
+    send(empty_topics, *on_time, on_time[0], on_time[0], *late, *rejected)
+    with running_speed(spark, data_folder, empty_topics) as query:
         query.processAllAvailable()
-    said = read_said(address)
+    said = read_said(empty_topics)
 
     start_of = data_folder.time_rules.window_start
     named = Grain("SE", "song", "Jóga", "Björk", "Homogenic", "art pop")
@@ -81,17 +70,17 @@ def test_a_window_holds_the_plays_on_time_each_once_and_names_what_is_left_out(
     newest = said.markers_of(0)[-1]
     assert (newest.accepted, newest.late, newest.repeats, newest.rejected) == (11, 2, 2, 4)
     assert (newest.dropped, newest.watermark) == (0, None)
-    assert newest.end_offsets == read_end_offsets(address, SONG_PLAYS)
+    assert newest.end_offsets == read_end_offsets(empty_topics, SONG_PLAYS)
 
 
 def test_every_partition_gets_every_marker_after_the_rows_it_speaks_of(
-    spark: SparkSession, data_folder: DataFolder, address: KafkaAddress
+    spark: SparkSession, data_folder: DataFolder, empty_topics: KafkaAddress
 ) -> None:
-    with running_speed(spark, data_folder, address) as query:
+    with running_speed(spark, data_folder, empty_topics) as query:
         for number in range(3):
-            send(address, a_play(number))
+            send(empty_topics, a_play(number))
             query.processAllAvailable()
-    said = read_said(address)
+    said = read_said(empty_topics)
     for partition in range(PARTITIONS):
         markers = said.markers_of(partition)
         assert [marker.batch for marker in markers] == list(range(-1, len(markers) - 1))
@@ -103,18 +92,18 @@ def test_every_partition_gets_every_marker_after_the_rows_it_speaks_of(
 
 
 def test_no_hostile_record_stops_the_stream_or_hides_a_good_one(
-    spark: SparkSession, data_folder: DataFolder, address: KafkaAddress
+    spark: SparkSession, data_folder: DataFolder, empty_topics: KafkaAddress
 ) -> None:
     hostile = [example.value for example in read_examples()]
-    send(address, *hostile, None, b"", b"\x00" * 100_000, a_play(1))
-    with running_speed(spark, data_folder, address) as query:
+    send(empty_topics, *hostile, None, b"", b"\x00" * 100_000, a_play(1))
+    with running_speed(spark, data_folder, empty_topics) as query:
         query.processAllAvailable()
     verdicts = [
         decode_play(record.value(), record.timestamp()[1])
-        for record in read_topic(address, SONG_PLAYS)
+        for record in read_topic(empty_topics, SONG_PLAYS)
     ]
     is_rejected = Counter(isinstance(verdict, Rejection) for verdict in verdicts)
-    said = read_said(address)
+    said = read_said(empty_topics)
     newest = said.markers_of(0)[-1]
     assert (newest.rejected, newest.accepted) == (is_rejected[True], is_rejected[False])
     assert [n for (_, grain), n in said.plays().items() if grain == SONG] == [1]
@@ -122,19 +111,19 @@ def test_no_hostile_record_stops_the_stream_or_hides_a_good_one(
 
 @pytest.mark.fault
 def test_a_micro_batch_that_is_run_again_says_the_same_under_a_higher_epoch(
-    spark: SparkSession, data_folder: DataFolder, address: KafkaAddress
+    spark: SparkSession, data_folder: DataFolder, empty_topics: KafkaAddress
 ) -> None:
     now = now_ms()
-    with running_speed(spark, data_folder, address) as query:
+    with running_speed(spark, data_folder, empty_topics) as query:
         for first in (0, 10):
             plays = [a_play(first + n, event_time=now) for n in range(10)]
-            send(address, *plays, b"junk", partition=0)
+            send(empty_topics, *plays, b"junk", partition=0)
             query.processAllAvailable()
-    before = read_said(address)
+    before = read_said(empty_topics)
     repeated = drop_newest_commit(data_folder)
-    with running_speed(spark, data_folder, address) as query:
+    with running_speed(spark, data_folder, empty_topics) as query:
         query.processAllAvailable()
-    after = read_said(address)
+    after = read_said(empty_topics)
 
     assert after.plays() == before.plays() == {(data_folder.time_rules.window_start(now), SONG): 20}
     old, begun, again = after.markers_of(0)[-3:]
@@ -145,14 +134,14 @@ def test_a_micro_batch_that_is_run_again_says_the_same_under_a_higher_epoch(
 
 
 def test_an_ordinary_restart_goes_on_with_its_counts_in_a_new_epoch(
-    spark: SparkSession, data_folder: DataFolder, address: KafkaAddress
+    spark: SparkSession, data_folder: DataFolder, empty_topics: KafkaAddress
 ) -> None:
     now = now_ms()
     for number in range(2):
-        send(address, a_play(number, event_time=now))
-        with running_speed(spark, data_folder, address) as query:
+        send(empty_topics, a_play(number, event_time=now))
+        with running_speed(spark, data_folder, empty_topics) as query:
             query.processAllAvailable()
-    said = read_said(address)
+    said = read_said(empty_topics)
     assert list(said.plays().values()) == [2]
     first, second = said.markers_of(0)[1], said.markers_of(0)[2]
     assert (second.epoch, second.batch) == (first.epoch + 1, first.batch)
@@ -160,74 +149,74 @@ def test_an_ordinary_restart_goes_on_with_its_counts_in_a_new_epoch(
 
 
 def test_a_lost_checkpoint_is_a_new_generation_with_the_same_numbers(
-    spark: SparkSession, data_folder: DataFolder, address: KafkaAddress
+    spark: SparkSession, data_folder: DataFolder, empty_topics: KafkaAddress
 ) -> None:
-    send(address, *(a_play(number) for number in range(5)))
+    send(empty_topics, *(a_play(number) for number in range(5)))
     generations = []
     for _ in range(2):
-        with running_speed(spark, data_folder, address) as query:
+        with running_speed(spark, data_folder, empty_topics) as query:
             query.processAllAvailable()
-        generations.append(read_said(address).markers_of(0)[-1].generation)
+        generations.append(read_said(empty_topics).markers_of(0)[-1].generation)
         shutil.rmtree(data_folder.checkpoints / SPEED)
-    said = read_said(address)
+    said = read_said(empty_topics)
     first, second = (said.plays(generation) for generation in generations)
     assert generations[0] != generations[1]
     assert first == second
 
 
 def test_a_play_at_the_edge_of_lateness_is_counted_after_one_from_the_future(
-    spark: SparkSession, data_folder: DataFolder, address: KafkaAddress
+    spark: SparkSession, data_folder: DataFolder, empty_topics: KafkaAddress
 ) -> None:
     now, margin = now_ms(), 20 * SECOND_MS
     times = (now + 5 * MINUTE_MS - margin, now - 30 * MINUTE_MS + margin)
-    with running_speed(spark, data_folder, address) as query:
+    with running_speed(spark, data_folder, empty_topics) as query:
         for number, event_time in enumerate((times[0], times[0], times[1])):
-            send(address, a_play(number, event_time=event_time))
+            send(empty_topics, a_play(number, event_time=event_time))
             query.processAllAvailable()
-    said = read_said(address)
+    said = read_said(empty_topics)
     assert sorted(said.plays().values()) == [1, 2]
     assert {marker.dropped for marker in said.markers_of(0)} == {0}
     assert said.markers_of(0)[-1].watermark is not None
 
 
 def test_repeats_in_another_micro_batch_are_left_out_if_exactness_is_asked_for(
-    spark: SparkSession, data_folder: DataFolder, address: KafkaAddress
+    spark: SparkSession, data_folder: DataFolder, empty_topics: KafkaAddress
 ) -> None:
     play = a_play(1)
     settings = load_settings(speed_dedupe="watermark")
-    with running_speed(spark, data_folder, address, settings) as query:
+    with running_speed(spark, data_folder, empty_topics, settings) as query:
         for _ in range(2):
-            send(address, play, play)
+            send(empty_topics, play, play)
             query.processAllAvailable()
-    said = read_said(address)
+    said = read_said(empty_topics)
     assert list(said.plays().values()) == [1]
     assert sum(marker.repeats for marker in said.markers_of(0)) == 3
 
 
 def test_state_in_rocksdb_gives_the_same_numbers(
-    spark: SparkSession, data_folder: DataFolder, address: KafkaAddress
+    spark: SparkSession, data_folder: DataFolder, empty_topics: KafkaAddress
 ) -> None:
     now = now_ms()
     settings = load_settings(speed_state="rocksdb")
     for number in range(2):
-        send(address, a_play(number, event_time=now))
-        with running_speed(spark, data_folder, address, settings) as query:
+        send(empty_topics, a_play(number, event_time=now))
+        with running_speed(spark, data_folder, empty_topics, settings) as query:
             query.processAllAvailable()
-    assert list(read_said(address).plays().values()) == [2]
+    assert list(read_said(empty_topics).plays().values()) == [2]
 
 
 @pytest.mark.fault
 def test_records_that_kafka_lost_stop_the_query_with_a_reason(
-    spark: SparkSession, data_folder: DataFolder, address: KafkaAddress
+    spark: SparkSession, data_folder: DataFolder, empty_topics: KafkaAddress
 ) -> None:
-    send(address, a_play(1), partition=0)
-    with running_speed(spark, data_folder, address) as query:
+    send(empty_topics, a_play(1), partition=0)
+    with running_speed(spark, data_folder, empty_topics) as query:
         query.processAllAvailable()
-    send(address, a_play(2), a_play(3), partition=0)
-    admin = AdminClient(address.client_config())
+    send(empty_topics, a_play(2), a_play(3), partition=0)
+    admin = AdminClient(empty_topics.client_config())
     for outcome in admin.delete_records([TopicPartition(SONG_PLAYS, 0, 2)]).values():
         outcome.result(30)
-    with running_speed(spark, data_folder, address) as query:
+    with running_speed(spark, data_folder, empty_topics) as query:
         wait_until(lambda: not query.isActive)
     error = explain_failure(SPEED, str(query.exception()))
     assert isinstance(error, BrokerError)

@@ -28,6 +28,7 @@ from crossfade.serving.rollup import By
 from crossfade.serving.window_reader import WindowReader
 from crossfade.serving.window_state import WindowState
 from crossfade.window_log import Marker, encode_probe_key
+from own_topics import own_topics
 
 pytestmark = pytest.mark.kafka
 
@@ -36,11 +37,10 @@ ALL = (0, 2**53)
 
 
 @pytest.fixture(scope="module")
-def own(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaAddress]:
-    """Give a broker that no other test writes to: generations are judged against each other."""
-    with Broker(tmp_path_factory.mktemp("kafka"), cache=cache) as broker:
-        create_topics(broker.address, load_settings())
-        yield broker.address
+def own(spare_broker: Broker) -> Iterator[KafkaAddress]:
+    """Give topics that no other test writes to: generations are judged against each other."""
+    with own_topics(spare_broker) as address:
+        yield address
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -95,12 +94,7 @@ class Broker:
         write_atomically(self._properties, properties.encode())
         return ChildSpec(
             name="broker",
-            command=self._command(
-                self._heap,
-                "kafka.Kafka",
-                str(self._properties),
-                options=class_data_options("broker", self._cache),
-            ),
+            command=self._command(self._heap, "kafka.Kafka", str(self._properties)),
             ready=self.is_ready,
             stop_grace_s=20.0,
         )
@@ -208,14 +202,13 @@ class Broker:
             child.kill()
             shutil.rmtree(draft, ignore_errors=True)
 
-    def _command(
-        self, heap: str, main_class: str, *arguments: str, options: Sequence[str] = ()
-    ) -> list[str]:
+    def _command(self, heap: str, main_class: str, *arguments: str) -> list[str]:
         return [
             str(find_java().executable),
             *("-Xms96m", f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"),
             *(_COMPILER, "-XX:-UsePerfData", f"-XX:ErrorFile={self.folder}/crash-%p.log"),
-            *("-Djava.awt.headless=true", "-Duser.timezone=UTC", *options),
+            *("-Djava.awt.headless=true", "-Duser.timezone=UTC"),
+            *class_data_options("broker", self._cache),
             f"-Djava.io.tmpdir={self._scratch}",
             f"-Dlog4j2.configurationFile={self._log_config}",
             *("-cp", ":".join(map(str, class_path("broker", self._cache)))),

@@ -24,6 +24,9 @@ from crossfade.errors import MachineError
 _QUIET = "-Xlog:cds*=off"
 """A file that does not fit is no news to anybody: the start is slower, that is all."""
 
+_QUICK = "-XX:TieredStopAtLevel=1"
+"""Code that runs once earns back no thorough compiler."""
+
 _ALL: tuple[JarSet, ...] = get_args(JarSet)
 
 _drafts: ContextVar[Path | None] = ContextVar("drafts", default=None)
@@ -36,7 +39,7 @@ def class_data_options(jar_set: JarSet, cache: Path) -> list[str]:
         MachineError: Java or a jar is missing.
     """
     if (drafts := _drafts.get()) is not None:
-        return [f"-XX:ArchiveClassesAtExit={drafts / jar_set}", _QUIET]
+        return [f"-XX:ArchiveClassesAtExit={drafts / jar_set}", _QUICK, _QUIET]
     recorded = _find(jar_set, cache)
     return [f"-XX:SharedArchiveFile={recorded}", _QUIET] if recorded is not None else []
 

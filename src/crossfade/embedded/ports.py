@@ -10,8 +10,6 @@ LOOPBACK = "127.0.0.1"
 _BELOW_OUTGOING = range(20_000, 32_000)
 """Below the ports that systems give to outgoing connections, so that none of those takes one."""
 
-_reserved: list[socket.socket] = []
-
 
 def is_free(port: int) -> bool:
     """Tell whether a server could listen on a port now."""
@@ -43,7 +41,8 @@ def _reserve(port: int) -> bool:
     except OSError:
         holder.close()
         return False
-    _reserved.append(holder)
+    # Left open on purpose, for as long as the process lives.
+    holder.detach()
     return True
 
 

@@ -1,0 +1,38 @@
+"""A broker of its own, with simulated plays in it, for one benchmark."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from crossfade.config import load_settings
+from crossfade.embedded.broker import Broker
+from crossfade.generator.options import Report, SimulationOptions
+from crossfade.generator.produce import simulate
+from crossfade.generator.sinks import KafkaSink
+from crossfade.kafka import KafkaAddress, create_topics
+
+
+@dataclass(frozen=True, slots=True)
+class Preloaded:
+    """A topic that holds its plays; `plays_per_second` is how fast they were produced."""
+
+    address: KafkaAddress
+    broker: int
+    scratch: Path
+    plays_per_second: float
+
+
+@contextmanager
+def a_preloaded_topic(plays: int) -> Iterator[Preloaded]:
+    """Start a broker, make the topics and produce plays; all of it is removed in the end."""
+    settings = load_settings()
+    with (
+        tempfile.TemporaryDirectory(prefix="crossfade-benchmark-") as scratch,
+        Broker(Path(scratch) / "kafka", cache=settings.cache) as broker,
+    ):
+        create_topics(broker.address, settings)
+        options = SimulationOptions(rate=None, events=plays, report=Report.START)
+        produced = simulate(KafkaSink(broker.address), options)
+        yield Preloaded(broker.address, broker.pid, Path(scratch), produced.rate)

@@ -1,0 +1,29 @@
+"""Topics that are a test's own, on a broker that other tests use before and after it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from confluent_kafka.admin import AdminClient
+
+from crossfade.config import load_settings
+from crossfade.embedded.broker import Broker
+from crossfade.kafka import PLAYS_BY_WINDOW, SONG_PLAYS, KafkaAddress, create_topics
+
+_WITHIN_S = 20.0
+
+
+@contextmanager
+def own_topics(broker: Broker, *, partitions: int = 4) -> Iterator[KafkaAddress]:
+    """Make both topics, which hold nothing yet; at the end they are deleted."""
+    address, names = broker.address, {SONG_PLAYS, PLAYS_BY_WINDOW}
+    create_topics(address, load_settings(topic_partitions=partitions))
+    try:
+        yield address
+    finally:
+        admin = AdminClient(address.client_config())
+        for outcome in admin.delete_topics(list(names)).values():
+            outcome.result(_WITHIN_S)
+        deadline = time.monotonic() + _WITHIN_S
+        while admin.list_topics(timeout=_WITHIN_S).topics.keys() & names:
+            assert time.monotonic() < deadline
