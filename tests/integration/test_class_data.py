@@ -55,7 +55,7 @@ def test_classes_of_other_jars_are_not_used(
     cache: Path, environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with record_classes(cache, ["broker"]):
-        [option, _] = class_data_options("broker", cache)
+        [option, *_] = class_data_options("broker", cache)
         Path(option.partition("=")[2]).write_bytes(b"classes")
     assert class_data_options("broker", cache) != []
     monkeypatch.setattr("crossfade.embedded.class_data.class_path", lambda *_: [])
