@@ -16,6 +16,23 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
+_FOLDERS = {
+    "kafka": {"integration", "fault"},
+    "spark": {"integration", "fault", "parity"},
+    "stack": {"e2e"},
+}
+"""Where tests of a mark may lie: `scripts/test` looks for them nowhere else."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a test that no group of `scripts/test` would run."""
+    for item in items:
+        for mark, folders in _FOLDERS.items():
+            if item.get_closest_marker(mark) and item.path.parent.name not in folders:
+                what = f"{item.nodeid} is marked {mark}: such tests lie in {sorted(folders)}."
+                raise pytest.UsageError(what)
+
+
 @pytest.fixture(scope="session")
 def cache() -> Path:
     """Give the per-user cache of jars, as commands use it."""
