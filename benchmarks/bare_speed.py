@@ -117,7 +117,9 @@ def _count_windows(records: "DataFrame") -> "DataFrame":
         )
     )
     key = F.to_json(F.struct("window", "country", "song_id"))
-    value = F.to_json(F.struct("plays", "ms_played", "names", F.base64("listeners")))
+    value = F.to_json(
+        F.struct("plays", "ms_played", "names", F.base64("listeners").alias("listeners"))
+    )
     return windows.select(key.alias("key"), value.alias("value"))
 
 
