@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from crossfade.config import load_settings
 from crossfade.embedded.broker import Broker
@@ -15,6 +16,10 @@ from own_topics import own_topics
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+
+# The same examples each time, and no limit of time on one: the machine may be busy otherwise.
+settings.register_profile("crossfade", derandomize=True, deadline=None)
+settings.load_profile("crossfade")
 
 _FOLDERS = {
     "kafka": {"integration", "fault"},

@@ -155,7 +155,7 @@ def test_a_killed_driver_and_a_killed_broker_come_back_and_the_proof_holds(
 
 
 def _a_real_month(folder: Path) -> Path:
-    """Give June 2019 of the sample year: the whole of it costs batch half a minute more."""
+    """Give June 2019 of the sample year; the test of the demo has the whole of it."""
     from crossfade.ingest.sample import sample_year_path
 
     with lzma.open(sample_year_path()) as year:
