@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from crossfade.contract.boundary import NO_BOUNDARY as NO_BOUNDARY
 from crossfade.errors import LakeError
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +169,10 @@ def list_files(lake: Path, table: Table, version: int | None = None) -> list[str
     return [] if opened is None else opened.file_uris()
 
 
-def connect() -> duckdb.DuckDBPyConnection:
+def connect() -> "duckdb.DuckDBPyConnection":
     """Open an in-memory DuckDB that shows every time in UTC and loads nothing from outside."""
+    import duckdb
+
     connection = duckdb.connect(":memory:")
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET autoinstall_known_extensions = false")
@@ -175,7 +180,7 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 def register_table(
-    connection: duckdb.DuckDBPyConnection,
+    connection: "duckdb.DuckDBPyConnection",
     table: Table,
     files: Sequence[str],
     view: str = "",

@@ -35,10 +35,19 @@ def test_the_help_lists_the_commands_in_the_order_of_a_plays_journey() -> None:
     assert listed == [command for command in COMMANDS if " " not in command] + ["lake", "jars"]
 
 
-def test_the_command_line_starts_without_what_is_heavy() -> None:
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("crossfade.cli", {"pyspark", "duckdb", "numpy", "pandas", "deltalake"}),
+        ("crossfade.processing.driver", {"duckdb"}),
+    ],
+)
+def test_a_process_starts_without_what_is_heavy_and_not_its_own(
+    module: str, heavy: set[str]
+) -> None:
     code = (
-        "import sys, crossfade.cli;"
-        "heavy = {'pyspark', 'duckdb', 'numpy', 'pandas', 'deltalake'} & set(sys.modules);"
+        f"import sys, {module};"
+        f"heavy = {heavy} & set(sys.modules);"
         "sys.exit(','.join(sorted(heavy)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
