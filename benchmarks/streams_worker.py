@@ -62,7 +62,7 @@ class _Watch(threading.Thread):
         }
 
 
-def main(root: Path, bootstrap: str, broker: int, times: int) -> None:
+def main(bootstrap: str, root: Path, broker: int, times: int) -> None:
     """Print one JSON object a repetition."""
     configure_logs()
     address = KafkaAddress(bootstrap)
@@ -85,4 +85,4 @@ def main(root: Path, bootstrap: str, broker: int, times: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
