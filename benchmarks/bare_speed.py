@@ -2,8 +2,8 @@
 
 The base of `throughput` and `freshness`: it moves with the machine as the stack does. It decodes
 with msgspec in Arrow batches, counts by window, country and song, with names and a sketch of
-listeners, and writes rows to Kafka, with Spark's defaults where the session of the stack has no
-reason to change them. It knows no rule of the contract, rejects nothing, leaves out no repeat,
+listeners, and writes rows to Kafka, in the stack's session but with Spark's own way to aggregate
+sketches. It knows no rule of the contract, rejects nothing, leaves out no repeat,
 sends no marker and archives nothing.
 """
 

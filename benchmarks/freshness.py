@@ -139,7 +139,7 @@ def _probe(kafka: KafkaAddress, watch: "_Watch") -> dict[str, float]:
 
 
 class _Watch(threading.Thread, ABC):
-    """Looks without a pause; notes when each count of the song was first seen."""
+    """Looks again and again; notes when each count of the song was first seen."""
 
     def __init__(self, song: str) -> None:
         super().__init__(daemon=True)

@@ -17,11 +17,11 @@ What the stack costs on one small machine. Every number below comes from a file 
 `python -m benchmarks` measures all of it again, `python -m benchmarks NAME…` a part;
 `python -m benchmarks report` writes this page.
 
-Rates differ by a factor of three between machines that look alike, and drift by a third on one. So
-each is quoted beside a base from the same run: what Kafka's own `ConsumerPerformance` reads from
-the same topic, and what bare Spark gives, the query that one writes first (`bare_speed.py` and
-`bare_spark.py` in `benchmarks/`), which judges and archives nothing. Run benchmarks on a machine
-that does nothing else: the load before each is told.
+Rates differ between machines that look alike, and drift on one. So all but the charts are quoted
+beside a base from the same run: what Kafka's own `ConsumerPerformance` reads from the same topic,
+or what bare Spark gives, a query that one writes first (`bare_speed.py` for throughput and
+freshness, `bare_spark.py` for the start), which judges and archives nothing. Run benchmarks on a
+machine that does nothing else: the load before each is told.
 """
 
 _MEANINGS = {
@@ -29,7 +29,7 @@ _MEANINGS = {
     "end. Cold is the first time in a new JVM; warm are the times after it. "
     "Then bare Spark does the same without an archive.",
     "freshness": "Numbered probe plays are produced while the audience plays; the API is asked "
-    "for their count without a pause. From the call that produces to the answer that shows it; "
+    "for their count again and again. From the call that produces to the answer that shows it; "
     "for bare Spark, to the row in the topic that it writes, with no API and no archive.",
     "start_up": "`crossfade up` on an empty folder with a warm cache; an audience starts as soon "
     "as Kafka answers. Beside it, a plain Spark query from Kafka, from its process's start to its "
