@@ -1,5 +1,6 @@
 """`crossfade jars`: fetch, verify and list the locked jars in the per-user cache."""
 
+import signal
 import sys
 from typing import Annotated
 
@@ -74,6 +75,8 @@ def record(*, again: AgainOption = False) -> None:
         return
     from crossfade.cli.recording import record_journey
 
+    # Told to end, it unwinds: its Javas and its folder go with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with Console(stderr=True).status("Recording the classes of Kafka and Spark, once …"):
         record_journey()
     sys.stderr.write("The classes of Kafka and Spark are recorded.\n")
