@@ -1,7 +1,11 @@
 """One short journey of a few plays through every stage, for Java to record the classes it loads."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from crossfade.config import load_settings
 from crossfade.embedded.class_data import record_classes
@@ -16,6 +20,7 @@ from crossfade.processing.driver import run_queries
 from crossfade.spark import end_java
 
 _PLAYS = 500
+_END_WITHIN_S = 10.0
 
 
 def record_journey() -> None:
@@ -29,7 +34,11 @@ def record_journey() -> None:
         folder = open_folder(settings)
         read_to_the_end = StopRequest()
         read_to_the_end.asked.set()
-        with record_classes(settings.cache), reach_kafka(folder, settings) as address:
+        with (
+            record_classes(settings.cache),
+            _no_process_left(),
+            reach_kafka(folder, settings) as address,
+        ):
             plays = SimulationOptions(rate=None, events=_PLAYS, report=Report.START)
             simulate(KafkaSink(address), plays)
             run_queries(folder, settings, address, read_to_the_end)
@@ -37,3 +46,17 @@ def record_journey() -> None:
             run_once(spark, folder, settings, address)
             spark.stop()
             end_java()
+
+
+@contextmanager
+def _no_process_left() -> Iterator[None]:
+    """End what was started within if it fails: a Java would first write down all that it learnt."""
+    try:
+        yield
+    except BaseException:
+        started = psutil.Process().children(recursive=True)
+        for process in started:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(started, _END_WITHIN_S)
+        raise
