@@ -36,8 +36,8 @@ def record_journey() -> None:
         read_to_the_end.asked.set()
         with (
             record_classes(settings.cache),
-            _no_process_left(),
             reach_kafka(folder, settings) as address,
+            _no_process_left(),
         ):
             plays = SimulationOptions(rate=None, events=_PLAYS, report=Report.START)
             simulate(KafkaSink(address), plays)
@@ -50,7 +50,7 @@ def record_journey() -> None:
 
 @contextmanager
 def _no_process_left() -> Iterator[None]:
-    """End what was started within if it fails: a Java would first write down all that it learnt."""
+    """End what was started within if it fails: a Java told to end would first write its classes."""
     try:
         yield
     except BaseException:
