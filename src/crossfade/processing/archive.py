@@ -17,6 +17,8 @@ from crossfade.processing.new_table import create_table
 from crossfade.processing.source import read_stream, starting_at
 
 _QUERY = "archive"
+CORES = 0.25
+"""The share that reads: nobody waits for it as they do for speed, which has more to do."""
 _SESSION = {
     # A file stays open for each hour that a task meets: no need to sort its records by hour.
     "spark.sql.maxConcurrentOutputFileWriters": "8",
@@ -43,7 +45,7 @@ def start_archive(
     bound = _bind(folder, address)
     for key, value in _SESSION.items():
         spark.conf.set(key, value)
-    records = read_stream(spark, address, **starting_at(bound.first_offsets))
+    records = read_stream(spark, address, cores=CORES, **starting_at(bound.first_offsets))
     return (
         lay_out_records(records)
         .writeStream.format("delta")

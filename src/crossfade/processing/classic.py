@@ -14,7 +14,7 @@ from crossfade.config import Settings
 from crossfade.folder import DataFolder
 from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_start_offsets, topic_id
 from crossfade.lake import BRONZE_SONG_PLAYS
-from crossfade.processing.archive import lay_out_records
+from crossfade.processing.archive import CORES, lay_out_records
 from crossfade.processing.checkpoint import NO_BATCH
 from crossfade.processing.halves import refuse_other_moment
 from crossfade.processing.source import read_stream, starting_at
@@ -42,7 +42,7 @@ def start_classic(
     )
     bound = bind_archive(folder, found, has_data=written != NO_BATCH, query=_QUERY)
     refuse_other_moment(folder.checkpoints / _QUERY, written, _QUERY)
-    records = read_stream(spark, address, **starting_at(bound.first_offsets))
+    records = read_stream(spark, address, cores=CORES, **starting_at(bound.first_offsets))
     return (
         lay_out_records(records)
         .writeStream.format("parquet")

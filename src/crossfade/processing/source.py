@@ -13,14 +13,16 @@ def starting_at(offsets: Mapping[int, int]) -> dict[str, str]:
     return {"startingOffsets": msgspec.json.encode({SONG_PLAYS: offsets}).decode()}
 
 
-def read_stream(spark: SparkSession, address: KafkaAddress, **options: str) -> DataFrame:
-    """Read `song-plays` with half the cores; a record that Kafka no longer holds stops the query.
-
-    Two queries share the cores, and each task has a cost of its own, of the archive a file too.
+def read_stream(
+    spark: SparkSession, address: KafkaAddress, *, cores: float, **options: str
+) -> DataFrame:
+    """Read `song-plays`; a record that Kafka no longer holds stops the query.
 
     Args:
         spark: the session of the query.
         address: where Kafka is.
+        cores: the share of Spark's cores that read, one at least: queries share them, and each
+            task has a cost of its own, of the archive a file too.
         options: what this query sets otherwise, in Spark's names.
     """
     chosen = {
@@ -35,5 +37,5 @@ def read_stream(spark: SparkSession, address: KafkaAddress, **options: str) -> D
         "kafka.max.poll.records": "20000",
         **options,
     }
-    tasks = max(1, spark.sparkContext.defaultParallelism // 2)
+    tasks = max(1, int(spark.sparkContext.defaultParallelism * cores))
     return spark.readStream.format("kafka").options(**chosen).load().coalesce(tasks)

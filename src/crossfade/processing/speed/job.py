@@ -32,6 +32,8 @@ from crossfade.window_log import Marker
 SPEED = "speed"
 """Name of the query, of its checkpoint and of what it observes."""
 
+_CORES = 0.5
+
 _SESSION = {
     # Half of the driver's time would be code generation, anew in each micro-batch.
     "spark.sql.codegen.wholeStage": "false",
@@ -40,6 +42,8 @@ _SESSION = {
     # They would evict a moment earlier, for the price of a micro-batch after each.
     "spark.sql.streaming.noDataMicroBatches.enabled": "false",
     "spark.sql.streaming.minBatchesToRetain": "20",
+    # One whole table of the live windows is enough to begin the next micro-batch from.
+    "spark.sql.streaming.maxBatchesToRetainInMemory": "1",
 }
 _ROCKSDB = {
     "spark.sql.streaming.stateStore.providerClass": (
@@ -77,7 +81,7 @@ def start_speed(
     rocksdb = _ROCKSDB if settings.speed_state == "rocksdb" else {}
     for key, value in {**_SESSION, **rocksdb}.items():
         session.conf.set(key, value)
-    records = read_stream(session, address, **_SOURCE)
+    records = read_stream(session, address, cores=_CORES, **_SOURCE)
     return (
         count_plays(records, folder, settings)
         .writeStream.outputMode("update")
