@@ -33,7 +33,7 @@ _COUNTRY = "AQ"
 """Antarctica, where nobody of the simulated audience lives: an answer of one row."""
 
 _RATES = (2_000, 10_000)
-_WARM_UP_S = 90.0
+_WARM_UP_S = 180.0
 _PROBES = 300
 _PROBE_EVERY_S = 0.1
 _SEEN_WITHIN_S = 30.0
