@@ -1,5 +1,6 @@
 """Kafka as Crossfade uses it: addresses, topics, offsets and well-set clients."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from confluent_kafka.admin import (
 from crossfade.clock import parse_duration
 from crossfade.config import Settings
 from crossfade.errors import BrokerError, MisuseError
+from crossfade.telemetry import get_logger
 
 SONG_PLAYS = "song-plays"
 PLAYS_BY_WINDOW = "plays-by-window"
@@ -47,10 +49,13 @@ _UNSETTLED = {
 """Errors of a moment: a topic was just made, or a broker has just come back."""
 
 _LEARN_S = 0.05
+_ASK_FOR_S = 2.0
 _ANSWER_WITHIN_S = 10.0
 _SILENT = 0
 """librdkafka's log level for clients whose every trouble comes back as an error."""
 _TEN_MINUTES_MS = 600_000
+
+_log = get_logger("kafka")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,22 @@ def require_broker(address: KafkaAddress, within_s: float = _ANSWER_WITHIN_S) ->
         _admin(address).list_topics(timeout=within_s)
     except KafkaException as error:
         raise _away(address, error) from None
+
+
+def await_broker(address: KafkaAddress, within_s: float, given_up: threading.Event) -> None:
+    """Wait until Kafka, which may be starting, answers.
+
+    Raises:
+        BrokerError: it does not within that time, or until the wait is given up.
+    """
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            return require_broker(address, _ASK_FOR_S)
+        except BrokerError as error:
+            if given_up.is_set() or time.monotonic() > deadline:
+                raise
+            _log.info("waiting", why=str(error))
 
 
 def create_topics(address: KafkaAddress, settings: Settings) -> None:

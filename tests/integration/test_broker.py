@@ -1,6 +1,8 @@
 import os
 import signal
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -9,11 +11,13 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME
 
 from crossfade.config import load_settings
 from crossfade.embedded.broker import Broker
+from crossfade.embedded.ports import find_free_ports
 from crossfade.errors import BrokerError, MachineError
 from crossfade.kafka import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
     KafkaAddress,
+    await_broker,
     create_topics,
     open_producer,
     partition_count,
@@ -67,6 +71,27 @@ def test_a_broker_starts_again_on_its_data_even_on_another_port(
         assert read_end_offsets(second.address, SONG_PLAYS)[0] == 1
         send(second.address, b"more")
         assert read_end_offsets(second.address, SONG_PLAYS)[0] == 2
+
+
+def test_who_waits_for_a_broker_goes_on_when_it_answers(cache: Path, tmp_path: Path) -> None:
+    [port] = find_free_ports(1)
+    address = KafkaAddress(f"127.0.0.1:{port}")
+    with ThreadPoolExecutor(1) as waiter:
+        waiting = waiter.submit(await_broker, address, 60.0, threading.Event())
+        with Broker(tmp_path, cache=cache, port=port):
+            assert waiting.result(60.0) is None
+
+
+@pytest.mark.parametrize(("within_s", "is_given_up"), [(0.0, False), (3600.0, True)])
+def test_the_wait_for_a_broker_ends_with_its_time_or_when_given_up(
+    within_s: float, is_given_up: bool
+) -> None:
+    [nobodys] = find_free_ports(1)
+    given_up = threading.Event()
+    if is_given_up:
+        given_up.set()
+    with pytest.raises(BrokerError, match=f"127.0.0.1:{nobodys}"):
+        await_broker(KafkaAddress(f"127.0.0.1:{nobodys}"), within_s, given_up)
 
 
 @pytest.mark.fault

@@ -22,9 +22,9 @@ from crossfade.folder import DataFolder, write_atomically
 from crossfade.kafka import (
     SONG_PLAYS,
     KafkaAddress,
+    await_broker,
     create_topics,
     read_end_offsets,
-    require_broker,
     topic_id,
 )
 from crossfade.processing.archive import start_archive
@@ -43,7 +43,6 @@ _SPARK = "Spark"
 _POLL_S = 0.2
 _DRAIN_WITHIN_S = 45.0
 _BROKER_WITHIN_S = 60.0
-_ASK_FOR_S = 2.0
 _HEAD_START_S = 15.0
 _SETTINGS = {
     **WORKERS,
@@ -83,7 +82,7 @@ def run_queries(
         with _explain_lost_java():
             if SPEED in names:
                 _wake_workers(spark.newSession())
-            _await_kafka(address, request)
+            await_broker(address, _BROKER_WITHIN_S, request.asked)
             create_topics(address, settings)
             markers = held.enter_context(_open_markers(folder, address)) if SPEED in names else None
             driver = _Driver(folder, address, markers)
@@ -223,22 +222,6 @@ def _open_markers(folder: DataFolder, address: KafkaAddress) -> MarkerLog:
     """Begin a new epoch of speed; the caller holds its lock."""
     binding = bind_speed(folder, topic_id(address, SONG_PLAYS))
     return MarkerLog(address, first_marker(folder.checkpoints / SPEED, binding))
-
-
-def _await_kafka(address: KafkaAddress, request: StopRequest) -> None:
-    """Wait until Kafka, which may be starting too, answers.
-
-    Raises:
-        BrokerError: it does not within a limit of time, or until a stop is asked for.
-    """
-    deadline = time.monotonic() + _BROKER_WITHIN_S
-    while True:
-        try:
-            return require_broker(address, _ASK_FOR_S)
-        except BrokerError as error:
-            if request.asked.is_set() or time.monotonic() > deadline:
-                raise
-            _log.info("waiting", why=str(error))
 
 
 @contextmanager
