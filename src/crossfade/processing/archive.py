@@ -16,9 +16,10 @@ from crossfade.processing.halves import read_query_id, refuse_other_moment
 from crossfade.processing.new_table import create_table
 from crossfade.processing.source import read_stream, starting_at
 
-_QUERY = "archive"
 CORES = 0.25
-"""The share that reads: nobody waits for it as they do for speed, which has more to do."""
+"""Share of Spark's cores that read: speed has more to do, and people wait for it."""
+
+_QUERY = "archive"
 _SESSION = {
     # A file stays open for each hour that a task meets: no need to sort its records by hour.
     "spark.sql.maxConcurrentOutputFileWriters": "8",
