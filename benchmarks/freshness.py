@@ -23,10 +23,9 @@ from crossfade.kafka import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
     KafkaAddress,
-    open_producer,
-    open_reader,
     read_end_offsets,
 )
+from crossfade.kafka_clients import open_producer, open_reader
 
 _REACH = "p99 under 1,500 ms at 10,000 plays/s, archive running"
 _COUNTRY = "AQ"

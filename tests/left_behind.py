@@ -1,8 +1,6 @@
 """Processes that a stack should have ended."""
 
 import os
-from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -16,13 +14,3 @@ def list_processes(data: Path) -> list[str]:
         if told and Path(told).is_relative_to(data) and process.pid != os.getpid():
             left.append(" ".join(process.info["cmdline"] or []))
     return left
-
-
-def list_living(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
-    """List the processes that still run; a dead one that nobody has taken notice of does not."""
-    living = []
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                living.append(process)
-    return living

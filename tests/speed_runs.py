@@ -18,13 +18,11 @@ from crossfade.kafka import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
     KafkaAddress,
-    open_producer,
-    open_reader,
     partition_count,
-    positions_from_start,
     read_end_offsets,
     topic_id,
 )
+from crossfade.kafka_clients import open_producer, open_reader, positions_from_start
 from crossfade.processing.speed.job import SPEED, WindowSink, first_marker, start_speed
 from crossfade.processing.speed.markers import MarkerLog
 from crossfade.window_log import Grain, Marker, WindowValue, decode_record

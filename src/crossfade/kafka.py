@@ -1,4 +1,4 @@
-"""Kafka as Crossfade uses it: addresses, topics, offsets and well-set clients."""
+"""Kafka as Crossfade uses it: where it is, whether it answers, its topics and their offsets."""
 
 import threading
 import time
@@ -7,12 +7,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from confluent_kafka import (
-    OFFSET_BEGINNING,
-    Consumer,
     KafkaError,
     KafkaException,
-    Message,
-    Producer,
     TopicCollection,
     TopicPartition,
 )
@@ -207,58 +203,6 @@ def read_offsets_for_time(address: KafkaAddress, topic: str, time_ms: int) -> di
     found = _list_offsets(address, topic, OffsetSpec.for_timestamp(max(time_ms, 0)))
     ends = read_end_offsets(address, topic)
     return {p: offset if offset >= 0 else ends[p] for p, offset in found.items()}
-
-
-def open_reader(address: KafkaAddress, **config: str | int | bool) -> Consumer:
-    """Open a consumer that joins no group, commits nothing and sees every record."""
-    return Consumer(
-        {
-            **address.client_config(),
-            "group.id": "crossfade-reader",
-            "enable.auto.commit": False,
-            "auto.offset.reset": "error",
-            "isolation.level": "read_uncommitted",
-            "fetch.message.max.bytes": MAX_RECORD_BYTES,
-            **config,
-        }
-    )
-
-
-def read_record(address: KafkaAddress, topic: str, partition: int, offset: int) -> Message | None:
-    """Read the first record at or after an offset; None when Kafka holds none yet."""
-    if read_end_offsets(address, topic).get(partition, 0) <= offset:
-        return None
-    reader = open_reader(address)
-    try:
-        reader.assign([TopicPartition(topic, partition, offset)])
-        message = reader.poll(_TIMEOUT_S)
-    finally:
-        reader.close()
-    if message is None or message.error():
-        what = f"Kafka did not give {topic} [{partition}] offset {offset}."
-        raise BrokerError(what, "Check the broker's log.")
-    return message
-
-
-def open_producer(address: KafkaAddress, **config: str | int | bool) -> Producer:
-    """Open an idempotent producer, acknowledged by every in-sync replica, keyed as Kafka's own."""
-    return Producer(
-        {
-            **address.client_config(),
-            "enable.idempotence": True,
-            "acks": "all",
-            "partitioner": "murmur2_random",
-            "compression.type": "lz4",
-            "linger.ms": 20,
-            "message.max.bytes": MAX_RECORD_BYTES,
-            **config,
-        }
-    )
-
-
-def positions_from_start(topic: str, partitions: int) -> list[TopicPartition]:
-    """Give an assignment that reads every partition from its beginning."""
-    return [TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(partitions)]
 
 
 def _list_offsets(address: KafkaAddress, topic: str, spec: OffsetSpec) -> dict[int, int]:

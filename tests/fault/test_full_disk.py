@@ -13,12 +13,8 @@ from crossfade.embedded import broker as broker_module
 from crossfade.embedded.broker import Broker
 from crossfade.errors import BrokerError
 from crossfade.folder import open_folder
-from crossfade.kafka import (
-    SONG_PLAYS,
-    create_topics,
-    open_producer,
-    read_record,
-)
+from crossfade.kafka import SONG_PLAYS, create_topics
+from crossfade.kafka_clients import open_producer, read_record
 
 pytestmark = [pytest.mark.fault, pytest.mark.kafka]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from left_behind import list_living
+from crossfade.embedded.survivors import is_alive
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark, pytest.mark.fault]
 
@@ -27,7 +27,7 @@ def test_a_recording_that_is_told_to_end_leaves_no_process_and_no_file(
         seen = _wait_for_spark(psutil.Process(recording.pid))
         recording.terminate()
         assert recording.wait(_WITHIN_S) == 128 + signal.SIGTERM
-    assert list_living(seen) == []
+    assert [process for process in seen if is_alive(process)] == []
     assert list(tmp_path.iterdir()) == []
     assert list((Path(sys.prefix) / "class-data").glob(".draft-*")) == []
 

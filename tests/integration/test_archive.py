@@ -22,10 +22,10 @@ from crossfade.kafka import (
     SONG_PLAYS,
     KafkaAddress,
     create_topics,
-    open_producer,
     read_end_offsets,
     topic_id,
 )
+from crossfade.kafka_clients import open_producer
 from crossfade.lake import BRONZE_SONG_PLAYS, connect, list_files, register_table, table_path
 from crossfade.processing.archive import start_archive
 from crossfade.processing.classic import start_classic

@@ -12,10 +12,9 @@ from crossfade.kafka import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
     KafkaAddress,
-    open_producer,
-    open_reader,
     read_end_offsets,
 )
+from crossfade.kafka_clients import open_producer, open_reader
 from crossfade.processing.batch.horizon import (
     ask_kafka,
     assume_without_kafka,

@@ -19,12 +19,11 @@ from crossfade.kafka import (
     KafkaAddress,
     await_broker,
     create_topics,
-    open_producer,
     partition_count,
     read_end_offsets,
-    read_record,
     topic_id,
 )
+from crossfade.kafka_clients import open_producer, read_record
 
 pytestmark = pytest.mark.kafka
 

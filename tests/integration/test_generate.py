@@ -28,9 +28,9 @@ from crossfade.kafka import (
     SONG_PLAYS,
     KafkaAddress,
     create_topics,
-    open_reader,
     read_end_offsets,
 )
+from crossfade.kafka_clients import open_reader
 
 pytestmark = pytest.mark.kafka
 

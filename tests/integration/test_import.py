@@ -21,10 +21,10 @@ from crossfade.ingest.sample import sample_year_path
 from crossfade.kafka import (
     SONG_PLAYS,
     KafkaAddress,
-    open_reader,
     read_end_offsets,
     read_start_offsets,
 )
+from crossfade.kafka_clients import open_reader
 
 pytestmark = pytest.mark.kafka
 

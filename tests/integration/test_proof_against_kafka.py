@@ -16,9 +16,9 @@ from crossfade.kafka import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
     KafkaAddress,
-    open_producer,
     read_end_offsets,
 )
+from crossfade.kafka_clients import open_producer
 from crossfade.proof.findings import Finding, Reconciliation, Verdict
 from crossfade.proof.handover import read_recorded, record_handovers
 from crossfade.proof.handover_check import HANDED_OVER

@@ -13,9 +13,9 @@ from crossfade.kafka import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
     KafkaAddress,
-    open_producer,
     read_end_offsets,
 )
+from crossfade.kafka_clients import open_producer
 from crossfade.window_log import Marker
 from served import serving
 

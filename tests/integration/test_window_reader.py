@@ -21,9 +21,9 @@ from crossfade.kafka import (
     SONG_PLAYS,
     KafkaAddress,
     create_topics,
-    open_producer,
     read_end_offsets,
 )
+from crossfade.kafka_clients import open_producer
 from crossfade.serving.rollup import By
 from crossfade.serving.window_reader import WindowReader
 from crossfade.serving.window_state import WindowState

@@ -32,7 +32,7 @@ def end_survivors(root: Path) -> list[int]:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     deadline = time.monotonic() + _WITHIN_S
-    while left := [process.pid for process in ended if _is_alive(process)]:
+    while left := [process.pid for process in ended if is_alive(process)]:
         if time.monotonic() > deadline:
             what = f"Process {left[0]} of an earlier stack on {root} does not end."
             raise StackError(what, "End it, or restart the machine.")
@@ -40,16 +40,16 @@ def end_survivors(root: Path) -> list[int]:
     return [process.pid for process in ended]
 
 
-def _bears(process: psutil.Process, root: str) -> bool:
-    try:
-        return _is_alive(process) and process.environ().get(MARK) == root
-    except (psutil.Error, OSError):
-        return False
-
-
-def _is_alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
     """Tell whether a process lives; a dead one that nobody has taken notice of does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
+        return False
+
+
+def _bears(process: psutil.Process, root: str) -> bool:
+    try:
+        return is_alive(process) and process.environ().get(MARK) == root
+    except (psutil.Error, OSError):
         return False

@@ -14,10 +14,10 @@ from crossfade.generator.encode import Records
 from crossfade.kafka import (
     SONG_PLAYS,
     KafkaAddress,
-    open_producer,
     partition_count,
     require_broker,
 )
+from crossfade.kafka_clients import open_producer
 
 PATIENCE_MS = 60 * SECOND_MS
 """How long a play may wait for Kafka to take it before the simulation gives up."""

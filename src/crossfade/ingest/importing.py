@@ -16,7 +16,8 @@ from crossfade.ingest.jsonl import read_jsonl
 from crossfade.ingest.report import ImportReport
 from crossfade.ingest.rows import BrokenFileError, Judge, Row
 from crossfade.ingest.spotify import read_spotify
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, open_producer
+from crossfade.kafka import SONG_PLAYS, KafkaAddress
+from crossfade.kafka_clients import open_producer
 
 Progress = Callable[[int, ImportReport], None]
 """Told now and then: bytes of the files read so far, and the report as it stands."""

@@ -12,9 +12,9 @@ from crossfade.kafka import (
     KafkaAddress,
     read_end_offsets,
     read_offsets_for_time,
-    read_record,
     read_start_offsets,
 )
+from crossfade.kafka_clients import read_record
 from crossfade.lake import NO_BOUNDARY
 from crossfade.proof.read_topic import read_topic
 from crossfade.proof.verdicts import SpeedProgress

@@ -9,7 +9,8 @@ from crossfade.clock import now_ms
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.time_rules import FUTURE_MS, TimeRules
 from crossfade.errors import BrokerError
-from crossfade.kafka import PLAYS_BY_WINDOW, SONG_PLAYS, KafkaAddress, open_reader
+from crossfade.kafka import PLAYS_BY_WINDOW, SONG_PLAYS, KafkaAddress
+from crossfade.kafka_clients import open_reader
 from crossfade.serving.topic_places import (
     TIMEOUT_S,
     count_partitions,

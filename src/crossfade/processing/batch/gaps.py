@@ -6,7 +6,8 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from crossfade.errors import UnprovenError
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_record, read_start_offsets
+from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_start_offsets
+from crossfade.kafka_clients import read_record
 
 Gap = dict[str, int]
 

@@ -11,10 +11,9 @@ from crossfade.kafka import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
     KafkaAddress,
-    open_producer,
-    open_reader,
     read_end_offsets,
 )
+from crossfade.kafka_clients import open_producer, open_reader
 from crossfade.window_log import encode_probe_key
 
 _TIMEOUT_S = 30.0

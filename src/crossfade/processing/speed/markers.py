@@ -8,7 +8,8 @@ from confluent_kafka import Producer
 
 from crossfade.clock import now_ms
 from crossfade.errors import BrokerError
-from crossfade.kafka import PLAYS_BY_WINDOW, KafkaAddress, open_producer, partition_count
+from crossfade.kafka import PLAYS_BY_WINDOW, KafkaAddress, partition_count
+from crossfade.kafka_clients import open_producer
 from crossfade.window_log import Marker
 
 IDLE_EVERY_MS = 2_000
