@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from benchmarks.charts import measure_charts
 from benchmarks.freshness import measure_freshness
+from benchmarks.generator import measure_generator
 from benchmarks.report import PAGE, render_page
 from benchmarks.results import note_load
 from benchmarks.start_up import measure_start_up
@@ -14,6 +15,7 @@ from crossfade.errors import CrossfadeError
 from crossfade.telemetry import configure_logs
 
 _BENCHMARKS: dict[str, Callable[[], None]] = {
+    "generator": measure_generator,
     "throughput": measure_throughput,
     "freshness": measure_freshness,
     "start_up": measure_start_up,

@@ -1,4 +1,4 @@
-"""Kafka's own consumer benchmark, run on the jars of the broker and one more."""
+"""Kafka's own benchmarks, run on the jars of the broker and one more."""
 
 import hashlib
 import subprocess
@@ -20,19 +20,12 @@ _TIMEOUT_S = 300
 
 def consumer_performance(address: KafkaAddress, plays: int, cache: Path, mirror: str) -> float:
     """Read the topic with `ConsumerPerformance`; give records a second while it fetched."""
-    with tempfile.TemporaryDirectory() as scratch:
-        log_config = Path(scratch) / "log4j2.properties"
-        log_config.write_text(LOG_CONFIG, "utf-8")
-        command = [
-            *(str(find_java().executable), "-Xmx512m"),
-            f"-Dlog4j2.configurationFile={log_config}",
-            *("-cp", _class_path(cache, mirror), "org.apache.kafka.tools.ConsumerPerformance"),
-            *("--bootstrap-server", address.bootstrap, "--topic", SONG_PLAYS),
-            *("--num-records", str(plays), "--timeout", "60000"),
-        ]
-        run = subprocess.run(
-            command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
-        )
+    run = _run_tool(
+        "ConsumerPerformance",
+        *("--bootstrap-server", address.bootstrap, "--topic", SONG_PLAYS),
+        *("--num-records", str(plays), "--timeout", "60000"),
+        class_path=_class_path(cache, mirror),
+    )
     rows = [line.split(",") for line in run.stdout.splitlines() if line.count(",") > 5]
     if run.returncode or len(rows) != 2:
         what = f"ConsumerPerformance failed: {(run.stderr or run.stdout)[-400:]}"
@@ -43,6 +36,51 @@ def consumer_performance(address: KafkaAddress, plays: int, cache: Path, mirror:
         what = f"ConsumerPerformance read {told['data.consumed.in.nMsg']} of {plays} records."
         raise MachineError(what)
     return float(told["fetch.nMsg.sec"])
+
+
+def producer_performance(
+    address: KafkaAddress, plays: int, payload: Path, cache: Path, mirror: str
+) -> float:
+    """Send lines of a file, drawn at random, with `ProducerPerformance`; give records a second.
+
+    Acknowledged by all replicas, idempotent and compressed as the generator's, but without keys.
+    """
+    config = {
+        "acks": "all",
+        "enable.idempotence": "true",
+        "compression.type": "lz4",
+        "linger.ms": "50",
+        "batch.size": "1000000",
+        "buffer.memory": "268435456",
+    }
+    run = _run_tool(
+        "ProducerPerformance",
+        *("--bootstrap-server", address.bootstrap, "--topic", SONG_PLAYS),
+        *("--num-records", str(plays), "--throughput", "-1", "--payload-file", str(payload)),
+        "--command-property",
+        *(f"{name}={value}" for name, value in config.items()),
+        class_path=_class_path(cache, mirror),
+    )
+    sent = [line for line in run.stdout.splitlines() if line.startswith(f"{plays} records sent")]
+    if run.returncode or len(sent) != 1:
+        what = f"ProducerPerformance failed: {(run.stderr or run.stdout)[-400:]}"
+        raise MachineError(what)
+    return float(sent[0].split(",")[1].split()[0])
+
+
+def _run_tool(name: str, *options: str, class_path: str) -> subprocess.CompletedProcess[str]:
+    with tempfile.TemporaryDirectory() as scratch:
+        log_config = Path(scratch) / "log4j2.properties"
+        log_config.write_text(LOG_CONFIG, "utf-8")
+        command = [
+            *(str(find_java().executable), "-Xmx2g"),
+            f"-Dlog4j2.configurationFile={log_config}",
+            *("-cp", class_path, f"org.apache.kafka.tools.{name}"),
+            *options,
+        ]
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+        )
 
 
 def _class_path(cache: Path, mirror: str) -> str:

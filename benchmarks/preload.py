@@ -8,9 +8,9 @@ from pathlib import Path
 
 from crossfade.config import load_settings
 from crossfade.embedded.broker import Broker
+from crossfade.generator.kafka_sink import KafkaSink
 from crossfade.generator.options import Report, SimulationOptions
 from crossfade.generator.produce import simulate
-from crossfade.generator.sinks import KafkaSink
 from crossfade.kafka import KafkaAddress, create_topics
 
 

@@ -114,8 +114,20 @@ def require_broker(address: KafkaAddress, within_s: float = _ANSWER_WITHIN_S) ->
         raise _away(address, error) from None
 
 
-def await_broker(address: KafkaAddress, within_s: float, given_up: threading.Event) -> None:
+def await_broker(
+    address: KafkaAddress,
+    within_s: float,
+    given_up: threading.Event,
+    *,
+    tell: Callable[[BrokerError], None] = lambda error: _log.info("waiting", why=str(error)),
+) -> None:
     """Wait until Kafka, which may be starting, answers.
+
+    Args:
+        address: where it is expected.
+        within_s: how long to wait.
+        given_up: set by somebody who does not want to wait any longer.
+        tell: told each time it did not answer.
 
     Raises:
         BrokerError: it does not within that time, or until the wait is given up.
@@ -127,7 +139,7 @@ def await_broker(address: KafkaAddress, within_s: float, given_up: threading.Eve
         except BrokerError as error:
             if given_up.is_set() or time.monotonic() > deadline:
                 raise
-            _log.info("waiting", why=str(error))
+            tell(error)
 
 
 def create_topics(address: KafkaAddress, settings: Settings) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from left_behind import list_processes
@@ -29,6 +31,34 @@ _SETTINGS = {
 }
 
 _GRAIN_MS = 10_000
+
+_EVERYTHING = """
+[faults]
+copies = 0.03
+late = 0.02
+out_of_order = 0.03
+clock_behind = 0.02
+clock_ahead = 0.02
+clock_seconds = 0.01
+malformed = 0.03
+oversized = 0.001
+copy_after = ["1s", "20s"]
+[[bots]]
+kind = "looper"
+accounts = 50
+plays_a_minute = 1.9
+[[silence]]
+country = "CN"
+at = "10s"
+for = "5s"
+[[spike]]
+song = 5000
+country = "IN"
+at = "5s"
+for = "40s"
+share = 0.3
+"""
+"""A scenario with everything that can be wrong."""
 
 
 class RunningStack:
@@ -119,7 +149,12 @@ def test_a_killed_driver_and_a_killed_broker_come_back_and_the_proof_holds(
 ) -> None:
     imported = stack.run("import", "spotify", str(_a_real_month(tmp_path)), "--json")
     assert imported.returncode == 0, imported.stderr
-    generator = stack.start("generate", "--rate", "300", "--for", "60s", "--report", "start")
+    scenario, ledger = tmp_path / "everything.toml", tmp_path / "ledger"
+    scenario.write_text(_EVERYTHING, "utf-8")
+    generator = stack.start(
+        *("generate", "--rate", "300", "--for", "60s", "--report", "start"),
+        *("--scenario", str(scenario), "--ledger", str(ledger)),
+    )
     stack.wait_for("a first window", lambda: stack.ask("trending").get("rows"))
 
     stack.kill("streams")
@@ -134,11 +169,7 @@ def test_a_killed_driver_and_a_killed_broker_come_back_and_the_proof_holds(
         "the last windows handed over",
         lambda: (stack.ask("trending").get("boundary") or "") > _rfc3339(last_window_ended_ms),
     )
-    proof = stack.run("reconcile", "--json")
-    told = json.loads(proof.stdout)
-    wrong = [one for one in told["findings"] if one["verdict"] == "unexplained"]
-    assert told["holds"], wrong
-    assert proof.returncode == 0
+    _expect_proof(stack, ledger)
     assert stack.run("trending", "--json").returncode == 0
     month = json.loads(stack.run("chart", "songs", "--month", "2019-06", "--json").stdout)
     first = month["rows"][0]
@@ -152,6 +183,50 @@ def test_a_killed_driver_and_a_killed_broker_come_back_and_the_proof_holds(
     assert stack.process.wait(120) == 0
     assert list_processes(stack.data) == []
     assert not (stack.data / "stack.json").exists()
+
+    _expect_proof(stack, ledger)
+    _expect_tampering_to_be_named(stack, ledger)
+
+
+def _expect_proof(stack: RunningStack, ledger: Path) -> None:
+    """Hold the lake against the ledger: every record that was sent, and judged rightly."""
+    proof = stack.run("reconcile", "--ledger", str(ledger), "--json")
+    told = json.loads(proof.stdout)
+    wrong = [one for one in told["findings"] if one["verdict"] == "unexplained"]
+    assert told["holds"], wrong
+    assert proof.returncode == 0
+    by_ledger = [one for one in told["findings"] if one["check"].startswith("ledger: ")]
+    assert {one["verdict"] for one in by_ledger} == {"holds"}, by_ledger
+    sent = json.loads((ledger / "ledger.json").read_text())
+    assert sent["records"] == sent["acknowledged"] == 18_000
+    assert sent["answers"].keys() == {"accepted", "rejected", "duplicate"}
+    assert len(sent["faults"]) > 50
+
+
+def _expect_tampering_to_be_named(stack: RunningStack, ledger: Path) -> None:
+    """Take a row out of a file of the lake, then put one in: both are found, by position."""
+    files = (stack.data / "datalake" / "bronze" / "song_plays").rglob("*.parquet")
+    path = max(files, key=lambda one: one.stat().st_size)
+    whole = path.read_bytes()
+    rows = pq.read_table(path, partitioning=None)
+    partition, offset = rows["partition"][7].as_py(), rows["offset"][7].as_py()
+    less = pa.concat_tables([rows.slice(0, 7), rows.slice(8)])
+    more = pa.concat_tables([rows, rows.slice(7, 1)])
+    for changed in (less, more):
+        pq.write_table(changed, path)
+        for crc in path.parent.glob(f".{path.name}.crc"):
+            crc.unlink()
+        proof = stack.run("reconcile", "--ledger", str(ledger), "--json")
+        assert proof.returncode == 1
+        named = [
+            text
+            for one in json.loads(proof.stdout)["findings"]
+            if one["verdict"] == "unexplained" and one["check"].startswith("ledger: ")
+            for text in one["wrong"]
+        ]
+        assert any(f"[{partition}] offset {offset}" in text for text in named), named
+    path.write_bytes(whole)
+    _expect_proof(stack, ledger)
 
 
 def _a_real_month(folder: Path) -> Path:

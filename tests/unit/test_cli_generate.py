@@ -11,7 +11,7 @@ from crossfade.contract.decode import decode_play
 from crossfade.contract.play import Play
 from crossfade.errors import CrossfadeError
 
-SMALL = ("--songs", "100", "--listeners", "50")
+SMALL = ("--songs", "100", "--listeners", "5000")
 PAST = ("--from", "2019-06-01", "--rate", "10", "--for", "1m")
 
 
@@ -23,17 +23,17 @@ def test_a_past_minute_goes_to_standard_output() -> None:
     result = run(*PAST, "--out", "-")
     assert result.exit_code == 0
     plays = [decode_play(line.encode(), 2_000_000_000_000) for line in result.stdout.splitlines()]
-    assert len(plays) == 600
+    assert 450 < len(plays) < 750
     assert isinstance(plays[0], Play)
-    assert plays[0].event_time == 1_559_347_200_000
-    assert result.stderr.startswith("Sent 600 plays in ")
+    assert 0 <= plays[0].event_time - 1_559_347_200_000 < 1_000
+    assert result.stderr.startswith(f"Sent {len(plays)} records in ")
 
 
 def test_a_summary_for_programs_is_one_json_object(tmp_path: Path) -> None:
     result = run(*PAST, "--out", str(tmp_path / "plays"), "--json", "--seed", "3")
     told = json.loads(result.stdout)
-    assert (told["sent"], told["failed"], told["waiting"], told["seed"]) == (600, 0, 0, 3)
-    assert (tmp_path / "plays").read_text("utf-8").count(told["run"]) == 600
+    assert (told["failed"], told["waiting"], told["seed"]) == (0, 0, 3)
+    assert (tmp_path / "plays").read_text("utf-8").count(told["run"]) == told["sent"] > 400
 
 
 def test_full_speed_is_written_max(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The simulation: how many plays, when, where to, and how it ends."""
 
+import gzip
 import io
 import json
 import os
@@ -9,23 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from crossfade.clock import now_ms
+from crossfade.clock import DAY_MS, HOUR_MS, now_ms
 from crossfade.errors import MachineError, MisuseError
-from crossfade.generator.model import Audience
 from crossfade.generator.options import (
     Report,
     SimulationOptions,
     check_options,
     refuse_future,
 )
+from crossfade.generator.outbox import Sendings, as_sendings
 from crossfade.generator.pace import SLICE_S, BackfillPace, FullPace, SteadyPace
-from crossfade.generator.produce import Progress, simulate
+from crossfade.generator.plays import Plays
+from crossfade.generator.produce import Progress, Simulation, simulate
 from crossfade.generator.sinks import FileSink
 
 PAST = 1_556_668_800_000
-SMALL = {"songs": 200, "listeners": 100}
+SMALL = {"songs": 200, "listeners": 2_000}
+BACKFILL: dict[str, Any] = {"seed": 4, "start_ms": PAST, "rate": 1.0}
 
 
 class Clock:
@@ -46,49 +50,91 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
+def some_sendings(count: int) -> Sendings:
+    """Give records to send, of plays a second apart."""
+    numbers = np.arange(count)
+    small, tiny = numbers.astype(np.int16), np.zeros(count, np.int8)
+    plays = Plays(
+        *(PAST + numbers * 1_000, numbers.astype(np.uint64), small, tiny, tiny),
+        *(numbers.astype(np.int32), numbers, numbers.astype(np.uint64)),
+        *(numbers.astype(np.uint64), small, tiny.astype(np.bool_)),
+    )
+    return as_sendings(plays)
+
+
 def test_the_same_backfill_gives_the_same_bytes(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     for path in (first, second):
-        write(path, seed=4, start_ms=PAST, rate=50.0, events=20_000)
+        write(path, **BACKFILL, events=20_000)
     assert first.read_bytes() == second.read_bytes()
     assert len(read(first)) == 20_000
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 5}, {"rate": 51.0}, {"start_ms": PAST + 1}, {"songs": 201}]
+    "change", [{"seed": 5}, {"rate": 1.1}, {"songs": 201}, {"stay_days": 100}, {"growth": 0.1}]
 )
 def test_another_backfill_shares_no_event_id(tmp_path: Path, change: dict[str, Any]) -> None:
-    given: dict[str, Any] = {"seed": 4, "start_ms": PAST, "rate": 50.0, "events": 100}
-    write(tmp_path / "first", **given)
-    write(tmp_path / "second", **{**given, **change})
+    write(tmp_path / "first", **BACKFILL, events=100)
+    write(tmp_path / "second", **{**BACKFILL, **change}, events=100)
     ids = [{row["event_id"] for row in read(tmp_path / name)} for name in ("first", "second")]
     assert not ids[0] & ids[1]
 
 
 def test_a_longer_backfill_begins_with_the_shorter_one(tmp_path: Path) -> None:
     for events in (100, 9_000):
-        write(tmp_path / str(events), start_ms=PAST, rate=50.0, events=events)
+        write(tmp_path / str(events), **BACKFILL, events=events)
     assert (tmp_path / "9000").read_bytes().startswith((tmp_path / "100").read_bytes())
 
 
+def test_a_day_alone_is_that_day_of_a_longer_time(tmp_path: Path) -> None:
+    write(tmp_path / "days", **BACKFILL, end_ms=PAST + 2 * DAY_MS + HOUR_MS)
+    alone = BACKFILL | {"start_ms": PAST + DAY_MS}
+    write(tmp_path / "day", **alone, for_ms=DAY_MS)
+    lines = (tmp_path / "days").read_bytes().splitlines(keepends=True)
+    begins, ends = (f'"event_time":{PAST + days * DAY_MS}'.encode() for days in (1, 2))
+    of_day = [line for line in lines if begins <= line[line.index(b'"event_time"') :] < ends]
+    assert len(of_day) > 50_000
+    assert b"".join(of_day) == (tmp_path / "day").read_bytes()
+
+
 def test_a_backfill_has_its_rate_in_event_time_and_is_in_its_order(tmp_path: Path) -> None:
-    write(tmp_path / "plays", start_ms=PAST, rate=50.0, for_ms=200_000)
+    progress = write(tmp_path / "plays", **BACKFILL, for_ms=4 * DAY_MS)
     times = [row["event_time"] for row in read(tmp_path / "plays")]
-    assert len(times) == 10_000
-    assert times == [PAST + 20 * number for number in range(10_000)]
+    assert times == sorted(times)
+    assert times[0] >= PAST
+    assert times[-1] < PAST + 4 * DAY_MS
+    assert progress.sent == len(times) == pytest.approx(4 * 86_400, rel=0.1)
+    assert progress.simulated_ms == 4 * DAY_MS
 
 
-def test_two_live_runs_with_the_same_seed_play_the_same_under_different_ids(
-    tmp_path: Path,
-) -> None:
+def test_plays_of_the_present_are_new_each_time(tmp_path: Path) -> None:
     runs = [write(tmp_path / name, rate=None, events=300) for name in ("first", "second")]
-    first, second = read(tmp_path / "first"), read(tmp_path / "second")
-    fields = ("user_id", "song_id", "ms_played", "device")
-    assert [[row[f] for f in fields] for row in first] == [
-        [row[f] for f in fields] for row in second
-    ]
-    assert not {row["event_id"] for row in first} & {row["event_id"] for row in second}
-    assert [row["event_id"] for row in first] == [f"{runs[0].run}-{n}" for n in range(300)]
+    ids = [{row["event_id"] for row in read(tmp_path / name)} for name in ("first", "second")]
+    assert len(ids[0]) == 300
+    assert not ids[0] & ids[1]
+    assert all(one.startswith(f"{runs[0].run}-") for one in ids[0])
+
+
+def test_listeners_hear_one_song_after_the_other(tmp_path: Path) -> None:
+    free: dict[str, int] = {}
+    write(tmp_path / "plays", **BACKFILL | {"rate": 5.0}, events=20_000)
+    for row in read(tmp_path / "plays"):
+        assert row["event_time"] > free.get(row["user_id"], 0)
+        free[row["user_id"]] = row["event_time"] + row["ms_played"]
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_a_file_is_compressed_where_its_name_says_so(tmp_path: Path, suffix: str) -> None:
+    write(tmp_path / "plain", **BACKFILL, events=2_000)
+    write(tmp_path / f"packed{suffix}", **BACKFILL, events=2_000)
+    packed = (tmp_path / f"packed{suffix}").read_bytes()
+    unpacked = (
+        gzip.decompress(packed)
+        if suffix == ".gz"
+        else pa.input_stream(pa.py_buffer(packed), compression="zstd").read()
+    )
+    assert unpacked == (tmp_path / "plain").read_bytes()
+    assert len(packed) < len(unpacked) / 2
 
 
 @pytest.mark.parametrize("report", list(Report))
@@ -129,7 +175,7 @@ def test_asked_to_stop_it_stops_and_says_what_was_sent(tmp_path: Path) -> None:
 
 def test_a_steady_pace_sends_slices_and_catches_up() -> None:
     clock = Clock()
-    pace = SteadyPace(2_000.0, Report.START, clock)
+    pace = SteadyPace(2_000.0, clock)
     assert pace.wait_s(0) == pytest.approx(SLICE_S)
     clock.seconds += SLICE_S
     assert pace.wait_s(0) == pytest.approx(0)
@@ -143,7 +189,7 @@ def test_a_steady_pace_sends_slices_and_catches_up() -> None:
 
 def test_a_slow_pace_waits_for_each_play() -> None:
     clock = Clock()
-    pace = SteadyPace(0.5, Report.END, clock)
+    pace = SteadyPace(0.5, clock)
     assert pace.wait_s(0) == pytest.approx(2)
     clock.seconds += 2
     assert (pace.wait_s(0), pace.due(0)) == (0, 1)
@@ -151,16 +197,14 @@ def test_a_slow_pace_waits_for_each_play() -> None:
 
 
 def test_plays_of_a_slice_spread_over_it() -> None:
-    plays = Audience(1, **SMALL).draw_block(0).part(0, 50)
-    times = FullPace(Report.START).event_times(plays)
+    times = FullPace().event_times(some_sendings(50))
     assert (np.diff(times) >= 0).all()
     assert 20 <= times[-1] - times[0] <= 25
 
 
-def test_a_backfill_never_drifts() -> None:
-    plays = Audience(1, **SMALL).draw_block(1_000_000)
-    times = BackfillPace(3.0, PAST).event_times(plays)
-    assert times[0] == PAST + plays.first * 1_000 // 3
+def test_the_past_stays_where_it_was() -> None:
+    sendings = some_sendings(50)
+    assert BackfillPace().event_times(sendings).tolist() == sendings.plays.event_time.tolist()
 
 
 @pytest.mark.parametrize(
@@ -175,7 +219,15 @@ def test_a_backfill_never_drifts() -> None:
         ({"songs": 0}, "above 0"),
         ({"listeners": -3}, "above 0"),
         ({"seed": -1}, "above 0"),
-        ({"events": 5, "for_ms": 5}, "contradict"),
+        ({"events": 5, "for_ms": 5}, "--events and --for contradict"),
+        ({"for_ms": 5, "end_ms": PAST, "start_ms": 5}, "--for and --to contradict"),
+        ({"end_ms": PAST}, "Add --from"),
+        ({"start_ms": PAST, "end_ms": PAST}, "--to is not after --from"),
+        ({"listeners": 2**24 + 1}, "At most 16,777,216 people"),
+        ({"songs": 1_000_001}, "at most 1,000,000 songs"),
+        ({"growth": -0.1}, "growth a year must be"),
+        ({"stay_days": 40_000}, "the stay from 0"),
+        ({"processes": 0}, "0 processes"),
         ({"start_ms": PAST}, "and an end"),
         ({"start_ms": PAST, "rate": None, "events": 5}, "need a rate"),
         ({"start_ms": 1_556_668_800, "events": 5}, "March 1973"),
@@ -191,7 +243,26 @@ def test_options_that_contradict_each_other_are_refused(
 def test_a_backfill_into_the_future_is_refused() -> None:
     refuse_future(SimulationOptions(start_ms=PAST, events=100))
     with pytest.raises(MisuseError, match="future"):
-        refuse_future(SimulationOptions(start_ms=now_ms(), rate=1.0, events=400))
+        refuse_future(SimulationOptions(start_ms=now_ms() - HOUR_MS, rate=1.0, events=4_000))
+
+
+def test_more_than_anybody_hears_is_refused_for_the_past_alone(tmp_path: Path) -> None:
+    options = SimulationOptions(**SMALL, **BACKFILL | {"rate": 50.0}, events=5)
+    with pytest.raises(MisuseError, match=r"2,160 plays a day of each listener.*--listeners"):
+        Simulation(options, newline=True)
+    assert write(tmp_path / "plays", rate=5_000.0, events=500).sent == 500
+
+
+def test_a_file_has_its_name_once_it_is_whole(tmp_path: Path) -> None:
+    path, names = tmp_path / "plays", list[str]()
+    options = SimulationOptions(**SMALL, rate=500.0, for_ms=600)
+
+    def look(progress: Progress) -> None:
+        names.extend(one.name for one in tmp_path.iterdir() if progress.elapsed_ms < 500)
+
+    simulate(FileSink(str(path)), options, on_progress=look)
+    assert set(names) == {"plays.partial"}
+    assert [one.name for one in tmp_path.iterdir()] == ["plays"]
 
 
 def test_a_file_that_cannot_be_written_is_one_line_with_the_cure(tmp_path: Path) -> None:

@@ -21,15 +21,19 @@ from crossfade.embedded.hold import hold_folder
 from crossfade.embedded.stop_request import StopRequest, stop_on_signals
 from crossfade.errors import CrossfadeError, StackError
 from crossfade.folder import open_folder
+from crossfade.generator.kafka_sink import KafkaSink
 from crossfade.generator.options import Report, SimulationOptions
-from crossfade.generator.produce import simulate
-from crossfade.generator.sinks import KafkaSink
+from crossfade.generator.produce import Simulation
+from crossfade.generator.scenario import read_scenario
 from crossfade.ingest.importing import ImportFormat, import_files, reader_of
 from crossfade.ingest.sample import sample_year_path
 from crossfade.kafka import SONG_PLAYS, read_end_offsets
 from crossfade.lake import read_newest_run
+from crossfade.ledger import open_ledger
 from crossfade.proof.reconcile import reconcile
 
+_SCENARIO = "viral-song"
+_LEDGER = "ledger"
 _TICK_S = 0.5
 _START_WITHIN_MS = 180 * SECOND_MS
 _HANDOVER_WITHIN_MS = 180 * SECOND_MS
@@ -63,6 +67,8 @@ class _Show:
     curtain: threading.Event = field(default_factory=threading.Event)
     stop: StopRequest = field(default_factory=StopRequest)
     running: list[Future[object]] = field(default_factory=list)
+    played: list[Future[object]] = field(default_factory=list)
+    """The audience, whose ledger is whole once it has gone home."""
     _simulated: int = 0
 
     def play(self, rate: int) -> Summary:
@@ -72,7 +78,7 @@ class _Show:
             self._start(self.stack.supervise, self.stop)
             self._show_until("starting Kafka", self._kafka_answers, _START_WITHIN_MS)
             self._start(self._import_year)
-            self._start(self._simulate, rate)
+            self.played.append(self._start(self._simulate, rate))
             self._show_until("starting Spark", lambda: bool(self.view.trending), _START_WITHIN_MS)
             first_window_s = time.monotonic() - began
             self.view.began_ms = now_ms()
@@ -95,6 +101,8 @@ class _Show:
     def _sum_up(self, first_window_s: float) -> Summary:
         self.view.step = "proving"
         self._draw()
+        for task in self.played:
+            task.result()
         ask = self._ask
         countries = [row["country"] for row in ask("geography", limit=4)["rows"]]
         return Summary(
@@ -110,7 +118,11 @@ class _Show:
                 for country in countries
                 if country != "ZZ"
             },
-            proof=reconcile(self.stack.folder, self.stack.address),
+            proof=reconcile(
+                self.stack.folder,
+                self.stack.address,
+                [open_ledger(self.stack.folder.root / _LEDGER)],
+            ),
         )
 
     def _show_until(self, step: str, is_over: Callable[[], bool], within_ms: int) -> None:
@@ -169,11 +181,17 @@ class _Show:
         self.view.imported = report.accepted
 
     def _simulate(self, rate: int) -> None:
-        options = SimulationOptions(rate=float(rate), report=Report.START)
-        simulate(KafkaSink(self.stack.address), options, until=self.curtain)
+        scenario = read_scenario(_SCENARIO)
+        options = SimulationOptions(rate=float(rate), report=Report.START, scenario=scenario)
+        simulation = Simulation(options, newline=False, ledger=self.stack.folder.root / _LEDGER)
+        sink = KafkaSink(self.stack.address, receipts=simulation.ledger)
+        self.view.story_ms = now_ms() + min(spike.at_ms for spike in scenario.spikes)
+        self.view.story = scenario.title
+        simulation.play(sink, until=self.curtain)
 
-    def _start(self, task: Callable[..., object], *arguments: object) -> None:
+    def _start(self, task: Callable[..., object], *arguments: object) -> Future[object]:
         self.running.append(self.pool.submit(task, *arguments))
+        return self.running[-1]
 
     def _refuse_failure(self) -> None:
         for task in self.running:

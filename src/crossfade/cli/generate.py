@@ -3,96 +3,76 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import typer
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from crossfade.cli import generate_options as wish
 from crossfade.cli.options import DataOption, JsonOption
-from crossfade.clock import SECOND_MS, parse_duration, parse_time
+from crossfade.clock import DAY_MS, SECOND_MS, parse_duration, parse_time
 from crossfade.config import load_settings
-from crossfade.errors import MisuseError
+from crossfade.errors import BrokerError, MisuseError
 from crossfade.folder import open_folder, read_stack
+from crossfade.generator.catalogue_file import read_catalogue
 from crossfade.generator.options import (
-    DEFAULT_LISTENERS,
     DEFAULT_SONGS,
     Report,
     SimulationOptions,
     check_options,
     refuse_future,
 )
+from crossfade.generator.scenario import NO_SCENARIO, read_scenario
 
 if TYPE_CHECKING:
-    from crossfade.generator.produce import Progress
+    from crossfade.generator.produce import Progress, Simulation
     from crossfade.generator.sinks import Sink
+    from crossfade.kafka import KafkaAddress
 
 _FULL_SPEED = "max"
 _STDOUT = "-"
-
-RateOption = Annotated[
-    str, typer.Option("--rate", help='Plays a second, or "max".', metavar="N|max")
-]
-ForOption = Annotated[
-    str | None,
-    typer.Option("--for", help="Stop after this long, such as 90s or 10m.", metavar="D"),
-]
-EventsOption = Annotated[
-    int | None, typer.Option("--events", help="Stop after so many plays.", metavar="N")
-]
-SeedOption = Annotated[
-    int, typer.Option("--seed", help="The same seed gives the same audience and plays.")
-]
-FromOption = Annotated[
-    str | None,
-    typer.Option(
-        "--from",
-        help="Send past plays from this time on, --rate a second of event time, as fast as "
-        "possible. Such a run can be repeated: the second time, all are duplicates.",
-        metavar="T",
-    ),
-]
-OutOption = Annotated[
-    str | None,
-    typer.Option(
-        "--out", help="Write JSON lines to a file, or - for stdout, not to Kafka.", metavar="FILE"
-    ),
-]
-ReportOption = Annotated[
-    Report | None,
-    typer.Option("--report", help="When a play is sent: at its end or its start. (default: end)"),
-]
-ListenersOption = Annotated[int, typer.Option("--listeners", help="How many people listen.")]
-SongsOption = Annotated[int, typer.Option("--songs", help="How many songs there are.")]
+_BAR_WIDTH = 24
+_BROKER_WITHIN_S = 60.0
 
 
 def generate(
     data: DataOption = None,
     *,
-    rate: RateOption = "2000",
-    length: ForOption = None,
-    events: EventsOption = None,
-    seed: SeedOption = 1,
-    start: FromOption = None,
-    out: OutOption = None,
-    report: ReportOption = None,
-    listeners: ListenersOption = DEFAULT_LISTENERS,
-    songs: SongsOption = DEFAULT_SONGS,
+    rate: wish.RateOption = None,
+    length: wish.ForOption = None,
+    events: wish.EventsOption = None,
+    seed: wish.SeedOption = None,
+    start: wish.FromOption = None,
+    end: wish.ToOption = None,
+    out: wish.OutOption = None,
+    ledger: wish.LedgerOption = None,
+    scenario: wish.ScenarioOption = None,
+    report: wish.ReportOption = None,
+    listeners: wish.ListenersOption = None,
+    songs: wish.SongsOption = DEFAULT_SONGS,
+    catalog: wish.CatalogOption = None,
+    eventsim: wish.EventsimOption = None,
+    growth: wish.GrowthOption = None,
+    stay: wish.StayOption = None,
+    all_fields: wish.AllFieldsOption = False,
+    processes: wish.ProcessesOption = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate an audience: listeners of many countries who play, and skip, songs.
+    """Simulate an audience: listeners of the whole world who play, and skip, songs.
 
-    Runs until --for or --events is reached, or until Ctrl-C; either way it waits until every
-    play is acknowledged and says how many were sent.
+    Runs until --for, --to or --events is reached, or until Ctrl-C; either way it waits until every
+    record is acknowledged and says how many were sent.
 
     Example:
         crossfade generate --rate 2000 --for 5m
-        crossfade generate --from 2024-05-01 --rate 50 --for 7d --seed 7
-        crossfade generate --rate max --events 1000000 --out plays.jsonl
+        crossfade generate --scenario messy-clients --ledger ledger --for 10m
+        crossfade generate --from 2024-05-01 --to 2024-06-01 --rate 50 --seed 7
+        crossfade generate --from 2024-05-01 --rate 2000 --events 1000000 --out plays.jsonl.zst
     """
     if start is not None and report is not None:
         what = "Past plays are sent in the order of their starts: --report says nothing there."
@@ -100,18 +80,45 @@ def generate(
     if as_json and out == _STDOUT:
         what = "Plays and --json would both go to standard output."
         raise MisuseError(what, "Leave out --json, or write to a file.")
+    given = {
+        "seed": seed,
+        "listeners": listeners,
+        "rate": None if rate is None else _parse_rate(rate),
+        "start_ms": None if start is None else parse_time(start),
+        "end_ms": None if end is None else parse_time(end),
+        "growth": growth,
+    }
     options = SimulationOptions(
-        rate=_parse_rate(rate),
-        seed=seed,
         songs=songs,
-        listeners=listeners,
         report=report or Report.END,
         events=events,
         for_ms=None if length is None else parse_duration(length),
-        start_ms=None if start is None else parse_time(start),
+        stay_days=0 if stay is None else parse_duration(stay) // DAY_MS,
+        scenario=NO_SCENARIO if scenario is None else read_scenario(scenario),
+        catalogue=() if catalog is None else read_catalogue(catalog),
+        all_fields=all_fields,
+        processes=processes,
+        **_wishes_of(eventsim)
+        | {name: value for name, value in given.items() if value is not None},
     )
+    if rate == _FULL_SPEED:
+        options = replace(options, rate=None)
     check_options(options)
-    _tell(_simulate(options, data, out), options, as_json=as_json)
+    simulation, progress = _simulate(options, data, out, ledger)
+    _tell(simulation, progress, options, as_json=as_json)
+
+
+def _wishes_of(eventsim: str | None) -> dict[str, Any]:
+    """Give what a configuration of eventsim asks for, as options; the command line goes first."""
+    if eventsim is None:
+        return {}
+    from crossfade.generator.eventsim import as_options, read_eventsim
+
+    wishes = read_eventsim(eventsim)
+    if wishes.ignored:
+        names = ", ".join(wishes.ignored)
+        sys.stderr.write(f"{eventsim}: without meaning here: {names} (docs/eventsim.md).\n")
+    return as_options(wishes)
 
 
 def _parse_rate(text: str) -> float | None:
@@ -124,42 +131,64 @@ def _parse_rate(text: str) -> float | None:
         raise MisuseError(what, f'Give a number of plays a second, or "{_FULL_SPEED}".') from None
 
 
-def _simulate(options: SimulationOptions, data: Path | None, out: str | None) -> "Progress":
+def _simulate(
+    options: SimulationOptions, data: Path | None, out: str | None, ledger: Path | None
+) -> "tuple[Simulation, Progress]":
     from crossfade.embedded.stop_request import stop_on_signals
-    from crossfade.generator.produce import simulate
+    from crossfade.generator.produce import Simulation
 
-    sink = _open_sink(options, data, out)
-    with stop_on_signals() as stop, _show_progress() as show:
-        return simulate(sink, options, until=stop.asked, hurry=stop.hurry, on_progress=show)
+    with stop_on_signals() as stop, _show_progress(options) as show:
+        address = None if out is not None else _find_kafka(options, data, stop.asked)
+        simulation = Simulation(options, newline=out is not None, ledger=ledger)
+        sink = _open_sink(address, out, simulation)
+        progress = simulation.play(sink, until=stop.asked, hurry=stop.hurry, on_progress=show)
+    return simulation, progress
 
 
-def _open_sink(options: SimulationOptions, data: Path | None, out: str | None) -> "Sink":
-    from crossfade.generator.sinks import FileSink, KafkaSink
-    from crossfade.kafka import address_from, create_topics
+def _find_kafka(options: SimulationOptions, data: Path | None, given_up: Event) -> "KafkaAddress":
+    """Find Kafka, which may be starting, and make sure of its topics."""
+    from crossfade.kafka import address_from, await_broker, create_topics
 
-    if out is not None:
-        return FileSink(out)
     refuse_future(options)
     settings = load_settings(data=data)
     stack = None if settings.bootstrap else read_stack(open_folder(settings, create=False))
     address = address_from(settings, stack.bootstrap if stack else "")
+    told: list[BrokerError] = []
+
+    def tell(error: BrokerError) -> None:
+        if not told:
+            sys.stderr.write(f"{error.what} Waiting up to {_BROKER_WITHIN_S:.0f} s for it.\n")
+        told.append(error)
+
+    await_broker(address, _BROKER_WITHIN_S, given_up, tell=tell)
     create_topics(address, settings)
-    return KafkaSink(address)
+    return address
+
+
+def _open_sink(address: "KafkaAddress | None", out: str | None, simulation: "Simulation") -> "Sink":
+    from crossfade.generator.kafka_sink import KafkaSink
+    from crossfade.generator.sinks import FileSink
+
+    if address is not None:
+        return KafkaSink(address, receipts=simulation.ledger)
+    return FileSink(out or _STDOUT)
 
 
 @contextmanager
-def _show_progress() -> Iterator[Callable[["Progress"], None]]:
+def _show_progress(options: SimulationOptions) -> Iterator[Callable[["Progress"], None]]:
     """Keep one live line on standard error, where a person sees it."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda _progress: None
         return
     with Live("", console=console, transient=True, auto_refresh=False) as live:
-        yield lambda progress: live.update(_describe(progress), refresh=True)
+        live.update(Text("gathering the audience"), refresh=True)
+        yield lambda progress: live.update(_describe(progress, options), refresh=True)
 
 
-def _describe(progress: "Progress") -> Text:
+def _describe(progress: "Progress", options: SimulationOptions) -> Text:
     return Text.assemble(
+        _bar(progress, options),
         (f"{progress.rate:,.0f}", "bold green"),
         f" plays/s   {progress.sent:,} sent   {progress.waiting:,} on their way   ",
         (f"{progress.failed:,} failed", "bold red" if progress.failed else ""),
@@ -167,12 +196,36 @@ def _describe(progress: "Progress") -> Text:
     )
 
 
-def _tell(progress: "Progress", options: SimulationOptions, *, as_json: bool) -> None:
+def _bar(progress: "Progress", options: SimulationOptions) -> Text:
+    """Draw how much of it is done, where that can be known."""
+    whole, done = options.total, progress.sent
+    if whole is None and options.start_ms is not None and options.until_ms is not None:
+        whole, done = options.until_ms - options.start_ms, progress.simulated_ms
+    elif whole is None and options.for_ms is not None:
+        whole, done = options.for_ms, progress.elapsed_ms
+    if whole is None:
+        return Text("")
+    part = min(1.0, done / whole)
+    filled = round(part * _BAR_WIDTH)
+    return Text.assemble(
+        ("━" * filled, "green"), ("━" * (_BAR_WIDTH - filled), "dim"), f" {part:4.0%}   "
+    )
+
+
+def _tell(
+    simulation: "Simulation", progress: "Progress", options: SimulationOptions, *, as_json: bool
+) -> None:
+    seal = simulation.seal
     if as_json:
         told = {**asdict(progress), "rate": progress.rate, "seed": options.seed}
+        if seal is not None:
+            told["ledger"] = msgspec.structs.asdict(seal)
         sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
         return
     sys.stderr.write(
-        f"Sent {progress.sent:,} plays in {progress.elapsed_ms / SECOND_MS:.1f} s "
+        f"Sent {progress.sent:,} records in {progress.elapsed_ms / SECOND_MS:.1f} s "
         f"({progress.rate:,.0f} a second); all are safe.\n"
     )
+    if seal is not None:
+        answers = ", ".join(f"{count:,} {answer}" for answer, count in seal.answers.items())
+        sys.stderr.write(f"The ledger expects {answers}; {seal.counted_plays:,} plays count.\n")

@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -20,22 +21,36 @@ if TYPE_CHECKING:
     from crossfade.kafka import KafkaAddress
     from crossfade.proof.findings import Finding, Reconciliation
 
+LedgerOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--ledger",
+        metavar="DIR",
+        help="Ledger that generate wrote: judge every record that was sent. May be repeated.",
+    ),
+]
+
 _COLOURS = {"holds": "green", "unexplained": "bold red", "explained": "green"}
 
 
-def reconcile(data: DataOption = None, *, as_json: JsonOption = False) -> None:
+def reconcile(
+    data: DataOption = None, ledger: LedgerOption = None, *, as_json: JsonOption = False
+) -> None:
     """Prove every number anew from the tables and, while the stack runs, from Kafka.
 
     Exit code 1 if anything is unexplained; each wrong record is named.
 
     Example:
         crossfade reconcile --json
+        crossfade reconcile --ledger ledger
     """
+    from crossfade.ledger import open_ledger
     from crossfade.proof.reconcile import reconcile as prove
 
+    ledgers = [open_ledger(path) for path in dict.fromkeys(map(Path.resolve, ledger or ()))]
     settings = load_settings(data=data)
     folder = open_folder(settings, create=False)
-    proof = prove(folder, _find_kafka(settings, folder))
+    proof = prove(folder, _find_kafka(settings, folder), ledgers)
     if as_json:
         sys.stdout.write(_to_json(proof) + "\n")
     else:

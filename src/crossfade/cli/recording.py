@@ -12,9 +12,9 @@ from crossfade.embedded.class_data import record_classes
 from crossfade.embedded.reach import reach_kafka
 from crossfade.embedded.stop_request import StopRequest
 from crossfade.folder import open_folder
+from crossfade.generator.kafka_sink import KafkaSink
 from crossfade.generator.options import Report, SimulationOptions
 from crossfade.generator.produce import simulate
-from crossfade.generator.sinks import KafkaSink
 from crossfade.processing.batch.job import build_batch_session, run_once
 from crossfade.processing.driver import run_queries
 from crossfade.spark import end_java
@@ -39,7 +39,9 @@ def record_journey() -> None:
             reach_kafka(folder, settings) as address,
             _no_process_left(),
         ):
-            plays = SimulationOptions(rate=None, events=_PLAYS, report=Report.START)
+            plays = SimulationOptions(
+                rate=None, events=_PLAYS, report=Report.START, songs=1_000, listeners=5_000
+            )
             simulate(KafkaSink(address), plays)
             run_queries(folder, settings, address, read_to_the_end)
             spark = build_batch_session(folder, settings)

@@ -32,6 +32,10 @@ class View:
     rates: deque[float] = field(default_factory=lambda: deque(maxlen=40))
     imported: int = 0
     trending: Sequence[Mapping[str, Any]] = ()
+    story: str = ""
+    """What happens in the simulation."""
+    story_ms: int = 0
+    """When it begins."""
     complete: bool = False
     why: str = "starting"
     boundary: int = NO_BOUNDARY
@@ -61,7 +65,17 @@ def _draw_head(view: View) -> RenderableType:
     line.add_row(plays, Text(view.step, style="bold"))
     spent = view.now_ms - view.began_ms if view.began_ms else 0
     bar = ProgressBar(total=view.total_ms, completed=min(spent, view.total_ms))
-    return Panel(Group(line, bar), title="Crossfade", border_style="cyan")
+    return Panel(Group(line, _tell_story(view), bar), title="Crossfade", border_style="cyan")
+
+
+def _tell_story(view: View) -> RenderableType:
+    """Say what happens in the simulation, so that one knows where to look."""
+    if not view.story:
+        return Text()
+    ahead_s = (view.story_ms - view.now_ms) / 1000
+    if ahead_s > 0:
+        return Text(f"In {ahead_s:.0f} s: {view.story}", "dim")
+    return Text(f"Now: {view.story}", "bold magenta")
 
 
 def _draw_trending(view: View) -> RenderableType:

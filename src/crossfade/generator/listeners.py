@@ -1,49 +1,83 @@
-"""The people who listen: where they live, on what, how much, and whether they pay."""
-
-from dataclasses import dataclass
+"""The people who listen: where they live, what they like, on what they listen, and how much."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.generator.populations import read_populations
+from crossfade.generator.draws import (
+    Choice,
+    Integers,
+    LogNormal,
+    Words,
+    draw,
+    key_of,
+    mix,
+    take_bits,
+)
+from crossfade.generator.options import PAID_SHARE
+from crossfade.generator.places import Homes
 
 DEVICES = {
-    "mobile": 0.58,
-    "desktop": 0.14,
-    "smart_speaker": 0.08,
-    "web": 0.06,
-    "tablet": 0.05,
-    "tv": 0.04,
-    "car": 0.03,
-    "console": 0.02,
+    "mobile": 58,
+    "desktop": 14,
+    "smart_speaker": 8,
+    "web": 6,
+    "tablet": 5,
+    "tv": 4,
+    "car": 3,
+    "console": 2,
 }
-TIERS = {"free": 0.54, "paid": 0.46}
+"""How many of a hundred sessions take place on each."""
 
-_SIGMA_ACTIVITY = 1.0
+MAIN_DEVICE_OF_256 = 218
+"""Sessions of 256 that take place on a listener's main device; the others on any."""
+
+TIERS = ("free", "paid")
+
+ACTIVITY = LogNormal(1_000, 800_000, least=50, most=8_000)
+"""How much one listens, relative to others, in thousandths."""
+
+_CHOOSE_DEVICE = Choice(list(DEVICES.values()))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Listeners:
-    """A column each, indexed by listener; country, device and tier are indices into their lists."""
+    """A column each, indexed by the listener's seat. A seat is taken anew when somebody leaves.
 
-    user_ids: list[str]
-    country: NDArray[np.int64]
-    device: NDArray[np.int64]
-    """The one that a listener uses most."""
-    tier: NDArray[np.int64]
-    activity: NDArray[np.float64]
-    """Share of all plays; adds up to 1."""
+    `user` is a word that is nobody else's; `genre` an index into the taste's genres.
+    """
+
+    def __init__(
+        self, seed: int, seats: int, genre_weights: Integers, *, paid_share: float = PAID_SHARE
+    ) -> None:
+        self._paid_of_256 = round(paid_share * 256)
+        self._key = key_of(seed, "listeners")
+        self._homes = Homes()
+        self._genres = Choice(genre_weights) if len(genre_weights) else None
+        self.user = np.zeros(seats, np.uint64)
+        self.place = np.zeros(seats, np.int16)
+        self.genre = np.zeros(seats, np.int8)
+        self.device = np.zeros(seats, np.int8)
+        self.tier = np.zeros(seats, np.int8)
+        self.take_seats(np.arange(seats), np.zeros(seats, np.int64))
+
+    def take_seats(self, seats: Integers, generation: Integers) -> None:
+        """Let somebody new take each of these seats; generation 0 is the first one on it."""
+        user = draw(draw(self._key, seats), generation)
+        self.user[seats] = user
+        home, taste, rest = (draw(user ^ self._key, i) for i in range(3))
+        self.place[seats] = self._homes.find(home)
+        if self._genres is not None:
+            self.genre[seats] = self._genres.find(taste)
+        self.device[seats] = _CHOOSE_DEVICE.find(rest)
+        self.tier[seats] = take_bits(rest, 0, 8) < self._paid_of_256
+
+    def devices(self, seats: Integers, session: Words) -> NDArray[np.int8]:
+        """Give the device of each one's session: mostly the main one."""
+        is_main = take_bits(session, 0, 8) < MAIN_DEVICE_OF_256
+        other = _CHOOSE_DEVICE.find(mix(session)).astype(np.int8)
+        return np.where(is_main, self.device[seats], other)
 
 
-def make_listeners(rng: np.random.Generator, count: int) -> Listeners:
-    """Make listeners; the same generator state gives the same ones."""
-    populations = read_populations()
-    ids = rng.integers(0, 2**63, count, dtype=np.int64)
-    activity = np.exp(rng.normal(0.0, _SIGMA_ACTIVITY, count))
-    return Listeners(
-        user_ids=[f"{number:016x}" for number in ids.tolist()],
-        country=rng.choice(len(populations.countries), count, p=populations.shares),
-        device=rng.choice(len(DEVICES), count, p=list(DEVICES.values())),
-        tier=rng.choice(len(TIERS), count, p=list(TIERS.values())),
-        activity=activity / activity.sum(),
-    )
+def activities(seed: int, seats: int) -> Integers:
+    """Give how much the listener of each seat listens, relative to others, in thousandths."""
+    words = draw(key_of(seed, "activity"), np.arange(seats))
+    return ACTIVITY.find(take_bits(words, 32, 32), 32)

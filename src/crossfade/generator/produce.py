@@ -1,22 +1,31 @@
-"""The simulation: takes plays from the audience at a pace and sends them where they are wanted."""
+"""The simulation: takes what is to be sent at a pace, writes it, and sends it."""
 
-import hashlib
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 
+import numpy as np
+
 from crossfade.clock import SECOND_MS
-from crossfade.generator.encode import PlayEncoder
-from crossfade.generator.model import Audience, PlaySequence
+from crossfade.errors import BrokerError
+from crossfade.generator.catalogue import catalogue_of
+from crossfade.generator.draws import Integers
+from crossfade.generator.faults import Fault, broken_records
+from crossfade.generator.ledger_rows import RowWriter
+from crossfade.generator.ledger_writer import LedgerWriter
 from crossfade.generator.options import SimulationOptions, check_options
-from crossfade.generator.pace import BackfillPace, FullPace, Pace, SteadyPace
+from crossfade.generator.outbox import Sendings
+from crossfade.generator.pace import PART, BackfillPace, FullPace, Pace, SteadyPace
+from crossfade.generator.records import Records
 from crossfade.generator.sinks import Sink
+from crossfade.generator.staging import name_run, set_stage
+from crossfade.generator.writers import Wishes, Writer, open_writer
+from crossfade.ledger import Seal
 
 _PROGRESS_EVERY_S = 0.2
 _MAX_WAIT_S = 0.1
-_RUN_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +40,12 @@ class Progress:
     failed: int
     elapsed_ms: int
     lag_ms: int
+    simulated_ms: int
+    """How much of the simulation's time has passed."""
 
     @property
     def rate(self) -> float:
-        """Give the plays a second so far."""
+        """Give the records a second so far."""
         return self.sent * SECOND_MS / max(1, self.elapsed_ms)
 
 
@@ -43,101 +54,174 @@ def simulate(
     options: SimulationOptions,
     *,
     until: Event | None = None,
-    hurry: Event | None = None,
     on_progress: Callable[[Progress], None] = lambda _progress: None,
 ) -> Progress:
-    """Send the plays of a simulated audience until enough are sent or `until` is set.
+    """Play one simulation without a ledger: see `Simulation.play`."""
+    simulation = Simulation(options, newline=sink.newline)
+    return simulation.play(sink, until=until, on_progress=on_progress)
 
-    Sleeps between slices and drops nothing: where the sink is slow, it falls behind the clock and
-    says so. Comes back when everything sent is acknowledged.
+
+class Simulation:
+    """One run: who plays, what is written, the pace, and what is sent so far.
 
     Args:
-        sink: a new one, used for this simulation alone.
         options: what to simulate.
-        until: set by somebody who wants an orderly end.
-        hurry: set by somebody who does not want to wait for what is still on its way.
-        on_progress: told a few times a second, and at the end, how far it is.
+        newline: each record is to end with a line feed, as a file wants it.
+        ledger: the folder for a ledger; None: none is kept.
 
     Raises:
-        MisuseError: the options contradict each other.
-        BrokerError: Kafka did not take every play.
-        MachineError: the file cannot be written.
+        MisuseError: the options contradict each other, or the folder is not empty.
     """
-    check_options(options)
-    simulation = _Simulation(sink, options)
-    try:
-        for progress in simulation.run(until or Event()):
-            on_progress(progress)
-    finally:
-        sink.finish(hurry or Event())
-    progress = simulation.progress()
-    on_progress(progress)
-    return progress
 
-
-class _Simulation:
-    """One run: an audience, its encoder, the pace, and what is sent so far."""
-
-    def __init__(self, sink: Sink, options: SimulationOptions) -> None:
-        self._sink = sink
+    def __init__(
+        self, options: SimulationOptions, *, newline: bool, ledger: Path | None = None
+    ) -> None:
+        check_options(options)
         self._options = options
-        self._run = _name_run(options)
-        audience = Audience(options.seed, songs=options.songs, listeners=options.listeners)
-        self._sequence = PlaySequence(audience)
-        self._encoder = PlayEncoder(audience, self._run)
+        self.run = name_run(options)
+        self._catalogue = catalogue_of(options.seed, options.songs, options.catalogue)
+        self._wishes = Wishes(self.run, options.all_fields, newline)
+        broken = broken_records(newline=newline)
+        self._stage, self._audience = set_stage(options, self._catalogue, broken)
+        self._begin = self._audience.moment
+        self.ledger: LedgerWriter | None = None
+        if ledger is not None:
+            rows = RowWriter(
+                self._catalogue,
+                broken=broken,
+                farms=self._stage.farms,
+                is_present=options.start_ms is None,
+            )
+            self.ledger = LedgerWriter(ledger, rows, is_file=newline)
+        self.seal: Seal | None = None
+        """What the ledger holds, once it is closed."""
+        self._said: dict[int, int] = {}
+        self._taken = 0
+        self._is_over = False
         self._began = time.monotonic()
         self._pace = _choose_pace(options)
 
-    def run(self, until: Event) -> Iterator[Progress]:
-        """Send slice by slice; give the progress a few times a second."""
-        reported = self._began
-        while not (until.is_set() or self._sink.is_over or self._is_complete()):
-            if (wait_s := self._pace.wait_s(self._sink.sent)) > 0:
-                until.wait(min(wait_s, _MAX_WAIT_S))
-            elif self._sink.has_room():
-                self._send_slice()
-            if time.monotonic() - reported >= _PROGRESS_EVERY_S:
-                reported = time.monotonic()
-                yield self.progress()
+    def play(
+        self,
+        sink: Sink,
+        *,
+        until: Event | None = None,
+        hurry: Event | None = None,
+        on_progress: Callable[[Progress], None] = lambda _progress: None,
+    ) -> Progress:
+        """Send records until enough are sent, the time is over, or `until` is set.
 
-    def progress(self) -> Progress:
+        Sleeps between slices and drops nothing: where the sink is slow, it falls behind the clock
+        and says so. Comes back when everything sent is acknowledged, and the ledger is closed.
+
+        Args:
+            sink: a new one, used for this simulation alone.
+            until: set by somebody who wants an orderly end.
+            hurry: set by somebody who does not want to wait for what is still on its way.
+            on_progress: told a few times a second, and at the end, how far it is.
+
+        Raises:
+            BrokerError: Kafka did not take every record.
+            MachineError: the file or the ledger cannot be written.
+        """
+        try:
+            try:
+                with open_writer(self._options, self._catalogue, self._wishes) as writer:
+                    for _ in self._send_all(writer, sink, until or Event()):
+                        on_progress(self.progress(sink))
+            finally:
+                sink.finish(hurry or Event())
+        except BrokerError:
+            self._close_ledger()
+            raise
+        except BaseException:
+            self._abandon_ledger()
+            raise
+        self._close_ledger()
+        progress = self.progress(sink)
+        on_progress(progress)
+        return progress
+
+    def _close_ledger(self) -> None:
+        if self.ledger is not None:
+            self.seal = self.ledger.close(self.run, self._options.seed)
+
+    def _abandon_ledger(self) -> None:
+        if self.ledger is not None:
+            self.ledger.abandon()
+
+    def progress(self, sink: Sink) -> Progress:
         """Tell how far it is."""
         return Progress(
-            run=self._run,
-            sent=self._sink.sent,
-            waiting=self._sink.waiting,
-            failed=self._sink.failed,
+            run=self.run,
+            sent=sink.sent,
+            waiting=sink.waiting,
+            failed=sink.failed,
             elapsed_ms=self._elapsed_ms(),
-            lag_ms=self._pace.lag_ms(self._sink.sent),
+            lag_ms=self._pace.lag_ms(self._taken),
+            simulated_ms=self._audience.moment - self._begin,
         )
 
-    def _send_slice(self) -> None:
-        sent, total = self._sink.sent, self._options.total
-        due = self._pace.due(sent)
-        plays = self._sequence.take(due if total is None else min(due, total - sent))
-        self._sink.send(self._encoder.encode(plays, self._pace.event_times(plays)))
+    def _send_all(self, writer: Writer, sink: Sink, until: Event) -> Iterator[None]:
+        """Send slice by slice; come back a few times a second."""
+        self._began = time.monotonic()
+        self._pace = _choose_pace(self._options)
+        reported = self._began
+        while not (until.is_set() or sink.is_over or self._is_complete()):
+            if (wait_s := self._pace.wait_s(self._taken)) > 0:
+                until.wait(min(wait_s, _MAX_WAIT_S))
+            elif sink.has_room():
+                self._send(self._write_part(writer), sink)
+            if time.monotonic() - reported >= _PROGRESS_EVERY_S:
+                reported = time.monotonic()
+                yield
+        self._send(writer.rest(), sink)
+
+    def _write_part(self, writer: Writer) -> Iterable[Records]:
+        """Take the next records that are due; give those that are written."""
+        due, total = self._pace.due(self._taken), self._options.total
+        part = self._stage.take(min(due, PART, *([] if total is None else [total - self._taken])))
+        if part is None:
+            self._is_over = True
+            return []
+        first = self._taken
+        times = self._say_again(part, first, self._pace.event_times(part))
+        part = part.changed(plays=part.plays.changed(event_time=times))
+        self._taken += len(part)
+        return writer.write(part, first)
+
+    def _say_again(self, part: Sendings, first: int, times: Integers) -> Integers:
+        """Let copies say the times that the records said which they repeat."""
+        for row in np.flatnonzero(part.fault == Fault.COPIED).tolist():
+            self._said[first + row] = int(times[row])
+        for row in np.flatnonzero(part.fault == Fault.COPY).tolist():
+            times[row] = self._said.pop(int(part.copy_of[row]))
+        return times
+
+    def _send(self, written: Iterable[Records], sink: Sink) -> None:
+        for records in written:
+            if sink.is_over:
+                return
+            if self.ledger is not None:
+                self.ledger.add(records)
+            sink.send(records)
 
     def _is_complete(self) -> bool:
+        if self._is_over:
+            return True
         if (total := self._options.total) is not None:
-            return self._sink.sent >= total
+            return self._taken >= total
         for_ms = self._options.for_ms
-        return for_ms is not None and self._elapsed_ms() >= for_ms
+        is_present = self._options.start_ms is None
+        return is_present and for_ms is not None and self._elapsed_ms() >= for_ms
 
     def _elapsed_ms(self) -> int:
         return round((time.monotonic() - self._began) * SECOND_MS)
 
 
 def _choose_pace(options: SimulationOptions) -> Pace:
-    if options.rate is None:
-        return FullPace(options.report)
     if options.start_ms is not None:
-        return BackfillPace(options.rate, options.start_ms)
-    return SteadyPace(options.rate, options.report)
-
-
-def _name_run(options: SimulationOptions) -> str:
-    """Name a back-fill after what it sends, so that it can be repeated; a live run at random."""
-    if options.start_ms is None:
-        return uuid.uuid4().hex[:_RUN_LENGTH]
-    fixed = (options.seed, options.start_ms, options.rate, options.songs, options.listeners)
-    return hashlib.sha256(repr(fixed).encode()).hexdigest()[:_RUN_LENGTH]
+        return BackfillPace()
+    if options.rate is None:
+        return FullPace()
+    return SteadyPace(options.rate)

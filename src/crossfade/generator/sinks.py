@@ -1,38 +1,21 @@
-"""Where simulated plays go: a Kafka topic, or a file of one JSON object a line."""
+"""Where simulated plays go, as a simulation sees it; and files of one JSON object a line."""
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+import numpy as np
+import pyarrow as pa
 
-from crossfade.clock import SECOND_MS
-from crossfade.errors import BrokerError, MachineError
-from crossfade.generator.encode import Records
-from crossfade.kafka import (
-    SONG_PLAYS,
-    KafkaAddress,
-    partition_count,
-    require_broker,
-)
-from crossfade.kafka_clients import open_producer
+from crossfade.errors import MachineError
+from crossfade.generator.records import Records
 
-PATIENCE_MS = 60 * SECOND_MS
-"""How long a play may wait for Kafka to take it before the simulation gives up."""
-
-_MAX_WAITING = 65_536
-_BATCH_BYTES = 1_000_000
-_POLL_S = 0.1
 _STDOUT = "-"
-_ERROR = "_error"
-"""What `produce_batch` adds to a message that it refuses."""
-
-_SILENT = 0
-"""librdkafka's log level here: what became of each record is told by its delivery report."""
-
-_Message = dict[str, Any]
+_DRAFT = ".partial"
+_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
 
 class Sink(Protocol):
@@ -54,6 +37,10 @@ class Sink(Protocol):
     def is_over(self) -> bool:
         """Tell whether it takes no more."""
 
+    @property
+    def newline(self) -> bool:
+        """Tell whether each record is to end with a line feed."""
+
     def has_room(self) -> bool:
         """Tell whether it takes a block now; waits a moment if it does not."""
 
@@ -64,119 +51,18 @@ class Sink(Protocol):
         """Come back when every record is safe, or raise; at once when `hurry` is set."""
 
 
-class KafkaSink:
-    """Sends to `song-plays`, idempotent, acknowledged by all replicas, keyed by `user_id`.
-
-    The producer's partitioner places each key (murmur2). The first record that Kafka does not
-    take in time ends the sending.
-    """
-
-    def __init__(self, address: KafkaAddress, *, patience_ms: int = PATIENCE_MS) -> None:
-        """Reach Kafka; a record may wait `patience_ms` for its acknowledgement.
-
-        Raises:
-            BrokerError: it does not answer, or has no topic for plays.
-        """
-        require_broker(address)
-        partition_count(address, SONG_PLAYS)
-        self._bootstrap = address.bootstrap
-        self._sent = 0
-        self._failed = 0
-        self._why = "interrupted"
-        self._producer: Producer = open_producer(
-            address,
-            **{
-                "message.timeout.ms": patience_ms,
-                "delivery.report.only.error": True,
-                "queue.buffering.max.messages": 2 * _MAX_WAITING,
-                "batch.size": _BATCH_BYTES,
-                "log_level": _SILENT,
-            },
-        )
-
-    @property
-    def sent(self) -> int:
-        """Count the records queued for Kafka."""
-        return self._sent
-
-    @property
-    def waiting(self) -> int:
-        """Count the records that Kafka has not acknowledged yet."""
-        return len(self._producer)
-
-    @property
-    def failed(self) -> int:
-        """Count the records that Kafka did not take in time."""
-        return self._failed
-
-    @property
-    def is_over(self) -> bool:
-        """Tell whether a record failed."""
-        return self._failed > 0
-
-    def has_room(self) -> bool:
-        """Tell whether few enough records wait for Kafka; gives it a moment if not."""
-        if len(self._producer) >= _MAX_WAITING:
-            self._producer.poll(_POLL_S)
-        return len(self._producer) < _MAX_WAITING
-
-    def send(self, records: Records) -> None:
-        """Queue records."""
-        messages = [
-            {"key": key, "value": value}
-            for key, value in zip(records.keys, records.values, strict=True)
-        ]
-        while messages and not self.is_over:
-            messages = self._queue(messages)
-        self._producer.poll(0)
-
-    def finish(self, hurry: Event, /) -> None:
-        """Wait until every record is acknowledged or given up.
-
-        Raises:
-            BrokerError: some were not, with their number.
-        """
-        while self._producer.flush(_POLL_S) and not hurry.is_set():
-            pass
-        self._failed += len(self._producer)
-        if self._failed:
-            what = (
-                f"Kafka at {self._bootstrap} did not acknowledge {self._failed:,} "
-                f"of {self._sent:,} plays: {self._why}."
-            )
-            raise BrokerError(what, 'See "crossfade status"; the others are in its log.')
-
-    def _queue(self, messages: list[_Message]) -> list[_Message]:
-        """Queue what finds room; give the rest, to be queued again when there is some."""
-        try:
-            self._sent += self._producer.produce_batch(
-                SONG_PLAYS, messages, on_delivery=self._note_failure
-            )
-        except KafkaException as error:
-            self._note_failure(error.args[0])
-            return []
-        refused = [message for message in messages if _ERROR in message]
-        for message in refused:
-            refusal = message.pop(_ERROR)
-            if refusal.code() != KafkaError._QUEUE_FULL:
-                self._note_failure(refusal)
-        if refused:
-            self._producer.poll(_POLL_S)
-        return refused
-
-    def _note_failure(self, error: KafkaError, _record: Message | None = None) -> None:
-        self._failed += 1
-        self._why = error.str()
-
-
 class FileSink:
-    """Writes one JSON object a line, to a file or, for "-", to standard output."""
+    """Writes one JSON object a line, to a file or, for "-", to standard output.
+
+    A name that ends in .gz or .zst is compressed. The file has its name once it is whole.
+    """
 
     waiting = 0
     failed = 0
+    newline = True
 
     def __init__(self, name: str) -> None:
-        """Open the file, emptying it.
+        """Open the file.
 
         Raises:
             MachineError: it cannot be written.
@@ -184,8 +70,13 @@ class FileSink:
         self.sent = 0
         self.is_over = False
         self._name = name
+        target = Path(name)
+        is_special = target.exists() and not target.is_file()
+        self._draft = (
+            None if name == _STDOUT or is_special else target.with_name(target.name + _DRAFT)
+        )
         try:
-            self._file = _open_to_write(name)
+            self._file = _open_to_write(self._draft or name, _COMPRESSIONS.get(target.suffix))
         except OSError as error:
             raise self._unwritable(error) from None
 
@@ -196,29 +87,53 @@ class FileSink:
     def send(self, records: Records) -> None:
         """Write the values; the keys are in them. A reader that goes away ends it quietly."""
         try:
-            self._file.write(b"\n".join(records.values) + b"\n")
-            self._file.flush()
+            self._file.write(_bytes_of(records.values))
+            if self._name == _STDOUT:
+                self._file.flush()
         except BrokenPipeError:
             self.is_over = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._file.fileno())
         except OSError as error:
+            self._throw_away()
             raise self._unwritable(error) from None
         else:
-            self.sent += len(records.values)
+            self.sent += len(records)
 
     def finish(self, _hurry: Event, /) -> None:
-        """Close the file, but leave standard output open."""
-        if self._name == _STDOUT:
+        """Close the file and give it its name, but leave standard output open."""
+        if self._name == _STDOUT or self._file.closed:
             return
         try:
             self._file.close()
+            if self._draft is not None:
+                self._draft.replace(self._name)
         except OSError as error:
+            self._throw_away()
             raise self._unwritable(error) from None
 
+    def _throw_away(self) -> None:
+        """Leave no file behind that looks whole and is not."""
+        with suppress(OSError):
+            self._file.close()
+        if self._draft is not None:
+            self._draft.unlink(missing_ok=True)
+
     def _unwritable(self, error: OSError) -> MachineError:
-        what = f"Cannot write {self._name}: {error.strerror}."
+        reason = error.strerror or str(error)
+        what = f"Cannot write {self._name}: {reason}."
         return MachineError(what, "Free some room there, or name another file with --out.")
 
 
-def _open_to_write(name: str) -> BinaryIO:
-    return sys.stdout.buffer if name == _STDOUT else Path(name).open("wb")
+def _open_to_write(name: Path | str, compression: str | None) -> BinaryIO:
+    if name == _STDOUT:
+        return sys.stdout.buffer
+    if compression is None:
+        return Path(name).open("wb")
+    return pa.output_stream(str(name), compression=compression)
+
+
+def _bytes_of(values: pa.BinaryArray) -> memoryview:
+    """Give the values one after the other, as they lie in memory."""
+    _, ends, content = values.buffers()
+    places = np.frombuffer(ends, np.int32)[values.offset : values.offset + len(values) + 1]
+    return memoryview(content)[int(places[0]) : int(places[-1])]

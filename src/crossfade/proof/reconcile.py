@@ -1,28 +1,35 @@
 """The whole proof of a data folder: both laws of conservation, charts, and every hand-over."""
 
+from collections.abc import Sequence
+
 from crossfade.clock import DAY_MS, floor_to
 from crossfade.folder import DataFolder
 from crossfade.kafka import KafkaAddress
+from crossfade.ledger import Ledger
 from crossfade.proof.chart_entries import check_charts
 from crossfade.proof.findings import Reconciliation, leave_out
 from crossfade.proof.handover_check import check_handovers
 from crossfade.proof.judgement import check_judgement
 from crossfade.proof.kafka_copy import SAME_BYTES, check_kafka_copy
+from crossfade.proof.ledger_check import check_ledgers
 from crossfade.proof.listeners import check_listeners
 from crossfade.proof.pinned import open_pinned_lake
 from crossfade.proof.positions import check_beginning, check_positions
 from crossfade.proof.totals import check_song_names, check_totals
 
 
-def reconcile(folder: DataFolder, address: KafkaAddress | None) -> Reconciliation:
+def reconcile(
+    folder: DataFolder, address: KafkaAddress | None, ledgers: Sequence[Ledger] = ()
+) -> Reconciliation:
     """Recompute every law at the newest run's pins; trust no number that a run wrote.
 
     Args:
         folder: the data folder.
         address: where Kafka is; None: what needs it is named as not checked.
+        ledgers: what simulated audiences say they sent; lake and charts are held against it.
 
     Raises:
-        LakeError: nothing was published yet.
+        LakeError: nothing was published yet, or a ledger's files cannot be read.
         BrokerError: Kafka went away in the middle.
     """
     pinned = open_pinned_lake(folder)
@@ -38,6 +45,7 @@ def reconcile(folder: DataFolder, address: KafkaAddress | None) -> Reconciliatio
         findings.append(check_listeners(pinned))
         findings += check_charts(pinned, closed_until=floor_to(pinned.run.boundary, DAY_MS))
         findings += check_handovers(pinned, address)
+        findings += check_ledgers(pinned, ledgers)
     finally:
         pinned.connection.close()
     return Reconciliation(pinned.run.run, pinned.run.boundary, tuple(findings))

@@ -1,0 +1,134 @@
+"""The simulated audience, to a file and to Kafka, beside Kafka's own producer benchmark."""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from benchmarks.kafka_tools import producer_performance
+from benchmarks.processes import cpu_seconds
+from benchmarks.results import keep_result, spread
+from crossfade.config import Settings, load_settings
+from crossfade.embedded.broker import Broker
+from crossfade.errors import MachineError
+from crossfade.kafka import create_topics
+
+_REACH = (
+    "to Kafka at least 1.0 of ProducerPerformance with the same records; to a file 1,500,000 a "
+    "second and core, half of that with the ledger; 1 GB at 1,000,000 listeners"
+)
+_PAST = ("--from", "2024-05-01", "--rate", "2000")
+_PAYLOAD_LINES = 500_000
+
+
+class _Timing(NamedTuple):
+    """One run: records a second while it sent, and CPU-seconds per million of all processes."""
+
+    per_second: float
+    cpu_per_million: float
+    peak_mb: float
+
+
+def measure_generator(*, plays: int = 2_000_000, times: int = 5) -> None:
+    """Alternate the ways, so that the machine's moods meet all of them."""
+    settings = load_settings()
+    with tempfile.TemporaryDirectory(prefix="crossfade-benchmark-") as scratch:
+        folder = Path(scratch)
+        payload = folder / "payload.jsonl"
+        _generate(["--events", str(_PAYLOAD_LINES), "--out", str(payload)])
+        size = payload.stat().st_size / _PAYLOAD_LINES
+        runs: dict[str, list[_Timing]] = {}
+        for turn in range(times):
+            for name, timing in _take_turn(settings, folder, payload, plays, turn):
+                runs.setdefault(name, []).append(timing)
+                sys.stderr.write(f"{name} {timing.per_second:,.0f}/s\n")
+    base = runs["producer_performance"]
+    ratios = {
+        name: spread(
+            [one.per_second / other.per_second for one, other in zip(of_one, base, strict=True)], 2
+        )
+        for name, of_one in runs.items()
+        if name.startswith("kafka")
+    }
+    keep_result(
+        "generator",
+        input_size={"records": plays, "bytes_of_a_record": round(size), "listeners": 1_000_000},
+        measured={
+            "repetitions": times,
+            "reach": _REACH,
+            "ratio_to_producer_performance": ratios,
+            **{
+                name: {
+                    "records_per_second": spread([one.per_second for one in of_one], 0),
+                    "cpu_seconds_per_million": spread([one.cpu_per_million for one in of_one], 2),
+                    "records_per_cpu_second": spread(
+                        [1e6 / one.cpu_per_million for one in of_one], 0
+                    ),
+                    "peak_mb": spread([one.peak_mb for one in of_one], 0),
+                }
+                for name, of_one in runs.items()
+            },
+        },
+    )
+
+
+def _take_turn(
+    settings: Settings, folder: Path, payload: Path, plays: int, turn: int
+) -> Iterator[tuple[str, _Timing]]:
+    events = ["--events", str(plays)]
+    target = str(folder / "plays.jsonl")
+    yield "nowhere", _generate([*events, "--out", os.devnull])
+    yield "file", _generate([*events, "--out", target])
+    ledger = str(folder / f"ledger-file-{turn}")
+    yield "file_with_ledger", _generate([*events, "--out", target, "--ledger", ledger])
+    with _a_broker(settings, folder, f"{turn}-perf") as broker:
+        before = _cpu(broker.pid)
+        rate = producer_performance(
+            broker.address, plays, payload, settings.cache, settings.maven_mirror
+        )
+        yield "producer_performance", _Timing(rate, (_cpu(broker.pid) - before) / plays * 1e6, 0.0)
+    with _a_broker(settings, folder, f"{turn}-own") as broker:
+        yield "kafka", _generate(events, broker)
+    with _a_broker(settings, folder, f"{turn}-ledger") as broker:
+        ledger = str(folder / f"ledger-kafka-{turn}")
+        yield "kafka_with_ledger", _generate([*events, "--ledger", ledger], broker)
+
+
+@contextmanager
+def _a_broker(settings: Settings, folder: Path, name: str) -> Iterator[Broker]:
+    with Broker(folder / f"kafka-{name}", cache=settings.cache) as broker:
+        create_topics(broker.address, settings)
+        yield broker
+    subprocess.run(["rm", "-rf", str(folder / f"kafka-{name}")], check=True)
+
+
+def _generate(options: list[str], broker: Broker | None = None) -> _Timing:
+    """Run the command; of its CPU time, the part after the audience was gathered is counted."""
+    told = {**os.environ}
+    if broker is not None:
+        told["CROSSFADE_BOOTSTRAP"] = broker.address.bootstrap
+    before = cpu_seconds(broker.pid) if broker else 0.0
+    command = [sys.executable, "-m", "benchmarks.generator_worker", *_PAST, *options]
+    began = time.monotonic()
+    run = subprocess.run(command, env=told, capture_output=True, text=True, check=False)
+    if run.returncode:
+        what = f"crossfade generate failed after {time.monotonic() - began:.0f} s: {run.stderr}"
+        raise MachineError(what)
+    result = msgspec.json.decode(run.stdout)
+    cpu = result["cpu_seconds"] + (cpu_seconds(broker.pid) - before if broker else 0.0)
+    sent = result["sent"]
+    return _Timing(sent * 1000 / result["elapsed_ms"], cpu / sent * 1e6, result["peak_mb"])
+
+
+def _cpu(broker: int) -> float:
+    """Sum the CPU time of a broker and of all that ended below this process."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return cpu_seconds(broker) + ended.ru_utime + ended.ru_stime

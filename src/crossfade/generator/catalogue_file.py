@@ -1,0 +1,172 @@
+"""A user's own songs with their weights, from CSV or JSON lines, judged by the contract's rules."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from math import isfinite
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from crossfade.clock import DAY_MS, day_start_ms
+from crossfade.contract.countries import UNKNOWN_COUNTRY
+from crossfade.contract.decode import decode_play
+from crossfade.contract.identities import derive_song_id
+from crossfade.contract.play import MIN_EVENT_TIME, SCHEMA_VERSION
+from crossfade.contract.reasons import Rejection
+from crossfade.errors import MisuseError
+from crossfade.generator.catalogue_lines import REQUIRED, Line, read_csv, read_json_lines
+
+MAX_SONGS = 1_000_000
+MAX_WEIGHT = 2**24
+"""Weights are whole numbers up to this one, so that sums of a million of them are exact."""
+
+DEFAULT_DURATION_MS = 205_000
+
+_READERS = {".csv": read_csv, ".jsonl": read_json_lines, ".json": read_json_lines}
+_is_date = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII).fullmatch
+_OWN = ("weight", "release_date")
+"""What a play does not say; every other column is a field of the play that is judged."""
+
+_REST = {
+    "event_id": "catalogue",
+    "user_id": "catalogue",
+    "event_time": MIN_EVENT_TIME,
+    "schema_version": SCHEMA_VERSION,
+}
+"""Makes a song the play that the contract judges."""
+
+_PLACEHOLDER = msgspec.Raw(b'"to-be-derived"')
+_NULL = msgspec.Raw(b"null")
+
+_read_number = msgspec.json.Decoder(int | float).decode
+_read_text = msgspec.json.Decoder(str).decode
+
+
+class CatalogueRow(NamedTuple):
+    """One song of the file."""
+
+    title: str
+    artist: str
+    song_id: str
+    album: str | None
+    album_artist: str | None
+    genre: str | None
+    duration_ms: int
+    weight: int
+    """At least 1, at most `MAX_WEIGHT`."""
+    country: str | None
+    """Where the artist comes from."""
+    release_day: int | None
+    """Days since 1970-01-01."""
+    isrc: str | None
+    recording_mbid: str | None
+
+
+def read_catalogue(name: str) -> tuple[CatalogueRow, ...]:
+    """Read a file of songs, in its order, with weights as whole numbers.
+
+    Raises:
+        MisuseError: it cannot be read, or a line is no song; with the file, the line and the rule.
+    """
+    read_lines = _READERS.get(Path(name).suffix.casefold())
+    if read_lines is None:
+        what = f"{name} is no catalogue by its name."
+        raise MisuseError(what, f"Its name must end in one of {', '.join(_READERS)}.")
+    try:
+        with Path(name).open("rb") as file:
+            songs = list(_read_songs(read_lines(file, name)))
+    except OSError as error:
+        what = f"Cannot read {name}: {error.strerror}."
+        raise MisuseError(what, "Name a file of songs that exists.") from None
+    if not songs:
+        what = f"{name} has no song."
+        raise MisuseError(what, f"Give at least one, with {' and '.join(REQUIRED)}.")
+    weights = _scale([weight for _, weight in songs])
+    return tuple(
+        row._replace(weight=weight) for (row, _), weight in zip(songs, weights, strict=True)
+    )
+
+
+def _read_songs(lines: Iterator[Line]) -> Iterator[tuple[CatalogueRow, float]]:
+    """Give each song with its weight as written."""
+    first_line: dict[str, int] = {}
+    for line in lines:
+        if len(first_line) == MAX_SONGS:
+            what = f"{line.place} is one song too many."
+            raise MisuseError(what, f"Give at most {MAX_SONGS:,}.")
+        row = _judge_song(line)
+        if row.song_id in first_line:
+            what = f"{line.place} is the song of line {first_line[row.song_id]} again."
+            raise MisuseError(what, "Leave one out, or give each a song_id of its own.")
+        first_line[row.song_id] = line.number
+        yield row, _judge_weight(line)
+
+
+def _judge_song(line: Line) -> CatalogueRow:
+    """Judge a song as a play of it would be judged, so that there is one set of rules."""
+    fields = {name: raw for name, raw in line.fields.items() if name not in _OWN}
+    has_id = _is_given(line, "song_id")
+    play = decode_play(
+        msgspec.json.encode(_REST | fields | ({} if has_id else {"song_id": _PLACEHOLDER})),
+        MIN_EVENT_TIME,
+    )
+    if isinstance(play, Rejection):
+        raise _wrong(line, play.detail)
+    if play.duration_ms == 0:
+        raise _wrong(line, "duration_ms must be above 0.")
+    return CatalogueRow(
+        title=play.title,
+        artist=play.artist,
+        song_id=play.song_id if has_id else derive_song_id(play.artist, play.title),
+        album=play.album,
+        album_artist=play.album_artist,
+        genre=play.genre,
+        duration_ms=play.duration_ms or DEFAULT_DURATION_MS,
+        weight=1,
+        country=None if play.country == UNKNOWN_COUNTRY else play.country,
+        release_day=_judge_release(line),
+        isrc=play.isrc,
+        recording_mbid=play.recording_mbid,
+    )
+
+
+def _judge_release(line: Line) -> int | None:
+    if not _is_given(line, "release_date"):
+        return None
+    try:
+        text = _read_text(line.fields["release_date"])
+        if _is_date(text):
+            return day_start_ms(date.fromisoformat(text)) // DAY_MS
+    except (ValueError, msgspec.DecodeError):
+        pass
+    raise _wrong(line, "release_date must be a day such as 2019-06-28.")
+
+
+def _judge_weight(line: Line) -> float:
+    if not _is_given(line, "weight"):
+        return 1.0
+    try:
+        weight = float(_read_number(line.fields["weight"]))
+    except (OverflowError, msgspec.DecodeError):
+        weight = 0.0
+    if weight <= 0 or not isfinite(weight):
+        raise _wrong(line, "weight must be a number above 0.")
+    return weight
+
+
+def _scale(weights: list[float]) -> list[int]:
+    """Make weights whole: as they are where they can be, else in proportion and at least 1."""
+    largest = max(weights)
+    if largest <= MAX_WEIGHT and all(weight.is_integer() for weight in weights):
+        return [int(weight) for weight in weights]
+    return [max(1, round(weight / largest * MAX_WEIGHT)) for weight in weights]
+
+
+def _is_given(line: Line, name: str) -> bool:
+    return bytes(line.fields.get(name, _NULL)) != bytes(_NULL)
+
+
+def _wrong(line: Line, rule: str) -> MisuseError:
+    return MisuseError(f"{line.place}: {rule}", "Correct that line.")

@@ -1,0 +1,54 @@
+"""Simulated plays as columns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfade.generator.draws import Integers, Words
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plays:
+    """A column each, of equal length: plays in the order in which they are sent."""
+
+    event_time: Integers
+    """When each began, by the clock of whoever reports it; milliseconds since the epoch."""
+    user: Words
+    place: NDArray[np.int16]
+    device: NDArray[np.int8]
+    tier: NDArray[np.int8]
+    song: NDArray[np.int32]
+    ms_played: Integers
+    session: Words
+    """A word that is no other session's."""
+    play: Words
+    """A word that is no other play's."""
+    utc_offset_min: NDArray[np.int16]
+    is_offline: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        """Count the plays."""
+        return len(self.event_time)
+
+    def take(self, which: Any) -> "Plays":
+        """Give some of the plays: by positions, by a mask, or a slice."""
+        return Plays(*(column[which] for column in self.columns()))
+
+    def columns(self) -> list[NDArray[Any]]:
+        """Give the columns in order."""
+        return [getattr(self, field.name) for field in fields(self)]
+
+    def changed(self, **columns: NDArray[Any]) -> "Plays":
+        """Give the same plays with other columns."""
+        return replace(self, **columns)
+
+
+def join_plays(parts: Sequence[Plays]) -> Plays:
+    """Give all plays of the parts, one after the other; at least one part."""
+    if len(parts) == 1:
+        return parts[0]
+    columns = zip(*(part.columns() for part in parts), strict=True)
+    return Plays(*(np.concatenate(column) for column in columns))

@@ -1,0 +1,94 @@
+"""The songs that people start, in the order of time."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossfade.clock import DAY_MS, HOUR_MS, floor_to
+from crossfade.generator.draws import Integers, draw, mix, take_bits
+from crossfade.generator.habits import LONGEST_MS, LONGEST_OVER_MS
+from crossfade.generator.heard import PAUSE, heard_ms
+from crossfade.generator.listeners import Listeners
+from crossfade.generator.places import read_places
+from crossfade.generator.plays import Plays
+from crossfade.generator.sessions import Sessions
+from crossfade.generator.taste import Taste
+
+_SEAT_BITS = 24
+MOST_SEATS = 1 << _SEAT_BITS
+_FAR_MS = 1 << 62
+_NOBODY = np.empty(0, np.int64)
+
+_Columns = tuple[NDArray[Any], ...]
+
+
+class Population:
+    """Moves all seats' chains on, song by song; memory grows with the seats alone.
+
+    Every draw is a function of the seed, the listener, and the numbers of epoch, session and song:
+    it does not matter from where a simulation starts, or in what steps it goes.
+    """
+
+    def __init__(
+        self, listeners: Listeners, sessions: Sessions, taste: Taste, duration_ms: Integers
+    ) -> None:
+        self._listeners, self._sessions, self._taste = listeners, sessions, taste
+        self._duration = duration_ms
+        self._country = read_places().country
+
+    def stand_at(self, begin: int) -> None:
+        """Let the songs pass, unheard of, that open sessions had before `begin`."""
+        moment = begin - LONGEST_MS - HOUR_MS
+        while moment < begin:
+            moment = min(floor_to(moment, DAY_MS) + DAY_MS, begin)
+            for _ in self._rounds(moment):
+                pass
+
+    def advance(self, until: int) -> Plays:
+        """Give all plays begun since the last step and before `until`: one UTC day's at most."""
+        return _put_in_order(list(self._rounds(until)) or [self._start_songs(_NOBODY)])
+
+    def _rounds(self, until: int) -> Iterator[_Columns]:
+        """Start songs until nobody is due: in each round, at most one by each listener."""
+        sessions = self._sessions
+        self._taste.open_day((until - 1) // DAY_MS)
+        sessions.cover(until, until)
+        seats = np.flatnonzero(sessions.due < until)
+        while len(seats):
+            is_between = sessions.is_between[seats]
+            if is_between.any():
+                sessions.enter_epoch(seats[is_between])
+                seats = seats[(sessions.due[seats] < until)]
+                continue
+            yield self._start_songs(seats)
+            is_over = sessions.due[seats] >= sessions.end[seats]
+            sessions.open_next(seats[is_over])
+            seats = seats[sessions.due[seats] < until]
+
+    def _start_songs(self, seats: Integers) -> _Columns:
+        listeners, sessions = self._listeners, self._sessions
+        session = sessions.word[seats]
+        play = draw(session, sessions.songs[seats])
+        place = listeners.place[seats]
+        song = self._taste.choose(play, listeners.genre[seats], self._country[place])
+        more = mix(play)
+        heard = heard_ms(take_bits(more, 40, 24), self._duration[song])
+        time = sessions.due[seats]
+        # Nobody stays longer than that after the end of a session, for the longest song of all.
+        heard = np.minimum(heard, sessions.end[seats] + LONGEST_OVER_MS - time)
+        sessions.due[seats] = time + heard + PAUSE.find(take_bits(more, 16, 16), 16)
+        sessions.songs[seats] += 1
+        return (
+            *(time, listeners.user[seats], place, sessions.device[seats], listeners.tier[seats]),
+            *(song, heard, session, play, sessions.utc_offsets(place, time)),
+            *(np.zeros(len(seats), np.bool_), seats),
+        )
+
+
+def _put_in_order(rounds: list[_Columns]) -> Plays:
+    *columns, seats = (np.concatenate(column) for column in zip(*rounds, strict=True))
+    time = columns[0]
+    order = np.argsort(((time - time.min(initial=_FAR_MS)) << _SEAT_BITS) | seats)
+    return Plays(*(column[order] for column in columns))

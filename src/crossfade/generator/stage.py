@@ -1,0 +1,123 @@
+"""The performance: an audience, and all that a scenario makes of its plays, in sending order."""
+
+import numpy as np
+
+from crossfade.generator.faults import Fault, FaultFinder
+from crossfade.generator.happenings import LOST, Accounts, Silences, Spikes
+from crossfade.generator.model import Audience
+from crossfade.generator.options import Report
+from crossfade.generator.outbox import Outbox, Sendings, as_sendings, join_sendings
+from crossfade.generator.plays import Plays
+from crossfade.generator.scenario import NO_SCENARIO, Scenario
+
+
+class Stage:
+    """Gives what is to be sent: in order, and in parts of any size.
+
+    Args:
+        audience: who plays.
+        scenario: what else happens; times in it count from `begin`.
+        faults: finds what is wrong with each play.
+        seed: decides.
+        begin: where the audience stands.
+        report: plays are sent when they begin, or when they end.
+    """
+
+    def __init__(
+        self,
+        audience: Audience,
+        scenario: Scenario,
+        faults: FaultFinder,
+        *,
+        seed: int,
+        begin: int,
+        report: Report,
+    ) -> None:
+        self._audience = audience
+        self._report = report
+        catalogue = audience.catalogue
+        self._spikes = Spikes(scenario.spikes, catalogue, seed=seed, begin=begin)
+        self._accounts = Accounts(scenario.bots, catalogue, seed=seed, begin=begin)
+        self._silences = Silences(scenario.silences, begin=begin)
+        self._faults = faults
+        self._is_plain = scenario == NO_SCENARIO and report is Report.START
+        self._outbox = Outbox()
+        self._current: Sendings | None = None
+        self._taken = 0
+        self._numbered = 0
+
+    @property
+    def farms(self) -> list[str]:
+        """Name the farms of bots, by their number."""
+        return self._accounts.names
+
+    def take(self, at_most: int) -> Sendings | None:
+        """Give the next records: at least one, perhaps fewer than asked; None at the end."""
+        while self._current is None or self._taken == len(self._current):
+            moment = self._audience.moment
+            plays = self._audience.next_plays()
+            if plays is None:
+                return None
+            self._current, self._taken = self._direct(plays, moment), 0
+        end = min(self._taken + at_most, len(self._current))
+        part = self._current.take(slice(self._taken, end))
+        self._taken = end
+        return part
+
+    def _direct(self, plays: Plays, begin: int) -> Sendings | None:
+        """Let everything happen that does, and give what is due until where the audience is."""
+        if self._is_plain:
+            return as_sendings(plays)
+        end = self._audience.moment
+        played = self._accounts.play(begin, end, self._audience.sessions.utc_offsets)
+        parts = [as_sendings(self._spikes.apply(plays))]
+        parts += [as_sendings(bots, number) for number, bots in played]
+        self._outbox.put(self._mishandle(join_sendings(parts)))
+        due = self._outbox.take_until(end)
+        if due is not None:
+            due = self._add_copies(due, end)
+            self._numbered += len(due)
+        return due
+
+    def _add_copies(self, due: Sendings, end: int) -> Sendings:
+        """Let what is to be copied be sent again: before `end`, or later."""
+        which = np.flatnonzero(due.fault == Fault.COPIED)
+        if not len(which):
+            return due
+        originals = due.take(which)
+        copies = originals.changed(
+            send_time=originals.send_time + originals.extent,
+            fault=np.full(len(which), Fault.COPY, np.int8),
+        )
+        is_soon = copies.send_time < end
+        together = join_sendings([due, copies.take(is_soon)])
+        order = np.argsort(together.send_time, kind="stable")
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        number = self._numbered + place[which]
+        self._outbox.put(copies.changed(copy_of=number).take(~is_soon))
+        copy_of = np.concatenate([due.copy_of, number[is_soon]])
+        return together.changed(copy_of=copy_of).take(order)
+
+    def _mishandle(self, sendings: Sendings) -> Sendings:
+        """Give every record its fault, and the moment at which it is sent."""
+        plays = sendings.plays
+        send_time = plays.event_time
+        fault, extent = sendings.fault, sendings.extent
+        if not self._faults.is_idle:
+            fault, extent = self._faults.mark(plays)
+            waits = np.where(fault == Fault.OUT_OF_ORDER, extent, 0)
+            is_late = fault == Fault.LATE
+            send_time = np.where(is_late, self._faults.online_again(plays), send_time + waits)
+            shift = np.where(is_late | (fault == Fault.CLOCK_BEHIND), -extent, 0)
+            shift = np.where(fault == Fault.CLOCK_AHEAD, extent, shift)
+            is_offline = plays.is_offline | is_late
+            plays = plays.changed(event_time=plays.event_time + shift, is_offline=is_offline)
+        if self._report is Report.END:
+            send_time = send_time + plays.ms_played
+        is_held, until = self._silences.held_until(sendings.plays)
+        fault = np.where(is_held & (fault == Fault.NONE), Fault.SILENCED, fault).astype(np.int8)
+        extent = np.where(fault == Fault.SILENCED, until - send_time, extent)
+        send_time = np.where(is_held, np.maximum(send_time, until), send_time)
+        changed = sendings.changed(plays=plays, send_time=send_time, fault=fault, extent=extent)
+        return changed.take(send_time < LOST)

@@ -1,0 +1,62 @@
+"""Sets the stage of a simulation: who plays, what happens, and what the run is called."""
+
+import hashlib
+import uuid
+
+from crossfade.clock import DAY_MS, HOUR_MS, SECOND_MS, now_ms
+from crossfade.generator.catalogue import Catalogue
+from crossfade.generator.faults import BrokenRecord, FaultFinder
+from crossfade.generator.habits import MOST_PLAYS_A_DAY
+from crossfade.generator.model import Audience, Society
+from crossfade.generator.options import Report, SimulationOptions
+from crossfade.generator.scenario import NO_SCENARIO
+from crossfade.generator.stage import Stage
+
+_RUN_LENGTH = 12
+
+
+def set_stage(
+    options: SimulationOptions, catalogue: Catalogue, broken: tuple[BrokenRecord, ...]
+) -> tuple[Stage, Audience]:
+    """Put the audience where the simulation begins, and the scenario before it."""
+    is_past = options.start_ms is not None
+    begin = now_ms() if options.start_ms is None else options.start_ms
+    audience = Audience(
+        society_of(options), catalogue, begin=begin, end=options.until_ms, is_steady=not is_past
+    )
+    faults = FaultFinder(
+        options.scenario.faults,
+        seed=options.seed,
+        broken=broken,
+        past_before=now_ms() - HOUR_MS if is_past else None,
+    )
+    report = Report.START if is_past else options.report
+    stage = Stage(audience, options.scenario, faults, seed=options.seed, begin=begin, report=report)
+    return stage, audience
+
+
+def society_of(options: SimulationOptions) -> Society:
+    """Give who listens. Where they cannot play as much as asked, their time runs faster."""
+    rate = options.rate
+    if options.start_ms is None and rate is not None:
+        rate = min(rate, options.listeners * MOST_PLAYS_A_DAY * SECOND_MS / DAY_MS)
+    return Society(
+        seed=options.seed,
+        listeners=options.listeners,
+        plays_per_second=rate,
+        growth=options.growth,
+        paid_share=options.paid_share,
+        stay_days=options.stay_days,
+    )
+
+
+def name_run(options: SimulationOptions) -> str:
+    """Name a back-fill after all that decides its plays; a run of the present at random."""
+    if options.start_ms is None:
+        return uuid.uuid4().hex[:_RUN_LENGTH]
+    fixed = (
+        *(options.seed, options.rate, options.songs, options.listeners, options.growth),
+        *(options.stay_days, options.paid_share, options.catalogue),
+        *((options.start_ms, options.scenario) if options.scenario != NO_SCENARIO else ()),
+    )
+    return hashlib.sha256(repr(fixed).encode()).hexdigest()[:_RUN_LENGTH]

@@ -1,0 +1,93 @@
+"""Ledgers against the lake: each record that was sent, judged as the ledger says."""
+
+from collections.abc import Sequence
+
+from crossfade.ledger import Ledger
+from crossfade.proof.findings import Finding, Verdict, leave_out
+from crossfade.proof.ledger_totals import check_gold, check_whole
+from crossfade.proof.ledger_views import find_wrong, judge_wrong, show_ledgers
+from crossfade.proof.pinned import PinnedLake
+from crossfade.proof.positions import name_position
+
+IN_BRONZE = "ledger: every record sent is in bronze"
+SAME_ANSWER = "ledger: every record judged rightly"
+SAME_PLAY = "ledger: silver says what was sent"
+NOTHING_ELSE = "ledger: nothing that was not sent"
+
+_LEFT_OUT = {
+    "before": "The archive began after them.",
+    "not in Kafka": "They were written to a file: they have no position in Kafka.",
+}
+
+
+def check_ledgers(pinned: PinnedLake, ledgers: Sequence[Ledger]) -> list[Finding]:
+    """Judge every record of every ledger, and gold by all of them together."""
+    if not ledgers:
+        return []
+    show_ledgers(pinned, ledgers)
+    findings = []
+    for number, ledger in enumerate(ledgers):
+        findings.append(check_whole(pinned, number, ledger))
+        findings += _check_records(pinned, number, ledger)
+    return [*findings, *check_gold(pinned)]
+
+
+def _check_records(pinned: PinnedLake, number: int, ledger: Ledger) -> list[Finding]:
+    places = {place: counts for place, *counts in pinned.ask("ledger_places", ledger=number)}
+    covered, accepted = places.get("covered", (0, 0))
+    name = ledger.folder.name
+    return [
+        *_tell_uncovered(name, {place: records for place, (records, _) in places.items()}),
+        *(
+            _check_rows(pinned, query, check, f"{name}: {of:,} {what}", of=of, ledger=number)
+            for query, check, of, what in (
+                ("ledger_not_in_bronze", IN_BRONZE, covered, "records"),
+                ("ledger_other_answers", SAME_ANSWER, covered, "records"),
+                ("ledger_other_plays", SAME_PLAY, accepted, "accepted plays"),
+            )
+        ),
+        _check_unlisted(pinned, ledger),
+    ]
+
+
+def _tell_uncovered(name: str, places: dict[str, int]) -> list[Finding]:
+    findings = []
+    if beyond := places.get("beyond", 0):
+        subject, note = f"{name}: {beyond:,} records", "The newest run does not cover them yet."
+        findings.append(Finding(IN_BRONZE, subject, beyond, "-", Verdict.PENDING, (), note))
+    for place, why in _LEFT_OUT.items():
+        if records := places.get(place, 0):
+            findings.append(leave_out(IN_BRONZE, f"{name}: {records:,} records", why))
+    return findings
+
+
+def _check_rows(
+    pinned: PinnedLake, query: str, check: str, subject: str, *, of: int, ledger: int
+) -> Finding:
+    wrong = find_wrong(pinned, query, _name_row, ledger=ledger)
+    return judge_wrong(check, subject, wrong, sides=(of, of - wrong.total))
+
+
+def _check_unlisted(pinned: PinnedLake, ledger: Ledger) -> Finding:
+    """Find plays of this run that nobody sent; one without an acknowledgement may be there."""
+    pinned.prepare("ledger_unlisted", run=ledger.seal.run)
+    wrong = find_wrong(pinned, "ledger_not_sent", _name_row)
+    [(found,)] = pinned.ask("ledger_found")
+    unknown = ledger.seal.unknown
+    note = f"{found:,} of {unknown:,} records without an acknowledgement are in the log"
+    subject = f"{ledger.folder.name}: plays of run {ledger.seal.run}"
+    return judge_wrong(
+        NOTHING_ELSE, subject, wrong, sides=(0, wrong.total), note=note if unknown else ""
+    )
+
+
+def _name_row(
+    partition: int, offset: int, number: int | None, event_id: str | None, fault: str
+) -> str:
+    """Write a record as people find it in Kafka and in its ledger."""
+    names = []
+    if number is not None:
+        names.append(f"record {number}")
+    if event_id is not None:
+        names.append(f"event {event_id}")
+    return f"{name_position(partition, offset)} ({', '.join(names)}): {fault}"

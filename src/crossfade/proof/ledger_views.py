@@ -1,0 +1,77 @@
+"""Ledgers beside the lake: every row of them as views of the same DuckDB."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from crossfade.errors import LakeError
+from crossfade.ledger import COUNT_SCHEMA, RECORD_SCHEMA, RECORDS, Ledger
+from crossfade.proof.findings import NAMED_AT_MOST, Finding, Verdict
+from crossfade.proof.pinned import PinnedLake
+
+
+def show_ledgers(pinned: PinnedLake, ledgers: Sequence[Ledger]) -> None:
+    """Make `ledger_records`, `ledger_counts` and what the checks derive from them.
+
+    In the column `ledger` is the ledger's place in `ledgers`. The rows stay in their files.
+
+    Raises:
+        LakeError: a ledger's files are not what it says.
+    """
+    records = [sorted(map(str, (one.folder / RECORDS).glob("*.parquet"))) for one in ledgers]
+    counts = [[one.counts] for one in ledgers]
+    try:
+        _show_files(pinned.connection, "ledger_records", RECORD_SCHEMA, records)
+        _show_files(pinned.connection, "ledger_counts", COUNT_SCHEMA, counts)
+        for query in ("ledger_rows", "ledger_unsure", "ledger_truth"):
+            pinned.prepare(query)
+    except duckdb.Error as error:
+        folders = ", ".join(str(one.folder) for one in ledgers)
+        what = f"A file of {folders} cannot be read: {str(error).splitlines()[0]}."
+        raise LakeError(what, 'Make it anew with "crossfade generate --ledger DIR".') from None
+
+
+class Wrong(NamedTuple):
+    """Rows that break a law: how many there are, and the first of them named."""
+
+    total: int
+    names: Sequence[str]
+
+
+def find_wrong(pinned: PinnedLake, query: str, name: Callable[..., str], **values: object) -> Wrong:
+    """Ask for the rows that break a law; a query gives their number, then what `name` takes."""
+    rows = pinned.ask(query, named=NAMED_AT_MOST, **values)
+    return Wrong(rows[0][0] if rows else 0, [name(*row[1:]) for row in rows])
+
+
+def judge_wrong(
+    check: str, subject: str, wrong: Wrong, *, sides: tuple[int, int], note: str = ""
+) -> Finding:
+    """Make a finding, `sides` being what is expected and what was found."""
+    holds = not wrong.total and sides[0] == sides[1]
+    verdict = Verdict.HOLDS if holds else Verdict.UNEXPLAINED
+    named = tuple(wrong.names[:NAMED_AT_MOST])
+    if (more := wrong.total - len(named)) > 0:
+        named = (*named, f"and {more:,} more")
+    return Finding(check, subject, *sides, verdict, named, note)
+
+
+def _show_files(
+    connection: duckdb.DuckDBPyConnection,
+    view: str,
+    schema: pa.Schema,
+    files: Sequence[Sequence[str]],
+) -> None:
+    """Make a view of all ledgers' files of one kind; it has every column also without a row."""
+    connection.register("loaded", schema.empty_table())
+    connection.execute(f"CREATE OR REPLACE TABLE no_{view} AS FROM loaded")
+    connection.unregister("loaded")
+    columns = ", ".join(f'"{name}"' for name in schema.names)
+    parts = [f"SELECT CAST(NULL AS BIGINT) AS ledger, {columns} FROM no_{view}"]
+    for ledger, paths in enumerate(files):
+        if paths:
+            listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+            parts.append(f"SELECT {ledger}, {columns} FROM read_parquet([{listed}])")
+    connection.execute(f"CREATE OR REPLACE VIEW {view} AS {' UNION ALL '.join(parts)}")

@@ -1,0 +1,12 @@
+-- Plays of a ledger's run that silver has and that were not sent.
+SELECT
+  count(*) OVER () AS wrong,
+  "partition",
+  "offset",
+  NULL AS number,
+  event_id,
+  fault
+FROM ledger_unlisted
+WHERE fault IS NOT NULL
+ORDER BY "partition", "offset"
+LIMIT $named

@@ -1,0 +1,90 @@
+"""The bytes of back-fills: the same on every machine, Python, and number of processes.
+
+Where the model was changed on purpose, print the new sums and put them below:
+
+    .venv/bin/python tests/unit/test_generator_bytes.py
+
+Nothing else may change them: a sum that differs between two machines or two versions of Python or
+NumPy is a defect, for then nobody can repeat a back-fill that another one made.
+"""
+
+import hashlib
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crossfade.clock import HOUR_MS
+from crossfade.generator.options import SimulationOptions
+from crossfade.generator.produce import Simulation
+from crossfade.generator.scenario import read_scenario
+from crossfade.generator.sinks import FileSink
+
+PLAIN = SimulationOptions(
+    seed=7,
+    rate=4.0,
+    songs=500,
+    listeners=5_000,
+    start_ms=1_714_500_000_000,  # 2024-04-30T18:00:00Z
+    events=20_000,
+)
+MESSY = replace(PLAIN, scenario=read_scenario("messy-clients"))
+CASES = {
+    "plain": PLAIN,
+    "messy": MESSY,
+    "all fields": replace(PLAIN, all_fields=True),
+    "messy, all fields": replace(MESSY, all_fields=True),
+    "growing, changing": replace(PLAIN, growth=0.3, stay_days=60),
+}
+SUMS = {
+    "plain": "2d2cec9dfaa942b18f0b7f0e51863107c73956c34544b7b99969f1e48e2c5b3f",
+    "messy": "14e00b0a5c144ad139e9133da9c3f3db82a63ca6e179e3800442d86938f65238",
+    "all fields": "cec8159f31d3c19163217b0f9d6024a822e5776b3eeb7441ba966523c8cd2a47",
+    "messy, all fields": "5cb65a009326130604f003c34bd49c3b490a4ee5e61e3aebeacc63b3d8f15540",
+    "growing, changing": "2fc9bbe3184a4715655beba9db68a94b7a7e86ab5ff4c0e6f8b31bc6fe39b30f",
+}
+
+
+def lines_of(options: SimulationOptions, folder: Path) -> list[bytes]:
+    path = folder / "plays.jsonl"
+    Simulation(options, newline=True).play(FileSink(str(path)))
+    return path.read_bytes().splitlines(keepends=True)
+
+
+def sum_of(options: SimulationOptions, folder: Path) -> str:
+    lines = lines_of(options, folder)
+    assert len(lines) == options.events
+    return hashlib.sha256(b"".join(lines)).hexdigest()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_back_fill_has_the_same_bytes_on_every_machine(name: str, tmp_path: Path) -> None:
+    assert sum_of(CASES[name], tmp_path) == SUMS[name]
+
+
+@pytest.mark.parametrize("name", ["messy, all fields"])
+def test_four_processes_write_the_same_bytes_as_one(name: str, tmp_path: Path) -> None:
+    assert sum_of(replace(CASES[name], processes=4), tmp_path) == SUMS[name]
+
+
+def test_hours_alone_have_the_bytes_that_they_have_in_a_longer_run(tmp_path: Path) -> None:
+    begin = 1_714_500_000_000
+    whole = lines_of(replace(PLAIN, events=None, end_ms=begin + 9 * HOUR_MS), tmp_path)
+    part = replace(PLAIN, events=None, start_ms=begin + 5 * HOUR_MS, end_ms=begin + 8 * HOUR_MS)
+    alone = lines_of(part, tmp_path)
+    first = whole.index(alone[0])
+    assert len(alone) > 10_000
+    assert whole[first : first + len(alone)] == alone
+    assert len(whole) > first + len(alone)
+
+
+def test_another_seed_writes_other_bytes(tmp_path: Path) -> None:
+    assert sum_of(replace(PLAIN, seed=8), tmp_path) not in SUMS.values()
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        for case, options in CASES.items():
+            sys.stdout.write(f'    "{case}": "{sum_of(options, Path(folder))}",\n')
