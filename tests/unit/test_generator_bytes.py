@@ -39,11 +39,11 @@ CASES = {
     "growing, changing": replace(PLAIN, growth=0.3, stay_days=60),
 }
 SUMS = {
-    "plain": "2d2cec9dfaa942b18f0b7f0e51863107c73956c34544b7b99969f1e48e2c5b3f",
-    "messy": "14e00b0a5c144ad139e9133da9c3f3db82a63ca6e179e3800442d86938f65238",
+    "plain": "02bb1664e59956433d6b20f5c3b632fdce9eeb3f39f2bcbd088ee2bfa0d5c6bb",
+    "messy": "77d9ecb0ed75c6846bc89a7bfd5c98437a639f202b8e76b923d461ed785ce334",
     "all fields": "cec8159f31d3c19163217b0f9d6024a822e5776b3eeb7441ba966523c8cd2a47",
     "messy, all fields": "5cb65a009326130604f003c34bd49c3b490a4ee5e61e3aebeacc63b3d8f15540",
-    "growing, changing": "2fc9bbe3184a4715655beba9db68a94b7a7e86ab5ff4c0e6f8b31bc6fe39b30f",
+    "growing, changing": "352323c23880c098445371a51e95b74a354490e1f6923f06196bc4cb4504facc",
 }
 
 

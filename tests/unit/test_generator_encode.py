@@ -18,12 +18,12 @@ from crossfade.generator.encode import (
     REASONS_START,
     SOURCE,
     PlayEncoder,
-    hex_texts,
 )
 from crossfade.generator.faults import OVERSIZED_BYTES, Fault, broken_records
 from crossfade.generator.listeners import DEVICES, TIERS
 from crossfade.generator.model import Audience, Society
 from crossfade.generator.outbox import as_sendings
+from crossfade.generator.pieces import hex_texts
 from crossfade.generator.places import read_places
 from crossfade.generator.plays import Plays, join_plays
 from crossfade.generator.records import write_records
@@ -99,10 +99,8 @@ def play_at(catalogue: Catalogue, plays: Plays, row: int, *, all_fields: bool = 
         recording_mbid=catalogue.recording_mbids[song],
         country=places.countries[places.country[place]],
         city=places.cities[place] or None,
-        utc_offset_min=int(plays.utc_offset_min[row]),
         device=device,
         tier="paid" if TIERS[plays.tier[row]] == "paid" else "free",
-        session_id=hex_texts(plays.session[row : row + 1])[0].as_py(),
         skipped=skipped,
         offline=True if plays.is_offline[row] else None,
         source=SOURCE,
@@ -113,6 +111,8 @@ def play_at(catalogue: Catalogue, plays: Plays, row: int, *, all_fields: bool = 
     context = CONTEXTS[int(take_bits(session, 20, 2)[0])]
     artist = catalogue.artists[song]
     rest = {
+        "utc_offset_min": int(plays.utc_offset_min[row]),
+        "session_id": hex_texts(session)[0].as_py(),
         "album_artist": catalogue.album_artists[song] or artist,
         "artists": (Artist(name=artist),),
         "client": CLIENTS[device],

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from crossfade.contract.counting import COUNTED_AFTER_MS
 from crossfade.contract.reasons import Reason
 from crossfade.generator.catalogue import Catalogue
-from crossfade.generator.encode import hex_texts
 from crossfade.generator.faults import BrokenRecord, Fault
 from crossfade.generator.outbox import NO_BOT, NO_COPY, Sendings
+from crossfade.generator.pieces import hex_texts
 from crossfade.generator.places import read_places
 from crossfade.generator.records import Records
 from crossfade.ledger import Answer, Kind

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from crossfade.generator.encode import PlayEncoder, hex_digits
+from crossfade.generator.encode import PlayEncoder
 from crossfade.generator.faults import BrokenRecord, Fault
 from crossfade.generator.outbox import Sendings
+from crossfade.generator.pieces import hex_digits
 
 _CLOSE = ord("}")
 _PADDING = b',"note":"'

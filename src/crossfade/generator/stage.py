@@ -9,6 +9,7 @@ from crossfade.generator.options import Report
 from crossfade.generator.outbox import Outbox, Sendings, as_sendings, join_sendings
 from crossfade.generator.plays import Plays
 from crossfade.generator.scenario import NO_SCENARIO, Scenario
+from crossfade.generator.timekeeper import Timekeeper
 
 
 class Stage:
@@ -21,6 +22,7 @@ class Stage:
         seed: decides.
         begin: where the audience stands.
         report: plays are sent when they begin, or when they end.
+        timekeeper: keeps it in step with the wall's clock; None: its time is its own.
     """
 
     def __init__(
@@ -32,8 +34,10 @@ class Stage:
         seed: int,
         begin: int,
         report: Report,
+        timekeeper: Timekeeper | None = None,
     ) -> None:
         self._audience = audience
+        self._timekeeper = timekeeper
         self._report = report
         catalogue = audience.catalogue
         self._spikes = Spikes(scenario.spikes, catalogue, seed=seed, begin=begin)
@@ -66,6 +70,8 @@ class Stage:
 
     def _direct(self, plays: Plays, begin: int) -> Sendings | None:
         """Let everything happen that does, and give what is due until where the audience is."""
+        if self._timekeeper is not None:
+            plays = self._timekeeper.keep(plays, begin)
         if self._is_plain:
             return as_sendings(plays)
         end = self._audience.moment

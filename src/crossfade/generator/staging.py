@@ -11,6 +11,7 @@ from crossfade.generator.model import Audience, Society
 from crossfade.generator.options import Report, SimulationOptions
 from crossfade.generator.scenario import NO_SCENARIO
 from crossfade.generator.stage import Stage
+from crossfade.generator.timekeeper import SPARE, Timekeeper
 
 _RUN_LENGTH = 12
 
@@ -30,8 +31,15 @@ def set_stage(
         broken=broken,
         past_before=now_ms() - HOUR_MS if is_past else None,
     )
-    report = Report.START if is_past else options.report
-    stage = Stage(audience, options.scenario, faults, seed=options.seed, begin=begin, report=report)
+    stage = Stage(
+        audience,
+        options.scenario,
+        faults,
+        seed=options.seed,
+        begin=begin,
+        report=Report.START if is_past else options.report,
+        timekeeper=_hire_timekeeper(options, begin),
+    )
     return stage, audience
 
 
@@ -39,7 +47,7 @@ def society_of(options: SimulationOptions) -> Society:
     """Give who listens. Where they cannot play as much as asked, their time runs faster."""
     rate = options.rate
     if options.start_ms is None and rate is not None:
-        rate = min(rate, options.listeners * MOST_PLAYS_A_DAY * SECOND_MS / DAY_MS)
+        rate = min(rate * SPARE, options.listeners * MOST_PLAYS_A_DAY * SECOND_MS / DAY_MS)
     return Society(
         seed=options.seed,
         listeners=options.listeners,
@@ -48,6 +56,15 @@ def society_of(options: SimulationOptions) -> Society:
         paid_share=options.paid_share,
         stay_days=options.stay_days,
     )
+
+
+def _hire_timekeeper(options: SimulationOptions, begin: int) -> Timekeeper | None:
+    """Give a keeper to a simulation of the present, unless it goes as fast as it can."""
+    society = society_of(options)
+    if options.start_ms is not None or options.rate is None or society.plays_per_second is None:
+        return None
+    speed = max(1.0, options.rate * SPARE / society.plays_per_second)
+    return Timekeeper(options.seed, begin, speed)
 
 
 def name_run(options: SimulationOptions) -> str:
