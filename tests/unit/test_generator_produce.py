@@ -123,6 +123,16 @@ def test_listeners_hear_one_song_after_the_other(tmp_path: Path) -> None:
         free[row["user_id"]] = row["event_time"] + row["ms_played"]
 
 
+@pytest.mark.parametrize("report", list(Report))
+def test_from_the_first_record_on_people_have_been_listening(
+    tmp_path: Path, report: Report
+) -> None:
+    options = {"rate": None, "events": 2_000, "report": report, "listeners": 20_000}
+    write(tmp_path / "plays", **options)
+    counted = [row["ms_played"] >= 30_000 for row in read(tmp_path / "plays")]
+    assert sum(counted) / 2_000 == pytest.approx(0.65, abs=0.05)
+
+
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
 def test_a_file_is_compressed_where_its_name_says_so(tmp_path: Path, suffix: str) -> None:
     write(tmp_path / "plain", **BACKFILL, events=2_000)

@@ -83,7 +83,6 @@ class Simulation:
         self._wishes = Wishes(self.run, options.all_fields, newline)
         broken = broken_records(newline=newline)
         self._stage, self._audience = set_stage(options, self._catalogue, broken)
-        self._begin = self._audience.moment
         self.ledger: LedgerWriter | None = None
         if ledger is not None:
             rows = RowWriter(
@@ -159,7 +158,7 @@ class Simulation:
             failed=sink.failed,
             elapsed_ms=self._elapsed_ms(),
             lag_ms=self._pace.lag_ms(self._taken),
-            simulated_ms=self._audience.moment - self._begin,
+            simulated_ms=max(0, self._audience.moment - self._stage.begin),
         )
 
     def _send_all(self, writer: Writer, sink: Sink, until: Event) -> Iterator[None]:

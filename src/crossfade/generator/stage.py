@@ -20,7 +20,7 @@ class Stage:
         scenario: what else happens; times in it count from `begin`.
         faults: finds what is wrong with each play.
         seed: decides.
-        begin: where the audience stands.
+        begin: nothing is sent before; the audience may stand before it, amid plays that end later.
         report: plays are sent when they begin, or when they end.
         timekeeper: keeps it in step with the wall's clock; None: its time is its own.
     """
@@ -44,6 +44,8 @@ class Stage:
         self._accounts = Accounts(scenario.bots, catalogue, seed=seed, begin=begin)
         self._silences = Silences(scenario.silences, begin=begin)
         self._faults = faults
+        self.begin = begin
+        """Nothing is sent before this moment of the simulation."""
         self._is_plain = scenario == NO_SCENARIO and report is Report.START
         self._outbox = Outbox()
         self._current: Sendings | None = None
@@ -70,7 +72,7 @@ class Stage:
 
     def _direct(self, plays: Plays, begin: int) -> Sendings | None:
         """Let everything happen that does, and give what is due until where the audience is."""
-        if self._timekeeper is not None:
+        if self._timekeeper is not None and begin >= self.begin:
             plays = self._timekeeper.keep(plays, begin)
         if self._is_plain:
             return as_sendings(plays)
@@ -80,6 +82,8 @@ class Stage:
         parts += [as_sendings(bots, number) for number, bots in played]
         self._outbox.put(self._mishandle(join_sendings(parts)))
         due = self._outbox.take_until(end)
+        if due is not None and begin < self.begin:
+            due = due.take(due.send_time >= self.begin)
         if due is not None:
             due = self._add_copies(due, end)
             self._numbered += len(due)

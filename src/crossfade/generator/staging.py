@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 
-from crossfade.clock import DAY_MS, HOUR_MS, SECOND_MS, now_ms
+from crossfade.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, now_ms
 from crossfade.generator.catalogue import Catalogue
 from crossfade.generator.faults import BrokenRecord, FaultFinder
 from crossfade.generator.habits import MOST_PLAYS_A_DAY
@@ -14,16 +14,23 @@ from crossfade.generator.stage import Stage
 from crossfade.generator.timekeeper import SPARE, Timekeeper
 
 _RUN_LENGTH = 12
+_LONGEST_PLAY_MS = 15 * MINUTE_MS
+"""Who reports a play at its end has begun it so long before, at most."""
 
 
 def set_stage(
     options: SimulationOptions, catalogue: Catalogue, broken: tuple[BrokenRecord, ...]
 ) -> tuple[Stage, Audience]:
-    """Put the audience where the simulation begins, and the scenario before it."""
+    """Put the audience where the simulation begins, amid what it hears, and let things happen."""
     is_past = options.start_ms is not None
     begin = now_ms() if options.start_ms is None else options.start_ms
+    report = Report.START if is_past else options.report
     audience = Audience(
-        society_of(options), catalogue, begin=begin, end=options.until_ms, is_steady=not is_past
+        society_of(options),
+        catalogue,
+        begin=begin if report is Report.START else begin - _LONGEST_PLAY_MS,
+        end=options.until_ms,
+        is_steady=not is_past,
     )
     faults = FaultFinder(
         options.scenario.faults,
@@ -37,7 +44,7 @@ def set_stage(
         faults,
         seed=options.seed,
         begin=begin,
-        report=Report.START if is_past else options.report,
+        report=report,
         timekeeper=_hire_timekeeper(options, begin),
     )
     return stage, audience
