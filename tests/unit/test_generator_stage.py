@@ -235,6 +235,19 @@ def test_faults_have_their_shares_and_go_as_far_as_they_are_told(
     assert (waited[~(late | disordered)] == 0).all()
 
 
+@pytest.mark.parametrize("report", list(Report))
+def test_a_clock_ahead_is_ahead_of_the_sending_however_long_the_song(
+    act: Callable[..., Sendings], report: Report
+) -> None:
+    faults = Faults(clock_ahead=0.5, late=0.1)
+    silence = Silence(country="IN", at_ms=0, for_ms=5 * MINUTE_MS)
+    sent = act(Scenario("ahead", "", faults=faults, silences=(silence,)), report=report)
+    ahead = sent.fault == Fault.CLOCK_AHEAD
+    assert ahead.mean() > 0.3
+    assert (sent.plays.event_time - sent.send_time == sent.extent)[ahead].all()
+    assert sent.extent[ahead].min() >= faults.ahead_by[0]
+
+
 def test_what_was_offline_is_sent_all_at_once(act: Callable[..., Sendings]) -> None:
     sent = act(Scenario("late", "", faults=Faults(late=1.0)))
     users = sent.plays.user

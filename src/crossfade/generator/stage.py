@@ -120,7 +120,6 @@ class Stage:
             is_late = fault == Fault.LATE
             send_time = np.where(is_late, self._faults.online_again(plays), send_time + waits)
             shift = np.where(is_late | (fault == Fault.CLOCK_BEHIND), -extent, 0)
-            shift = np.where(fault == Fault.CLOCK_AHEAD, extent, shift)
             is_offline = plays.is_offline | is_late
             plays = plays.changed(event_time=plays.event_time + shift, is_offline=is_offline)
         if self._report is Report.END:
@@ -129,5 +128,8 @@ class Stage:
         fault = np.where(is_held & (fault == Fault.NONE), Fault.SILENCED, fault).astype(np.int8)
         extent = np.where(fault == Fault.SILENCED, until - send_time, extent)
         send_time = np.where(is_held, np.maximum(send_time, until), send_time)
+        # Ahead of its sending, however long it was heard: else it might not be too far ahead.
+        shown = np.where(fault == Fault.CLOCK_AHEAD, send_time + extent, plays.event_time)
+        plays = plays.changed(event_time=shown)
         changed = sendings.changed(plays=plays, send_time=send_time, fault=fault, extent=extent)
         return changed.take(send_time < LOST)
