@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from crossfade.clock import HOUR_MS, MINUTE_MS, SECOND_MS, parse_time
+from crossfade.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, parse_time
 from crossfade.errors import MisuseError
 from crossfade.generator.catalogue import Catalogue, make_catalogue
 from crossfade.generator.faults import OFFLINE_MS, Fault, FaultFinder, broken_records
@@ -182,6 +182,7 @@ def test_bots_play_by_the_clock(
     else:
         assert (plays.ms_played == duration).all()
     assert min(places) > 30 if kind is BotKind.TRAVELLER else places == {1}
+    assert (catalogue.release_day[plays.song] <= BEGIN // DAY_MS).all()
     assert (sent.bot == NO_BOT).sum() == len(act())
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from crossfade.clock import MINUTE_MS, SECOND_MS
+from crossfade.clock import DAY_MS, MINUTE_MS, SECOND_MS
 from crossfade.errors import MisuseError
 from crossfade.generator.catalogue import Catalogue
 from crossfade.generator.draws import Integers, below, draw, key_of, mix
@@ -77,7 +77,12 @@ class Accounts:
         self._begin = begin
         self._catalogue = catalogue
         self.names = [f"{one.kind}-{number}" for number, one in enumerate(bots)]
-        self._farms = [_Farm(one, catalogue, seed=seed, number=i) for i, one in enumerate(bots)]
+        out = np.flatnonzero(catalogue.release_day <= begin // DAY_MS)
+        released = out if len(out) else np.arange(len(catalogue))
+        self._farms = [
+            _Farm(one, catalogue, released, seed=seed, number=number)
+            for number, one in enumerate(bots)
+        ]
 
     def play(self, begin: int, end: int, offsets: Offsets) -> list[tuple[int, Plays]]:
         """Give each farm's number and what it plays from `begin` on, up to `end`."""
@@ -90,7 +95,9 @@ class Accounts:
 
 
 class _Farm:
-    def __init__(self, bots: Bots, catalogue: Catalogue, *, seed: int, number: int) -> None:
+    def __init__(
+        self, bots: Bots, catalogue: Catalogue, released: Integers, *, seed: int, number: int
+    ) -> None:
         self._kind = bots.kind
         self._duration = catalogue.duration_ms
         self._period = max(1, round(MINUTE_MS / bots.plays_a_minute))
@@ -103,10 +110,10 @@ class _Farm:
             home = np.full(bots.accounts, int(np.searchsorted(places.country, country)))
         self._home = home
         self._places = places
-        rank = below(draw(key_of(seed, f"songs {number}"), accounts), len(catalogue))
-        self._rank = rank
-        artist = catalogue.artists[int(rank[0])]
-        same = [song for song, name in enumerate(catalogue.artists) if name == artist]
+        self._songs = released
+        self._rank = released[below(draw(key_of(seed, f"songs {number}"), accounts), len(released))]
+        artist = catalogue.artists[int(self._rank[0])]
+        same = [song for song in released.tolist() if catalogue.artists[song] == artist]
         self._list = np.array(same[:FARM_SONGS], np.int64)
 
     def play(self, begin: int, end: int, *, origin: int, offsets: Offsets) -> Plays:
@@ -139,7 +146,7 @@ class _Farm:
             case BotKind.FARM:
                 return self._list[turn % len(self._list)]
             case _:
-                return below(play, len(self._duration))
+                return self._songs[below(play, len(self._songs))]
 
 
 class Silences:
