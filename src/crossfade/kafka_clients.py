@@ -9,19 +9,24 @@ _GIVEN_WITHIN_S = 30.0
 
 
 def open_producer(address: KafkaAddress, **config: str | int | bool) -> Producer:
-    """Open an idempotent producer, acknowledged by every in-sync replica, keyed as Kafka's own."""
-    return Producer(
-        {
-            **address.client_config(),
-            "enable.idempotence": True,
-            "acks": "all",
-            "partitioner": "murmur2_random",
-            "compression.type": "lz4",
-            "linger.ms": 20,
-            "message.max.bytes": MAX_RECORD_BYTES,
-            **config,
-        }
-    )
+    """Open a producer that is set as `producer_config` says."""
+    return Producer(producer_config(address, **config))
+
+
+def producer_config(
+    address: KafkaAddress, **config: str | int | bool
+) -> dict[str, str | int | bool]:
+    """Set a producer: idempotent, acknowledged by every in-sync replica, keyed as Kafka's own."""
+    return {
+        **address.client_config(),
+        "enable.idempotence": True,
+        "acks": "all",
+        "partitioner": "murmur2_random",
+        "compression.type": "lz4",
+        "linger.ms": 20,
+        "message.max.bytes": MAX_RECORD_BYTES,
+        **config,
+    }
 
 
 def open_reader(address: KafkaAddress, **config: str | int | bool) -> Consumer:

@@ -1,17 +1,14 @@
 """Sends simulated plays to Kafka, a batch a call, and tells what became of each record."""
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from threading import Event
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from crossfade.clock import SECOND_MS
 from crossfade.errors import BrokerError
+from crossfade.generator.draws import Integers
+from crossfade.generator.librdkafka import QUEUE_FULL, ColumnProducer
 from crossfade.generator.partitions import place_keys
 from crossfade.generator.records import Records
 from crossfade.kafka import (
@@ -20,7 +17,7 @@ from crossfade.kafka import (
     partition_count,
     require_broker,
 )
-from crossfade.kafka_clients import open_producer
+from crossfade.kafka_clients import producer_config
 
 PATIENCE_MS = 60 * SECOND_MS
 """How long a play may wait for Kafka to take it before the simulation gives up."""
@@ -30,13 +27,8 @@ _BATCH_BYTES = 1_000_000
 _BATCH_RECORDS = 100_000
 _LINGER_MS = 50
 _POLL_S = 0.1
-_ERROR = "_error"
-"""What `produce_batch` adds to a message that it refuses."""
-
 _SILENT = 0
 """librdkafka's log level here: what became of each record is told by its delivery report."""
-
-_Message = dict[str, Any]
 
 
 class Receipts(Protocol):
@@ -77,7 +69,7 @@ class KafkaSink:
         self._sent = 0
         self._failed = 0
         self._why = "interrupted"
-        self._producer: Producer = open_producer(
+        config = producer_config(
             address,
             **{
                 "message.timeout.ms": patience_ms,
@@ -90,6 +82,8 @@ class KafkaSink:
                 "log_level": _SILENT,
             },
         )
+        self._producer = ColumnProducer(SONG_PLAYS, config, self._note)
+        self._is_closed = False
 
     @property
     def sent(self) -> int:
@@ -99,7 +93,7 @@ class KafkaSink:
     @property
     def waiting(self) -> int:
         """Count the records that Kafka has not acknowledged yet."""
-        return len(self._producer)
+        return 0 if self._is_closed else len(self._producer)
 
     @property
     def failed(self) -> int:
@@ -119,13 +113,15 @@ class KafkaSink:
 
     def send(self, records: Records) -> None:
         """Queue records, one call for each topic partition."""
-        with _uncollected():
-            messages = self._write_messages(records)
+        numbers = np.arange(records.first, records.first + len(records))
         placed = place_keys(records.keys, self._partitions)
         for partition in range(self._partitions):
-            own = [messages[row] for row in np.flatnonzero(placed == partition).tolist()]
-            while own and not self.is_over:
-                own = self._queue(own, partition)
+            rows = np.flatnonzero(placed == partition)
+            while len(rows) and not self.is_over:
+                codes = self._producer.produce(
+                    records.values, records.keys, numbers, rows=rows, partition=partition
+                )
+                rows = self._requeue(rows, codes, numbers)
         self._producer.poll(0)
 
     def finish(self, hurry: Event, /) -> None:
@@ -134,9 +130,13 @@ class KafkaSink:
         Raises:
             BrokerError: some were not, with their number.
         """
+        if self._is_closed:
+            return
         while self._producer.flush(_POLL_S) and not hurry.is_set():
             pass
         self._failed += len(self._producer)
+        self._is_closed = True
+        self._producer.close()
         if self._failed:
             what = (
                 f"Kafka at {self._bootstrap} did not acknowledge {self._failed:,} "
@@ -144,61 +144,26 @@ class KafkaSink:
             )
             raise BrokerError(what, 'See "crossfade status"; the others are in its log.')
 
-    def _write_messages(self, records: Records) -> list[_Message]:
-        keys = records.keys.view("S16").ravel().tolist()
-        pairs = zip(keys, records.values.to_pylist(), strict=True)
-        receipts = self._receipts
-        if receipts is None:
-            return [{"key": key, "value": value} for key, value in pairs]
-        return [
-            {"key": key, "value": value, "callback": partial(self._note, receipts, number)}
-            for number, (key, value) in enumerate(pairs, records.first)
-        ]
-
-    def _queue(self, messages: list[_Message], partition: int) -> list[_Message]:
-        """Queue what finds room; give the rest, to be queued again when there is some."""
-        report = {} if self._receipts else {"on_delivery": self._note_failure}
-        try:
-            self._sent += self._producer.produce_batch(
-                SONG_PLAYS, messages, partition=partition, **report
-            )
-        except KafkaException as error:
-            self._note_failure(error.args[0])
-            return []
-        refused = [message for message in messages if _ERROR in message]
-        for message in refused:
-            refusal = message.pop(_ERROR)
-            if refusal.code() != KafkaError._QUEUE_FULL:
-                self._note_failure(refusal)
-        if refused:
+    def _requeue(self, rows: Integers, codes: Integers, numbers: Integers) -> Integers:
+        """Count what found room; give what did not, to be queued again when there is some."""
+        self._sent += int((codes == 0).sum())
+        for row in np.flatnonzero((codes != 0) & (codes != QUEUE_FULL)).tolist():
+            self._note(int(numbers[rows[row]]), int(codes[row]), -1, -1)
+        refused = rows[codes == QUEUE_FULL]
+        if len(refused):
             self._producer.poll(_POLL_S)
         return refused
 
-    def _note(
-        self, receipts: Receipts, number: int, error: KafkaError | None, record: Message
-    ) -> None:
-        """Pass on what became of one record."""
-        if error is None:
-            receipts.note_delivered(number, record.partition(), record.offset())
+    def _note(self, number: int, code: int, partition: int, offset: int) -> None:
+        """Learn what became of a record."""
+        if self._is_closed:
             return
-        receipts.note_failed(number, error.str())
-        self._note_failure(error)
-
-    def _note_failure(self, error: KafkaError, _record: Message | None = None) -> None:
-        self._failed += 1
-        self._why = error.str()
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep Python's collector still: it would look through all that is on its way, again and again.
-
-    Nothing that is made meanwhile refers to itself.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+        if code:
+            self._failed += 1
+            self._why = self._producer.name_error(code)
+        if self._receipts is None:
+            return
+        if code:
+            self._receipts.note_failed(number, self._why)
+        else:
+            self._receipts.note_delivered(number, partition, offset)
