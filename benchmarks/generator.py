@@ -72,8 +72,12 @@ def measure_generator(*, plays: int = 2_000_000, times: int = 5) -> None:
                     "records_per_cpu_second": spread(
                         [1e6 / one.cpu_per_million for one in of_one], 0
                     ),
-                    "peak_mb": spread([one.peak_mb for one in of_one], 0),
                 }
+                | (
+                    {"peak_mb": spread([one.peak_mb for one in of_one], 0)}
+                    if of_one[0].peak_mb
+                    else {}
+                )
                 for name, of_one in runs.items()
             },
         },

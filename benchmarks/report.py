@@ -25,6 +25,11 @@ machine that does nothing else: the load before each is told.
 """
 
 _MEANINGS = {
+    "generator": "The simulated audience, 1,000,000 listeners, plays the past as fast as it can: "
+    "to nowhere (`/dev/null`), to a file, and to Kafka, each with and without a ledger. In turn "
+    "with them Kafka's own `ProducerPerformance` sends the same records, drawn from the "
+    "generator's own file in memory, without keys. Sending is timed, not the gathering of the "
+    "audience. CPU-seconds are of all processes, the broker included.",
     "throughput": "Archive and speed, in one driver as in the stack, read a preloaded topic to its "
     "end. Cold is the first time in a new JVM; warm are the times after it. "
     "Then bare Spark does the same without an archive.",
