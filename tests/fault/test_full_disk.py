@@ -11,10 +11,14 @@ from confluent_kafka import KafkaError, Message
 from crossfade.config import load_settings
 from crossfade.embedded import broker as broker_module
 from crossfade.embedded.broker import Broker
-from crossfade.errors import BrokerError
+from crossfade.errors import BrokerError, MachineError, MisuseError
 from crossfade.folder import open_folder
+from crossfade.generator.options import SimulationOptions
+from crossfade.generator.produce import Simulation
+from crossfade.generator.sinks import FileSink
 from crossfade.kafka import SONG_PLAYS, create_topics
 from crossfade.kafka_clients import open_producer, read_record
+from crossfade.ledger import open_ledger
 
 pytestmark = [pytest.mark.fault, pytest.mark.kafka]
 
@@ -51,6 +55,21 @@ def test_a_stack_on_a_full_disk_is_refused_in_one_line(small_disk: Path) -> None
         assert "Make room" in done.stderr
     assert "GB free; 1 needed" in little.stderr
     assert "No space left on device" in none.stderr
+
+
+def test_a_ledger_on_a_full_disk_ends_the_run_in_one_line_and_does_not_look_whole(
+    small_disk: Path,
+) -> None:
+    simulation = Simulation(
+        SimulationOptions(rate=None, events=400_000, listeners=20_000),
+        newline=True,
+        ledger=small_disk / "ledger",
+    )
+    fill(small_disk / "ballast")
+    with pytest.raises(MachineError, match=r"Cannot write the ledger in .*No space left"):
+        simulation.play(FileSink(os.devnull))
+    with pytest.raises(MisuseError, match="was not closed"):
+        open_ledger(small_disk / "ledger")
 
 
 def test_a_full_disk_loses_nothing_acknowledged_and_says_what_to_do(

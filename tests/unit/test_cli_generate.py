@@ -7,9 +7,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from crossfade.cli import app
+from crossfade.cli.generate_progress import Answers
 from crossfade.contract.decode import decode_play
 from crossfade.contract.play import Play
 from crossfade.errors import CrossfadeError
+from crossfade.generator.produce import Progress
 
 SMALL = ("--songs", "100", "--listeners", "5000")
 PAST = ("--from", "2019-06-01", "--rate", "10", "--for", "1m")
@@ -70,3 +72,15 @@ def test_without_kafka_it_says_how_to_start_one(
     error = run("--data", str(tmp_path / "none")).exception
     assert isinstance(error, CrossfadeError)
     assert 'Start with "crossfade up"' in str(error)
+
+
+def test_a_kafka_that_falls_silent_is_told_after_a_while_and_no_longer_once_it_answers() -> None:
+    def after(elapsed_ms: int, *, sent: int, waiting: int) -> Progress:
+        return Progress("run", sent, waiting, 0, elapsed_ms, 0, 0)
+
+    answers = Answers()
+    assert answers.complain(after(1_000, sent=500, waiting=100)).plain == ""
+    assert answers.complain(after(3_900, sent=800, waiting=400)).plain == ""
+    told = answers.complain(after(5_000, sent=900, waiting=500)).plain
+    assert told.strip() == "Kafka has not answered for 4 s: waiting"
+    assert answers.complain(after(5_200, sent=900, waiting=300)).plain == ""

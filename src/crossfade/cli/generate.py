@@ -1,19 +1,15 @@
 """`crossfade generate`: a simulated audience that plays songs, into Kafka or a file."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
 from crossfade.cli import generate_options as wish
+from crossfade.cli.generate_progress import show_progress
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.clock import DAY_MS, SECOND_MS, parse_duration, parse_time
 from crossfade.config import load_settings
@@ -36,7 +32,6 @@ if TYPE_CHECKING:
 
 _FULL_SPEED = "max"
 _STDOUT = "-"
-_BAR_WIDTH = 24
 _BROKER_WITHIN_S = 60.0
 
 
@@ -137,7 +132,7 @@ def _simulate(
     from crossfade.embedded.stop_request import stop_on_signals
     from crossfade.generator.produce import Simulation
 
-    with stop_on_signals() as stop, _show_progress(options) as show:
+    with stop_on_signals() as stop, show_progress(options) as show:
         address = None if out is not None else _find_kafka(options, data, stop.asked)
         simulation = Simulation(options, newline=out is not None, ledger=ledger)
         sink = _open_sink(address, out, simulation)
@@ -172,44 +167,6 @@ def _open_sink(address: "KafkaAddress | None", out: str | None, simulation: "Sim
     if address is not None:
         return KafkaSink(address, receipts=simulation.ledger)
     return FileSink(out or _STDOUT)
-
-
-@contextmanager
-def _show_progress(options: SimulationOptions) -> Iterator[Callable[["Progress"], None]]:
-    """Keep one live line on standard error, where a person sees it."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda _progress: None
-        return
-    with Live("", console=console, transient=True, auto_refresh=False) as live:
-        live.update(Text("gathering the audience"), refresh=True)
-        yield lambda progress: live.update(_describe(progress, options), refresh=True)
-
-
-def _describe(progress: "Progress", options: SimulationOptions) -> Text:
-    return Text.assemble(
-        _bar(progress, options),
-        (f"{progress.rate:,.0f}", "bold green"),
-        f" plays/s   {progress.sent:,} sent   {progress.waiting:,} on their way   ",
-        (f"{progress.failed:,} failed", "bold red" if progress.failed else ""),
-        f"   {progress.lag_ms / SECOND_MS:.1f} s behind the clock",
-    )
-
-
-def _bar(progress: "Progress", options: SimulationOptions) -> Text:
-    """Draw how much of it is done, where that can be known."""
-    whole, done = options.total, progress.sent
-    if whole is None and options.start_ms is not None and options.until_ms is not None:
-        whole, done = options.until_ms - options.start_ms, progress.simulated_ms
-    elif whole is None and options.for_ms is not None:
-        whole, done = options.for_ms, progress.elapsed_ms
-    if whole is None:
-        return Text("")
-    part = min(1.0, done / whole)
-    filled = round(part * _BAR_WIDTH)
-    return Text.assemble(
-        ("━" * filled, "green"), ("━" * (_BAR_WIDTH - filled), "dim"), f" {part:4.0%}   "
-    )
 
 
 def _tell(

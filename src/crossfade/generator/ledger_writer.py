@@ -2,6 +2,7 @@
 
 import shutil
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,7 +116,8 @@ class LedgerWriter:
     def abandon(self) -> None:
         """Leave the ledger unclosed: what it tells of was not sent after all."""
         self._has_failed = True
-        self._writer.close()
+        with suppress(OSError):
+            self._writer.close()
         self._draft.unlink(missing_ok=True)
 
     def _open(self) -> pq.ParquetWriter:
