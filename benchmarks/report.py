@@ -29,7 +29,8 @@ _MEANINGS = {
     "to nowhere (`/dev/null`), to a file, and to Kafka, each with and without a ledger. In turn "
     "with them Kafka's own `ProducerPerformance` sends the same records, drawn from the "
     "generator's own file in memory, without keys. Sending is timed, not the gathering of the "
-    "audience. CPU-seconds are of all processes, the broker included.",
+    "audience. CPU-seconds are of all processes, the broker included. `ready_lines_to_file` "
+    "writes lines that lie in memory: the most that this file system gives anybody.",
     "throughput": "Archive and speed, in one driver as in the stack, read a preloaded topic to its "
     "end. Cold is the first time in a new JVM; warm are the times after it. "
     "Then bare Spark does the same without an archive.",
