@@ -1,5 +1,8 @@
 """The ledger gives each record the answer that the contract gives it."""
 
+import io
+import os
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -162,3 +165,16 @@ def test_a_ledger_whose_file_could_not_be_written_is_not_closed(tmp_path: Path) 
     simulation = Simulation(options, newline=True, ledger=folder)
     simulation.play(FileSink(str(tmp_path / "plays")))
     assert open_ledger(folder).seal.records == 10
+
+
+def test_what_a_reader_that_went_away_did_not_take_is_in_no_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    options = SimulationOptions(**SMALL, rate=None, events=5_000)
+    with io.TextIOWrapper(os.fdopen(writing, "wb")) as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        simulation = Simulation(options, newline=True, ledger=tmp_path / "ledger")
+        assert simulation.play(FileSink("-")).sent == 0
+    assert open_ledger(tmp_path / "ledger").seal.records == 0

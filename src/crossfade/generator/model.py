@@ -11,7 +11,6 @@ from crossfade.generator.habits import USUAL_PLAYS_A_DAY, make_habits
 from crossfade.generator.heard import PAUSE, heard_ms
 from crossfade.generator.listeners import Listeners, activities
 from crossfade.generator.options import PAID_SHARE
-from crossfade.generator.places import read_places
 from crossfade.generator.plays import Plays
 from crossfade.generator.population import MOST_SEATS, Population
 from crossfade.generator.sessions import Sessions, Turnover
@@ -67,16 +66,13 @@ class Audience:
         is_steady: bool = False,
     ) -> None:
         self.catalogue = catalogue
-        self.places = read_places()
         taste = Taste(catalogue)
         seats = _count_seats(society, begin + _YEAR_MS if end is None else end)
-        rate_a_day = society.plays_per_second
+        rate = society.plays_per_second
         plays_a_day = (
-            USUAL_PLAYS_A_DAY * 1_000
-            if rate_a_day is None
-            else int(rate_a_day * DAY_MS / society.listeners)
+            USUAL_PLAYS_A_DAY * 1_000 if rate is None else int(rate * DAY_MS / society.listeners)
         )
-        self.rate_ms = plays_a_day * seats / DAY_MS / 1_000
+        rate_ms = plays_a_day * seats / DAY_MS / 1_000
         listeners = Listeners(
             society.seed, seats, taste.genre_weights, paid_share=society.paid_share
         )
@@ -93,7 +89,7 @@ class Audience:
         self._population = Population(listeners, self.sessions, taste, catalogue.duration_ms)
         self._population.stand_at(begin)
         self.moment, self._end = begin, _NEVER_MS if end is None else end
-        self._step = min(max(int(BLOCK / max(self.rate_ms, 1e-9)), 1), _LONGEST_STEP_MS)
+        self._step = min(max(int(BLOCK / max(rate_ms, 1e-9)), 1), _LONGEST_STEP_MS)
 
     def next_plays(self) -> Plays | None:
         """Give the plays begun in the next stretch of time, perhaps none; None at the end."""
@@ -105,7 +101,7 @@ class Audience:
 
 
 def _count_seats(society: Society, moment: int) -> int:
-    years = (moment - GROWTH_SINCE_MS) / _YEAR_MS + 1.0
+    years = (moment - GROWTH_SINCE_MS) / _YEAR_MS
     seats = max(society.listeners, int(society.listeners * (1 + society.growth * max(years, 0.0))))
     return min(seats, MOST_SEATS)
 
