@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from pyspark.sql import SparkSession
 
 from crossfade.binding import read_archive_binding
+from crossfade.checkpoint import read_query_id
 from crossfade.config import Settings, load_settings
 from crossfade.embedded.broker import Broker
 from crossfade.errors import LakeError
@@ -29,7 +30,6 @@ from crossfade.kafka_clients import open_producer
 from crossfade.lake import BRONZE_SONG_PLAYS, connect, list_files, register_table, table_path
 from crossfade.processing.archive import start_archive
 from crossfade.processing.classic import start_classic
-from crossfade.processing.halves import read_query_id
 from crossfade.proof.classic_lake import list_classic_files
 from crossfade.proof.read_topic import read_topic
 from own_topics import own_topics

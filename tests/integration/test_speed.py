@@ -7,6 +7,7 @@ from confluent_kafka.admin import AdminClient
 from datasketches import hll_sketch
 from pyspark.sql import SparkSession
 
+from crossfade.checkpoint import newest_committed
 from crossfade.clock import MINUTE_MS, SECOND_MS, now_ms
 from crossfade.config import load_settings
 from crossfade.contract.decode import Rejection, decode_play
@@ -14,7 +15,6 @@ from crossfade.contract.examples import read_examples
 from crossfade.errors import BrokerError
 from crossfade.folder import DataFolder
 from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets
-from crossfade.processing.checkpoint import newest_committed
 from crossfade.processing.failures import explain_failure
 from crossfade.processing.speed.job import SPEED
 from crossfade.window_log import Grain

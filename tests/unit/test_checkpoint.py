@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.errors import LakeError
-from crossfade.processing.checkpoint import (
+from crossfade.checkpoint import (
     NO_BATCH,
     BatchPlan,
     newest_committed,
@@ -11,6 +10,7 @@ from crossfade.processing.checkpoint import (
     read_committed,
     read_plan,
 )
+from crossfade.errors import LakeError
 
 PLAN = 'v1\n{"batchWatermarkMs":%d,"batchTimestampMs":5,"conf":{}}\n{"song-plays":{"0":7,"11":9}}'
 

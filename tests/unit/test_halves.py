@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from crossfade.checkpoint import read_query_id
 from crossfade.errors import LakeError
-from crossfade.processing.halves import read_query_id, refuse_other_moment
+from crossfade.processing.halves import refuse_other_moment
 
 
 def write_log(checkpoint: Path, name: str, newest: int) -> None:

@@ -6,13 +6,13 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from crossfade.binding import ArchiveBinding, bind_archive, read_archive_binding
+from crossfade.checkpoint import NO_BATCH, read_query_id
 from crossfade.clock import parse_duration
 from crossfade.config import Settings
 from crossfade.folder import DataFolder
 from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_start_offsets, topic_id
 from crossfade.lake import BRONZE_SONG_PLAYS, open_table, split_columns, table_path
-from crossfade.processing.checkpoint import NO_BATCH
-from crossfade.processing.halves import read_query_id, refuse_other_moment
+from crossfade.processing.halves import refuse_other_moment
 from crossfade.processing.new_table import create_table
 from crossfade.processing.source import read_stream, starting_at
 

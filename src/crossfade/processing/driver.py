@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from crossfade.binding import bind_speed
+from crossfade.checkpoint import BatchPlan, newest_committed, read_committed
 from crossfade.clock import now_ms
 from crossfade.config import Settings
 from crossfade.embedded.stop_request import StopRequest
@@ -28,7 +29,6 @@ from crossfade.kafka import (
     topic_id,
 )
 from crossfade.processing.archive import start_archive
-from crossfade.processing.checkpoint import BatchPlan, newest_committed, read_committed
 from crossfade.processing.classic import start_classic
 from crossfade.processing.decode import WORKERS
 from crossfade.processing.failures import explain_failure

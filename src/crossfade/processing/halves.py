@@ -6,30 +6,8 @@ output, as after a restore of one of them, would lose records in silence: a star
 
 from pathlib import Path
 
-import msgspec
-
+from crossfade.checkpoint import newest_committed, newest_planned
 from crossfade.errors import LakeError
-from crossfade.processing.checkpoint import newest_committed, newest_planned
-
-
-class _Metadata(msgspec.Struct):
-    id: str
-
-
-def read_query_id(checkpoint: Path) -> str | None:
-    """Give the id under which the query's micro-batches are in the output; None before its start.
-
-    Raises:
-        LakeError: the checkpoint is damaged.
-    """
-    path = checkpoint / "metadata"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=_Metadata).id
-    except FileNotFoundError:
-        return None
-    except msgspec.DecodeError:
-        what = f"The checkpoint's file {path} is damaged."
-        raise LakeError(what, "Restore checkpoint and table from one backup.") from None
 
 
 def refuse_other_moment(checkpoint: Path, written: int, query: str) -> None:

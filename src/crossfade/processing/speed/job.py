@@ -8,11 +8,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from crossfade.binding import SpeedBinding
+from crossfade.checkpoint import read_committed, read_plan
 from crossfade.clock import now_ms, parse_duration
 from crossfade.config import Settings
 from crossfade.folder import DataFolder
 from crossfade.kafka import PLAYS_BY_WINDOW, KafkaAddress
-from crossfade.processing.checkpoint import read_committed, read_plan
 from crossfade.processing.decode import decode_plays
 from crossfade.processing.failures import SinkError, name_causes
 from crossfade.processing.source import read_stream

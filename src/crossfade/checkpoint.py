@@ -34,6 +34,22 @@ def newest_planned(checkpoint: Path) -> int:
     return _newest(checkpoint / "offsets")
 
 
+def read_query_id(checkpoint: Path) -> str | None:
+    """Give the id under which the query's micro-batches are in the output; None before its start.
+
+    Raises:
+        LakeError: the checkpoint is damaged.
+    """
+    path = checkpoint / "metadata"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Query).id
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError:
+        what = f"The checkpoint's file {path} is damaged."
+        raise LakeError(what, "Restore checkpoint and table from one backup.") from None
+
+
 def read_committed(checkpoint: Path) -> BatchPlan:
     """Read how far the query is: the plan of its newest micro-batch that ended.
 
@@ -63,6 +79,10 @@ def read_plan(checkpoint: Path, batch: int) -> BatchPlan:
 
 class _Metadata(msgspec.Struct):
     batchWatermarkMs: int  # noqa: N815 - Spark's name
+
+
+class _Query(msgspec.Struct):
+    id: str
 
 
 _METADATA = msgspec.json.Decoder(_Metadata)
