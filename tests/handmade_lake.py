@@ -5,6 +5,7 @@ the proof has something to find.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -130,15 +131,39 @@ def write_table(folder: DataFolder, name: str, rows: list[Row]) -> None:
     )
 
 
-def a_lake(records: list[Record], *, boundary: int, grain_ms: int = 600_000) -> HandmadeLake:
+def a_lake(
+    records: list[Record],
+    *,
+    boundary: int,
+    grain_ms: int = 600_000,
+    is_erased: Callable[[Record], bool] = lambda _: False,
+) -> HandmadeLake:
     """Derive every table from records: one run took all of them in, with this boundary."""
-    silver, rejected, duplicates = _refine(records)
+    silver, rejected, duplicates = _refine([one for one in records if not is_erased(one)])
+    erased = [
+        {
+            "partition": one.partition,
+            "offset": one.offset,
+            "log_time": one.log_time,
+            "date": utc_date(one.log_time),
+        }
+        for one in records
+        if is_erased(one)
+    ]
     ends: dict[int, int] = {}
     for record in records:
         ends[record.partition] = max(ends.get(record.partition, 0), record.offset + 1)
     runs = [
         a_run(0, {}, boundary=-(2**53)),
-        a_run(1, ends, boundary=boundary, accepted=len(silver), bronze_rows=len(records)),
+        a_run(
+            1,
+            ends,
+            boundary=boundary,
+            bronze_rows=len(records),
+            accepted=len(silver),
+            rejected=len(rejected),
+            duplicates=len(duplicates),
+        ),
     ]
     return HandmadeLake(
         {
@@ -146,6 +171,7 @@ def a_lake(records: list[Record], *, boundary: int, grain_ms: int = 600_000) -> 
             "silver/plays": silver,
             "silver/rejected": rejected,
             "silver/duplicates": duplicates,
+            "silver/erased": erased,
             **derive_gold(silver, boundary=boundary, grain_ms=grain_ms),
             "gold/run": runs,
         }
@@ -218,6 +244,7 @@ def _refine(records: list[Record]) -> tuple[list[Row], list[Row], list[Row]]:
                 "ms_played": verdict.ms_played,
                 "is_counted": verdict.is_counted,
                 "date": utc_date(verdict.event_time),
+                "month": f"{utc_date(verdict.event_time):%Y-%m}",
             }
         )
     return silver, rejected, duplicates

@@ -6,8 +6,9 @@ checkpoint names both sides; a start that finds one half missing or another one 
 """
 
 import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -24,12 +25,27 @@ class ArchiveBinding(msgspec.Struct, frozen=True):
 
 
 class SpeedBinding(msgspec.Struct, frozen=True):
-    """Speed's: its generation (the id of its checkpoint) and epoch (a number a driver start)."""
+    """Speed's: its generation (the id of its checkpoint) and epoch (a number a driver start).
+
+    The generation reads from `first_offsets` on (none: from Kafka's first), and so holds windows
+    whole that begin at `windows_from` or later (None: all).
+    """
 
     topic_id: str
     generation: str
     epoch: int
+    first_offsets: dict[int, int] = {}
+    windows_from: int | None = None
 
+
+class Beginning(NamedTuple):
+    """Where a new generation of speed begins, as its binding keeps it."""
+
+    first_offsets: dict[int, int]
+    windows_from: int | None
+
+
+_FROM_KAFKAS_FIRST = Beginning({}, None)
 
 _Binding = TypeVar("_Binding", ArchiveBinding, SpeedBinding)
 
@@ -73,11 +89,20 @@ def bind_archive(
     return bound
 
 
-def bind_speed(folder: DataFolder, topic_id: str) -> SpeedBinding:
+def bind_speed(
+    folder: DataFolder,
+    topic_id: str,
+    find_beginning: Callable[[], Beginning] = lambda: _FROM_KAFKAS_FIRST,
+) -> SpeedBinding:
     """Give this driver start its generation and epoch; the caller holds speed's lock.
 
     A checkpoint that is gone is a new generation: readers keep the old one until the new one has
     caught up with it.
+
+    Args:
+        folder: the data folder.
+        topic_id: of the topic as it is now.
+        find_beginning: asked where a new generation begins to read.
 
     Raises:
         LakeError: the checkpoint belongs to a topic that was deleted and made anew, or is without
@@ -91,7 +116,7 @@ def bind_speed(folder: DataFolder, topic_id: str) -> SpeedBinding:
         what = f"{path} is missing beside a speed layer that has run."
         raise LakeError(what, f"Restore it from a backup, or remove {checkpoint} as well.")
     if bound is None or not has_checkpoint:
-        bound = SpeedBinding(topic_id=topic_id, generation=uuid.uuid4().hex[:12], epoch=0)
+        bound = SpeedBinding(topic_id, uuid.uuid4().hex[:12], 0, *find_beginning())
     _refuse_other_topic(bound.topic_id, topic_id, "speed")
     bound = msgspec.structs.replace(bound, epoch=bound.epoch + 1)
     write_atomically(path, msgspec.json.encode(bound))

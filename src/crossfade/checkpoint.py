@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from crossfade.errors import LakeError
+from crossfade.errors import DamagedError
 from crossfade.kafka import SONG_PLAYS
 
 NO_BATCH = -1
@@ -38,7 +38,7 @@ def read_query_id(checkpoint: Path) -> str | None:
     """Give the id under which the query's micro-batches are in the output; None before its start.
 
     Raises:
-        LakeError: the checkpoint is damaged.
+        DamagedError: the checkpoint is damaged.
     """
     path = checkpoint / "metadata"
     try:
@@ -47,14 +47,25 @@ def read_query_id(checkpoint: Path) -> str | None:
         return None
     except msgspec.DecodeError:
         what = f"The checkpoint's file {path} is damaged."
-        raise LakeError(what, "Restore checkpoint and table from one backup.") from None
+        raise DamagedError(what, "Restore checkpoint and table from one backup.") from None
+
+
+def require_metadata(checkpoint: Path) -> None:
+    """Refuse a checkpoint with micro-batches and without its id: what is in it has no owner.
+
+    Raises:
+        DamagedError: its metadata is missing or damaged.
+    """
+    if read_query_id(checkpoint) is None and newest_planned(checkpoint) > NO_BATCH:
+        what = f"The checkpoint's file {checkpoint / 'metadata'} is missing."
+        raise DamagedError(what, "Restore checkpoint and table from one backup.")
 
 
 def read_committed(checkpoint: Path) -> BatchPlan:
     """Read how far the query is: the plan of its newest micro-batch that ended.
 
     Raises:
-        LakeError: the checkpoint is damaged.
+        DamagedError: the checkpoint is damaged.
     """
     batch = newest_committed(checkpoint)
     return BatchPlan(batch, {}, None) if batch == NO_BATCH else read_plan(checkpoint, batch)
@@ -64,7 +75,7 @@ def read_plan(checkpoint: Path, batch: int) -> BatchPlan:
     """Read what a micro-batch reads, as planned before it ran.
 
     Raises:
-        LakeError: the plan is missing or damaged.
+        DamagedError: the plan is missing or damaged.
     """
     path = checkpoint / "offsets" / str(batch)
     try:
@@ -73,7 +84,7 @@ def read_plan(checkpoint: Path, batch: int) -> BatchPlan:
         ends = _OFFSETS.decode(offsets).get(SONG_PLAYS, {})
     except (FileNotFoundError, ValueError, msgspec.DecodeError):
         what = f"The checkpoint's file {path} is missing or damaged."
-        raise LakeError(what, "Restore checkpoint and table from one backup.") from None
+        raise DamagedError(what, "Restore checkpoint and table from one backup.") from None
     return BatchPlan(batch, ends, watermark or None)
 
 

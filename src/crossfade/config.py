@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     speed_state: Literal["memory", "rocksdb"] = Field(
         "memory", description="State store of speed; rocksdb above a million live keys."
     )
+    watchdog_after: str = Field(
+        "25s", description="A query with records to read that commits nothing for so long hangs."
+    )
     batch_every: str = Field("60s", description="Pause between the starts of two batch runs.")
     batch_nice: int = Field(
         10, ge=0, le=19, description="How far batch yields to the live side, as in nice."
@@ -59,6 +62,10 @@ class Settings(BaseSettings):
     spark_master: str = Field("", description="Spark master; empty: this process.")
     spark_memory: str = Field("3g", description="Heap of the archive and speed driver.")
     batch_memory: str = Field("2g", description="Heap of the batch driver.")
+
+    least_free: int = Field(
+        1_000_000_000, ge=0, description="Bytes free on a disk below which Kafka takes no plays."
+    )
 
     host: str = Field("127.0.0.1", description="Address that the API listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port of the API; 0: free.")

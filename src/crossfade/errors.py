@@ -6,6 +6,7 @@ CrossfadeError            exit 1: something failed
 ├── StackError            exit 1: a process of the stack, or the data folder, is not usable
 ├── BrokerError           exit 1: Kafka is away or refuses
 ├── LakeError             exit 1: a table or checkpoint is not what it should be
+│   └── DamagedError      exit 1: a checkpoint cannot be read any more
 └── UnprovenError         exit 1: a number could not be proved
 """
 
@@ -45,6 +46,10 @@ class BrokerError(CrossfadeError):
 
 class LakeError(CrossfadeError):
     """A table or a checkpoint is not what it should be."""
+
+
+class DamagedError(LakeError):
+    """A checkpoint that cannot be read any more; speed's is begun anew, the archive's never."""
 
 
 class UnprovenError(CrossfadeError):

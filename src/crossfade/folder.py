@@ -27,12 +27,22 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class StackAddresses(msgspec.Struct, frozen=True):
-    """Where a running stack answers (`stack.json`); the file exists while the stack runs."""
+    """Where a running stack answers (`stack.json`); the file exists while the stack runs.
+
+    `bootstrap` is Kafka's door for those who bring plays: closed while a disk is nearly full.
+    `inside` is the one for our own readers, which stays open.
+    """
 
     pid: int
     started_at: str
     bootstrap: str
     api: str
+    inside: str = ""
+
+    @property
+    def readers(self) -> str:
+        """Give the bootstrap servers for those who only read."""
+        return self.inside or self.bootstrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +121,11 @@ def read_stack(folder: DataFolder) -> StackAddresses | None:
 def write_stack(folder: DataFolder, stack: StackAddresses) -> None:
     """Tell other commands where the stack answers, in one atomic step."""
     write_atomically(folder.root / "stack.json", msgspec.json.encode(stack))
+
+
+def heartbeat_path(folder: DataFolder, name: str) -> Path:
+    """Give the file that a process touches again and again for as long as it is well."""
+    return folder.run / f"{name}.heartbeat"
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -229,6 +229,15 @@ def _list_offsets(address: KafkaAddress, topic: str, spec: OffsetSpec) -> dict[i
     )
 
 
+def read_retention(address: KafkaAddress, topic: str) -> tuple[int, int]:
+    """Give how long Kafka keeps a record, and how long a segment grows before it can go (ms).
+
+    A segment goes when its newest record is old enough; -1 stands for never.
+    """
+    retention = _read_topic_setting(address, topic, "retention.ms")
+    return int(retention), int(_read_topic_setting(address, topic, "segment.ms"))
+
+
 def _refuse_producer_clocks(address: KafkaAddress) -> None:
     found = _read_topic_setting(address, SONG_PLAYS, "message.timestamp.type")
     if found != "LogAppendTime":

@@ -49,6 +49,7 @@ SILVER_DUPLICATES = Table(
     "payload_hash BIGINT, is_same_payload BOOLEAN, date DATE",
     ("date",),
 )
+SILVER_ERASED = Table("silver/erased", f"{_LOG_POSITION}, date DATE", ("date",))
 GOLD_SONG_WINDOW = Table(
     "gold/song_window",
     f"window_start TIMESTAMP, {_SONG}, plays BIGINT, counted_plays BIGINT, ms_played BIGINT, "
@@ -102,6 +103,7 @@ BATCH_TABLES = (
     SILVER_PLAYS,
     SILVER_REJECTED,
     SILVER_DUPLICATES,
+    SILVER_ERASED,
     GOLD_SONG_WINDOW,
     GOLD_SONG_DAY,
     GOLD_ACTIVITY_HOUR,
@@ -110,6 +112,9 @@ BATCH_TABLES = (
     GOLD_CHART,
 )
 """The tables that a run of batch writes and pins; gold/run itself is the publication."""
+
+ADDED_TABLES = frozenset({SILVER_ERASED.name})
+"""Tables of batch that runs of an earlier release do not pin: to them they were empty."""
 
 TABLES = {table.name: table for table in (BRONZE_SONG_PLAYS, *BATCH_TABLES, GOLD_RUN, OPS_HANDOVER)}
 
@@ -218,9 +223,9 @@ def split_columns(ddl: str) -> list[tuple[str, str]]:
     return columns
 
 
-def read_newest_run(lake: Path) -> Run | None:
-    """Read the newest published run; None before batch was ever set up."""
-    files = list_files(lake, GOLD_RUN)
+def read_newest_run(lake: Path, version: int | None = None) -> Run | None:
+    """Read the newest run published in a version of gold/run; None before batch was ever set up."""
+    files = list_files(lake, GOLD_RUN, version)
     if not files:
         return None
     connection = connect()

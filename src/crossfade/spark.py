@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 from crossfade.embedded.class_data import class_data_options
 from crossfade.embedded.jars import require_jars
 from crossfade.embedded.java import find_java
+from crossfade.session_checks import require_settings
 
 _SETTINGS = {
     # UTC decides partitions, windows and days; without it the machine's zone would.
@@ -19,6 +20,8 @@ _SETTINGS = {
     # The default, INT96, is read differently by other readers.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.parquet.compression.codec": "zstd",
+    # A sum that does not fit must stop a run, never wrap.
+    "spark.sql.ansi.enabled": "true",
     # A damaged or missing file must stop a run, never shrink a number.
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
@@ -38,6 +41,9 @@ _SETTINGS = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.python.worker.faulthandler.enabled": "true",
+    # A worker that gives nothing for so long hangs: Spark ends it, and tries its task again.
+    "spark.python.worker.idleTimeoutSeconds": "40",
+    "spark.python.worker.killOnIdleTimeout": "true",
     "spark.sql.execution.pythonUDF.arrow.enabled": "true",
     # Where in Python a column was made: told to Java by several calls for each.
     "spark.python.sql.dataFrameDebugging.enabled": "false",
@@ -101,6 +107,7 @@ def build_session(
 
     Raises:
         MachineError: Java or a jar is missing.
+        MisuseError: something else sets Spark so that numbers would be wrong.
     """
     java = find_java()
     jars = ":".join(str(path) for path in require_jars("spark", cache))
@@ -133,7 +140,9 @@ def build_session(
         chosen["spark.jars"] = jars.replace(":", ",")
     for key, value in chosen.items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    session = builder.getOrCreate()
+    require_settings(session)
+    return session
 
 
 def end_java() -> None:

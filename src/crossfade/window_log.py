@@ -48,7 +48,8 @@ class Marker(msgspec.Struct, frozen=True, rename={"generation": "g", "epoch": "e
     """How far speed is after a micro-batch; the counts are of that micro-batch alone.
 
     `end_offsets` are exclusive ends in `song-plays`; `batch` is -1 before the first micro-batch.
-    `dropped` counts rows that Spark's watermark dropped. Times are milliseconds since the epoch.
+    `dropped` counts rows that Spark's watermark dropped. Windows that begin before `windows_from`
+    may lack rows of this generation: it began to read later. Times are milliseconds since 1970.
     """
 
     generation: str
@@ -62,6 +63,7 @@ class Marker(msgspec.Struct, frozen=True, rename={"generation": "g", "epoch": "e
     rejected: int = 0
     dropped: int = 0
     watermark: int | None = None
+    windows_from: int | None = None
 
     def encode_key(self) -> bytes:
         """Give the marker's Kafka key."""

@@ -1,147 +1,30 @@
 """The whole stack, as a user starts it, under what happens to such systems."""
 
-import contextlib
 import json
 import lzma
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fault.stack import RunningStack, a_running_stack
 from left_behind import list_processes
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
-_SETTINGS = {
-    "CROSSFADE_GRAIN": "10s",
-    "CROSSFADE_LATE_AFTER": "10s",
-    "CROSSFADE_BATCH_EVERY": "1s",
-    "CROSSFADE_ARCHIVE_EVERY": "1s",
-    "CROSSFADE_KAFKA_PORT": "0",
-    "CROSSFADE_PORT": "0",
-}
-
 _GRAIN_MS = 10_000
 
-_EVERYTHING = """
-[faults]
-copies = 0.03
-late = 0.02
-out_of_order = 0.03
-clock_behind = 0.02
-clock_ahead = 0.02
-clock_seconds = 0.01
-malformed = 0.03
-oversized = 0.001
-copy_after = ["1s", "20s"]
-[[bots]]
-kind = "looper"
-accounts = 50
-plays_a_minute = 1.9
-[[silence]]
-country = "CN"
-at = "10s"
-for = "5s"
-[[spike]]
-song = 5000
-country = "IN"
-at = "5s"
-for = "40s"
-share = 0.3
-"""
-"""A scenario with everything that can be wrong."""
-
-
-class RunningStack:
-    """`crossfade up` in a process of its own, and the commands that a user gives beside it."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        self.env = {**os.environ, **_SETTINGS, "CROSSFADE_DATA": str(data)}
-        with (data.parent / "up.log").open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "crossfade", "up"],
-                env=self.env,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Give a command and wait for its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "crossfade", *words],
-            env=self.env,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-    def start(self, *words: str) -> "subprocess.Popen[bytes]":
-        """Give a command and go on."""
-        return subprocess.Popen([sys.executable, "-m", "crossfade", *words], env=self.env)
-
-    def ask(self, path: str) -> dict[str, Any]:
-        """Ask the API; nothing while it is away."""
-        try:
-            api = json.loads((self.data / "stack.json").read_text())["api"]
-            answer = httpx.get(f"{api}/api/v1/{path}", timeout=5)
-        except (OSError, httpx.HTTPError):
-            return {}
-        return dict(answer.json()) if answer.is_success else {}
-
-    def pid_of(self, child: str) -> int | None:
-        """Give the process id of a child that runs."""
-        try:
-            children = json.loads((self.data / "run" / "children.json").read_text())
-        except OSError:
-            return None
-        states = {one["name"]: one for one in children}
-        one = states.get(child, {})
-        return one.get("pid") if one.get("state") == "running" else None
-
-    def wait_for(
-        self, what: str, condition: Callable[[], object], *, within_s: float = 120
-    ) -> None:
-        """Wait for a condition; the log of the stack is the message if it never holds."""
-        deadline = time.monotonic() + within_s
-        while not condition():
-            log = (self.data.parent / "up.log").read_text()[-3000:]
-            assert self.process.poll() is None, f"the stack ended: {log}"
-            assert time.monotonic() < deadline, f"{what} not within {within_s} s: {log}"
-            time.sleep(0.2)
-
-    def kill(self, child: str) -> None:
-        """End a child at once, and wait until another one runs in its place."""
-        self.wait_for(f"a running {child}", lambda: self.pid_of(child))
-        pid = self.pid_of(child)
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        self.wait_for(f"a new {child}", lambda: self.pid_of(child) not in (None, pid))
+_EVERYTHING = Path(__file__).parents[1] / "fault" / "everything.toml"
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[RunningStack]:
-    running = RunningStack(tmp_path / "data")
-    try:
-        running.wait_for("the API", lambda: running.ask("status"))
+    with a_running_stack(tmp_path / "data") as running:
         yield running
-    finally:
-        if running.process.poll() is None:
-            running.process.send_signal(signal.SIGINT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                running.process.wait(120)
-        running.process.kill()
-        running.process.wait()
 
 
 def test_a_killed_driver_and_a_killed_broker_come_back_and_the_proof_holds(
@@ -149,11 +32,10 @@ def test_a_killed_driver_and_a_killed_broker_come_back_and_the_proof_holds(
 ) -> None:
     imported = stack.run("import", "spotify", str(_a_real_month(tmp_path)), "--json")
     assert imported.returncode == 0, imported.stderr
-    scenario, ledger = tmp_path / "everything.toml", tmp_path / "ledger"
-    scenario.write_text(_EVERYTHING, "utf-8")
+    ledger = tmp_path / "ledger"
     generator = stack.start(
         *("generate", "--rate", "300", "--for", "60s", "--report", "start"),
-        *("--scenario", str(scenario), "--ledger", str(ledger)),
+        *("--scenario", str(_EVERYTHING), "--ledger", str(ledger)),
     )
     stack.wait_for("a first window", lambda: stack.ask("trending").get("rows"))
 

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from crossfade.embedded.child import ChildSpec
+from crossfade.embedded.pulse import beats
 from crossfade.embedded.stop_request import StopRequest, stop_on_signals
 from crossfade.embedded.supervisor import (
     Backoff,
@@ -70,11 +71,21 @@ def is_alive(pid: int) -> bool:
 class Stack:
     """A supervisor that a test drives step by step, in the test's own thread."""
 
-    def __init__(self, folder: Path, *specs: ChildSpec, backoff: Backoff = QUICK) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *specs: ChildSpec,
+        backoff: Backoff = QUICK,
+        silent_for_s: float = 15.0,
+    ) -> None:
         self.folder = folder
         self.request = StopRequest()
         self.supervisor = Supervisor(
-            specs, logs=folder, state_file=folder / "children.json", backoff=backoff
+            specs,
+            logs=folder,
+            state_file=folder / "children.json",
+            backoff=backoff,
+            silent_for_s=silent_for_s,
         )
 
     def of(self, name: str) -> ChildState:
@@ -97,8 +108,10 @@ class Stack:
 
 
 @contextmanager
-def running(folder: Path, *specs: ChildSpec, backoff: Backoff = QUICK) -> Iterator[Stack]:
-    stack = Stack(folder, *specs, backoff=backoff)
+def running(
+    folder: Path, *specs: ChildSpec, backoff: Backoff = QUICK, silent_for_s: float = 15.0
+) -> Iterator[Stack]:
+    stack = Stack(folder, *specs, backoff=backoff, silent_for_s=silent_for_s)
     try:
         stack.supervisor.start(stack.request)
         yield stack
@@ -350,3 +363,62 @@ def test_the_first_signal_asks_and_the_second_hurries() -> None:
         assert not request.hurry.is_set()
         os.kill(os.getpid(), signal.SIGINT)
         eventually(request.hurry.is_set)
+
+
+def test_a_child_that_was_stopped_by_a_signal_is_buried_and_comes_back(tmp_path: Path) -> None:
+    beat = tmp_path / "beat"
+    script = (
+        f"import pathlib, time\nwhile True: pathlib.Path({str(beat)!r}).touch(); time.sleep(.1)"
+    )
+    spec = a_child("streams", script, ready=beat.exists, alive=beats(beat))
+    with running(tmp_path, spec, silent_for_s=4.0) as stack:
+        first = stack.pid("streams")
+        deadline = time.monotonic() + 6
+        stack.watch_until(lambda: time.monotonic() > deadline)
+        assert stack.pid("streams") == first
+        os.kill(first, signal.SIGSTOP)
+        stack.watch_until(lambda: stack.of("streams").pid not in (None, first))
+        assert stack.of("streams").restarts == 1
+
+
+def test_a_child_that_never_beat_is_not_taken_for_silent(tmp_path: Path) -> None:
+    spec = a_child("batch", LIVES, alive=lambda: False)
+    with running(tmp_path, spec, silent_for_s=0.1) as stack:
+        first = stack.pid("batch")
+        deadline = time.monotonic() + 1
+        stack.watch_until(lambda: time.monotonic() > deadline)
+        assert stack.pid("batch") == first
+
+
+def test_three_deaths_over_one_piece_of_work_are_an_alarm_until_it_is_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = ["speed, micro-batch 7"]
+    script = "import signal; print('speed died', flush=True); signal.pause()"
+    spec = a_child("streams", script, unfinished=lambda: work)
+    backoff = Backoff(first_s=0.01, most_s=0.5, settled_after_s=0.0)
+    with running(tmp_path, spec, backoff=backoff) as stack:
+        for death in range(1, 4):
+            eventually(lambda: stack.log("streams").count("speed died") == death)  # noqa: B023
+            assert stack.of("streams").alarm == ""
+            stack.watch_until(lambda: stack.of("streams").state == "running")
+            pid = stack.pid("streams")
+            os.kill(pid, signal.SIGKILL)
+            stack.watch_until(lambda: stack.of("streams").pid != pid)  # noqa: B023
+            if death < 3:
+                stack.watch_until(lambda: stack.of("streams").state == "running")
+        [told] = read_state(tmp_path / "children.json")
+        assert told.alarm.startswith("speed, micro-batch 7: failed 3 times (ended with -9)")
+        work.clear()
+        stack.watch_until(lambda: not stack.of("streams").alarm)
+    said = capsys.readouterr()
+    assert "over='speed, micro-batch 7: failed 3 times" in said.out + said.err
+
+
+def test_a_restart_that_is_asked_for_is_no_death(tmp_path: Path) -> None:
+    with running(tmp_path, a_child("broker", LIVES), a_child("streams", LIVES)) as stack:
+        first, other = stack.pid("broker"), stack.pid("streams")
+        stack.supervisor.ask_restart("broker")
+        stack.watch_until(lambda: stack.of("broker").pid not in (None, first))
+        assert stack.of("broker").state in ("starting", "running")
+        assert stack.pid("streams") == other

@@ -15,7 +15,7 @@ from crossfade.contract.play import Play
 from crossfade.embedded.broker import Broker
 from crossfade.embedded.reach import reach_kafka
 from crossfade.folder import DataFolder
-from crossfade.ingest import importing
+from crossfade.ingest import delivery
 from crossfade.ingest.importing import ImportFormat, import_files, reader_of
 from crossfade.ingest.sample import sample_year_path
 from crossfade.kafka import (
@@ -112,7 +112,7 @@ def test_progress_reaches_the_size_of_the_files(topics: Broker, tmp_path: Path) 
 def test_plays_that_kafka_does_not_take_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "_DELIVERY_TIMEOUT_MS", 1_000)
+    monkeypatch.setattr(delivery, "_DELIVERY_TIMEOUT_MS", 1_000)
     nowhere = KafkaAddress("127.0.0.1:9")
     path = write_plays(tmp_path / "plays.jsonl", 10)
     report = import_files([str(path)], JSONL, nowhere, clock_slack_ms=1_000)

@@ -12,6 +12,7 @@ from crossfade.clock import MINUTE_MS, SECOND_MS, now_ms
 from crossfade.config import load_settings
 from crossfade.contract.decode import Rejection, decode_play
 from crossfade.contract.examples import read_examples
+from crossfade.contract.examples.generated import generate_examples
 from crossfade.errors import BrokerError
 from crossfade.folder import DataFolder
 from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets
@@ -94,8 +95,8 @@ def test_every_partition_gets_every_marker_after_the_rows_it_speaks_of(
 def test_no_hostile_record_stops_the_stream_or_hides_a_good_one(
     spark: SparkSession, data_folder: DataFolder, empty_topics: KafkaAddress
 ) -> None:
-    hostile = [example.value for example in read_examples()]
-    send(empty_topics, *hostile, None, b"", b"\x00" * 100_000, a_play(1))
+    hostile = [example.value for example in (*read_examples(), *generate_examples())]
+    send(empty_topics, *hostile, a_play(1))
     with running_speed(spark, data_folder, empty_topics) as query:
         query.processAllAvailable()
     verdicts = [

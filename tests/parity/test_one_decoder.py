@@ -1,14 +1,21 @@
 """Spark judges a record exactly as the contract's decoder does anywhere else."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from crossfade.clock import SECOND_MS
 from crossfade.contract.decode import Rejection, decode_play
-from crossfade.contract.examples import EXAMPLE_LOG_TIME_MS, read_examples
+from crossfade.contract.examples import EXAMPLE_LOG_TIME_MS, Example, read_examples
+from crossfade.contract.examples.generated import generate_examples
+from crossfade.contract.play import Play
 from crossfade.contract.time_rules import FUTURE_MS
+from crossfade.ingest.files import open_source
+from crossfade.ingest.importing import ImportFormat, read_plays, reader_of
+from crossfade.ingest.report import ImportReport
 from crossfade.kafka import LOG_APPEND_TIME
 from crossfade.processing.decode import FIELD_TYPES, decode_plays
 from crossfade.window_log import encode_grains
@@ -27,12 +34,26 @@ class Judged(NamedTuple):
     timestamp_type: int = LOG_APPEND_TIME
 
 
+EXAMPLES = (*read_examples(), *generate_examples())
 RECORDS = [
-    *(Judged(example.value) for example in read_examples()),
-    Judged(None),
-    *(Judged(example.value, timestamp_type=CREATE_TIME) for example in read_examples()),
-    *(Judged(example.value, EXAMPLE_LOG_TIME_MS - FUTURE_MS) for example in read_examples()),
+    *(Judged(example.value) for example in EXAMPLES),
+    *(Judged(example.value, timestamp_type=CREATE_TIME) for example in EXAMPLES),
+    *(Judged(example.value, EXAMPLE_LOG_TIME_MS - FUTURE_MS) for example in EXAMPLES),
 ]
+
+NO_LINES = {
+    "json_syntax/E10_blank",
+    "json_syntax/E10_empty",
+    "generated/not_object/E70_tombstone",
+}
+"""What is a record for Kafka and nothing in a file: importers pass over it."""
+
+IDS_DERIVED = {
+    "missing_field/E14_no_event_id",
+    "missing_field/E20_other_case",
+    "missing_field/no_song_id",
+}
+"""What an importer completes by ids of its own, and sends so."""
 
 
 def frame(spark: SparkSession, records: list[Judged]) -> DataFrame:
@@ -70,6 +91,51 @@ def test_spark_gives_every_record_the_verdict_of_the_contract(spark: SparkSessio
     for record, row in zip(RECORDS, rows, strict=True):
         expected = judge_here(record)
         assert {name: row[name] for name in expected} == expected
+
+
+@pytest.fixture(scope="module")
+def spark_reasons(spark: SparkSession) -> dict[str, str | None]:
+    """Give the reason that Spark has for each example."""
+    judged = decode_plays(frame(spark, [Judged(example.value) for example in EXAMPLES]), ())
+    rows = judged.select("offset", "reason").collect()
+    return {EXAMPLES[row.offset].name: row.reason for row in rows}
+
+
+def import_line(line: bytes, folder: Path) -> tuple[list[tuple[Play, bytes]], ImportReport]:
+    """Import a file whose second line it is; give what is sent, and the report."""
+    path = folder / "plays.jsonl"
+    path.write_bytes(b"\n" + line + b"\n")
+    report = ImportReport()
+    read = reader_of(ImportFormat.JSONL, user_id="")
+    with open_source(str(path)) as file:
+        sent = list(read_plays(str(path), file, read, report, clock_slack_ms=SECOND_MS))
+    return sent, report
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_importers_and_spark_give_an_example_its_own_verdict(
+    example: Example,
+    spark_reasons: dict[str, str | None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A line feed in a record, which would begin another line, is a space in the file."""
+    log_time = EXAMPLE_LOG_TIME_MS
+    monkeypatch.setattr("crossfade.ingest.importing.now_ms", lambda: log_time + SECOND_MS)
+    sent, report = import_line((example.value or b"").replace(b"\n", b" "), tmp_path)
+
+    assert spark_reasons[example.name] == example.reason
+    if example.name in NO_LINES:
+        assert (sent, report.rejected) == ([], 0)
+    elif example.reason is None or example.name in IDS_DERIVED:
+        [(play, value)] = sent
+        assert decode_play(value, log_time) == play
+        assert example.reason is not None or play == decode_play(example.value, log_time)
+    else:
+        assert sent == []
+        assert [(problem.line, problem.reason) for problem in report.problems] == [
+            (2, example.reason)
+        ]
 
 
 def test_a_repeat_is_an_identity_that_came_before(spark: SparkSession) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from crossfade.binding import (
     ArchiveBinding,
+    Beginning,
     bind_archive,
     bind_speed,
     read_archive_binding,
@@ -114,3 +115,28 @@ def test_speed_refuses_a_checkpoint_without_its_binding(data_folder: DataFolder)
     checkpoint = begin(data_folder, "speed")
     with pytest.raises(LakeError, match=rf"speed\.binding\.json is missing.*remove {checkpoint}"):
         bind_speed(data_folder, "topic-a")
+
+
+def test_a_new_generation_of_speed_keeps_where_it_began(data_folder: DataFolder) -> None:
+    asked: list[str] = []
+
+    def find_beginning() -> Beginning:
+        asked.append("asked")
+        return Beginning({0: 7, 1: 3}, 1_000)
+
+    first = bind_speed(data_folder, "topic-a", find_beginning)
+    begin(data_folder, "speed")
+    second = bind_speed(data_folder, "topic-a", find_beginning)
+    assert asked == ["asked"]
+    assert (second.first_offsets, second.windows_from) == ({0: 7, 1: 3}, 1_000)
+    assert second.generation == first.generation
+
+
+def test_a_binding_of_an_earlier_release_began_at_kafkas_first_records(
+    data_folder: DataFolder,
+) -> None:
+    begin(data_folder, "speed")
+    old = b'{"topic_id":"topic-a","generation":"g","epoch":4}'
+    (data_folder.checkpoints / "speed.binding.json").write_bytes(old)
+    bound = bind_speed(data_folder, "topic-a")
+    assert (bound.epoch, bound.first_offsets, bound.windows_from) == (5, {}, None)

@@ -14,8 +14,10 @@ from crossfade.folder import open_folder
 
 COMMANDS = [
     "demo", "up", "generate", "import", "archive", "speed", "batch", "serve", "trending", "chart",
-    "geography", "status", "reconcile", "doctor", "config", "reset",
-    "lake files", "lake tables", "jars fetch", "jars verify", "jars list",
+    "geography", "status", "reconcile", "erase", "doctor", "config",
+    "backup", "restore", "reset",
+    "rejected", "rejected replay", "lake files", "lake tables",
+    "jars fetch", "jars verify", "jars list",
 ]  # fmt: skip
 
 runner = CliRunner()

@@ -39,7 +39,7 @@ def test_a_proof_that_fails_exits_with_1_and_names_the_record(
         reconcile(data_folder.root)
     assert exit_.value.exit_code == 1
     shown = capsys.readouterr().out
-    assert "song-plays [0] offset 0: accepted, rejected and duplicate nowhere" in shown
+    assert "song-plays [0] offset 0: accepted, rejected, duplicate and erased nowhere" in shown
     assert "unexplained" in shown
 
 

@@ -17,10 +17,13 @@ from crossfade.contract.decode import (
     encode_play,
 )
 from crossfade.contract.examples import EXAMPLE_LOG_TIME_MS, read_examples
+from crossfade.contract.examples.generated import generate_examples
 from crossfade.contract.judge import judge_record
 from crossfade.contract.play import Play
 from crossfade.contract.reasons import Reason
 from crossfade.contract.rules import RULES
+from fuzz.hostile_records import HOSTILE_RECORDS
+from fuzz.verdict_laws import check_record, check_together
 
 BASE = {
     "schema_version": 1,
@@ -35,7 +38,8 @@ BASE = {
     "device": "mobile",
 }
 PLAIN = json.dumps(BASE, ensure_ascii=False).encode()
-SEEDS = [example.value for example in read_examples()]
+EXAMPLES = (*read_examples(), *generate_examples())
+SEEDS = [example.value for example in EXAMPLES if example.value is not None]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -77,14 +81,13 @@ def test_no_value_of_any_field_raises_and_both_roads_agree(name: str, value: obj
 def test_both_roads_agree_on_damaged_records(
     seed: bytes, cut: int, resume: int, between: bytes
 ) -> None:
-    record = seed[:cut] + between + seed[resume:]
-    verdict = decode_play(record, EXAMPLE_LOG_TIME_MS)
-    assert verdict == judge_record(record, EXAMPLE_LOG_TIME_MS)
+    check_record(seed[:cut] + between + seed[resume:])
 
 
 SMALL_SEEDS = [seed for seed in SEEDS if len(seed) < 2_000]
 RECORDS = st.one_of(
     st.sampled_from(SMALL_SEEDS),
+    HOSTILE_RECORDS,
     st.none(),
     st.builds(
         lambda name, value, ascii_only: json.dumps(
@@ -115,13 +118,12 @@ def test_many_records_are_judged_as_each_alone(
 ) -> None:
     together = [(PLAIN, EXAMPLE_LOG_TIME_MS)] * ordinary + others + [(seed, EXAMPLE_LOG_TIME_MS)]
     values, log_times = zip(*together, strict=True)
-    assert decode_plays(values, log_times) == list(map(decode_play, values, log_times))
+    check_together(values, log_times)
 
 
 def test_every_example_is_found_among_ordinary_records() -> None:
     for seed in SEEDS:
-        values, log_times = [PLAIN, seed, PLAIN], [EXAMPLE_LOG_TIME_MS] * 3
-        assert decode_plays(values, log_times) == list(map(decode_play, values, log_times))
+        check_together([PLAIN, seed, PLAIN], [EXAMPLE_LOG_TIME_MS] * 3)
 
 
 def test_ordinary_records_take_the_cheap_road_together(monkeypatch: pytest.MonkeyPatch) -> None:

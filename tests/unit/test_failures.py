@@ -1,6 +1,13 @@
 import pytest
 
-from crossfade.errors import BrokerError, CrossfadeError, LakeError, MachineError, StackError
+from crossfade.errors import (
+    BrokerError,
+    CrossfadeError,
+    DamagedError,
+    LakeError,
+    MachineError,
+    StackError,
+)
 from crossfade.processing.failures import explain_failure
 
 
@@ -13,7 +20,9 @@ from crossfade.processing.failures import explain_failure
         ("TimeoutException: Timed out waiting for a node", BrokerError, "does not answer"),
         ("crossfade.errors.BrokerError: Kafka does not take", BrokerError, "does not answer"),
         ("Concurrent update to the log. Multiple", StackError, "Another driver"),
-        ("[CANNOT_LOAD_STATE_STORE.CANNOT_READ] Error", LakeError, "is damaged"),
+        ("[CANNOT_LOAD_STATE_STORE.CANNOT_READ] Error", DamagedError, "is damaged"),
+        ("[STREAMING_STATEFUL_OPERATOR_MISSING_STATE_DIRECTORY] x", DamagedError, "is damaged"),
+        ("[CANNOT_LOAD_STATE_STORE.HDFS_STORE_PROVIDER_OUT_OF_MEMORY]", MachineError, "memory"),
         ("[STREAMING_STATEFUL_OPERATOR_NOT_MATCH_IN_STATE_METADATA] x", LakeError, "settings"),
     ],
 )
@@ -34,3 +43,15 @@ def test_an_unknown_cause_is_quoted_in_short() -> None:
     assert isinstance(error, StackError)
     assert str(error).startswith("archive died: xxx")
     assert len(str(error)) < 500
+
+
+def test_a_data_file_that_cannot_be_read_is_named() -> None:
+    said = (
+        "Job aborted: [FAILED_READ_FILE.NO_HINT] Encountered error while reading file "
+        "file:///lake/bronze/song_plays/date=2026-01-01/hour=07/part-0.parquet. SQLSTATE: KD001"
+    )
+    error = explain_failure("batch", said)
+    assert type(error) is LakeError
+    assert "batch cannot read /lake/bronze/song_plays/date=2026-01-01/hour=07/part-0.parquet:" in (
+        error.what
+    )

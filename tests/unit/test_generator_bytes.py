@@ -40,9 +40,9 @@ CASES = {
 }
 SUMS = {
     "plain": "02bb1664e59956433d6b20f5c3b632fdce9eeb3f39f2bcbd088ee2bfa0d5c6bb",
-    "messy": "77d9ecb0ed75c6846bc89a7bfd5c98437a639f202b8e76b923d461ed785ce334",
+    "messy": "9d619f3fc44299591f168a5860823ad2e913ab7feb12176c3207161fe0cafa71",
     "all fields": "cec8159f31d3c19163217b0f9d6024a822e5776b3eeb7441ba966523c8cd2a47",
-    "messy, all fields": "5cb65a009326130604f003c34bd49c3b490a4ee5e61e3aebeacc63b3d8f15540",
+    "messy, all fields": "e193d0a4a28c59412d96ebd1837b664f5ff467a11190d137153a9722f2a6eda6",
     "growing, changing": "352323c23880c098445371a51e95b74a354490e1f6923f06196bc4cb4504facc",
 }
 

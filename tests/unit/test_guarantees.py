@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from crossfade.proof.verdicts import HandoverVerdict
+from fault.run import list_cases
 
 _ROOT = Path(__file__).parents[2]
 _PAGE = _ROOT / "docs" / "guarantees.md"
@@ -15,7 +16,11 @@ _NAME = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
 def read_promises() -> list[str]:
-    return [line for line in _PAGE.read_text("utf-8").splitlines() if line.startswith("- ")]
+    return [line for line in _promised().splitlines() if line.startswith("- ")]
+
+
+def _promised() -> str:
+    return _PAGE.read_text("utf-8").split("\n## Limits")[0]
 
 
 @cache
@@ -33,6 +38,17 @@ def test_a_promise_names_tests_that_exist(promise: str) -> None:
     assert len(names) == promise.count("::")
     for path, name in names:
         assert name in names_in(_ROOT / path), f"{path} has no {name}"
+
+
+def test_a_promise_names_fault_cases_that_exist() -> None:
+    named = {
+        case.strip()
+        for promise in read_promises()
+        for cases in re.findall(r"Case: ([^.`]+)$", promise)
+        for case in cases.split(",")
+    }
+    assert len(named) > 10
+    assert named <= {case.id for case in list_cases()}
 
 
 def test_the_page_promises_something() -> None:

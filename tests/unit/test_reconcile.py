@@ -89,22 +89,22 @@ FAULTS = {
     ),
     "a play missing in silver": (
         drop("silver/plays", 0),
-        "bronze = accepted + rejected + duplicates",
-        "song-plays [0] offset 0: accepted, rejected and duplicate nowhere",
+        "bronze = accepted + rejected + duplicates + erased",
+        "song-plays [0] offset 0: accepted, rejected, duplicate and erased nowhere",
     ),
     "a play twice in silver": (
         repeat("silver/plays", 0),
-        "bronze = accepted + rejected + duplicates",
+        "bronze = accepted + rejected + duplicates + erased",
         "song-plays [0] offset 0: in silver/plays and silver/plays",
     ),
     "a rejected record accepted as well": (
         change("silver/plays", 0, offset=7),
-        "bronze = accepted + rejected + duplicates",
+        "bronze = accepted + rejected + duplicates + erased",
         "song-plays [0] offset 7: in silver/plays and silver/rejected",
     ),
     "a play of a record that is not there": (
         change("silver/plays", 0, offset=77),
-        "bronze = accepted + rejected + duplicates",
+        "bronze = accepted + rejected + duplicates + erased",
         "song-plays [0] offset 77: in silver/plays, not in bronze",
     ),
     "another reason": (
@@ -204,7 +204,7 @@ def test_a_finding_names_twenty_wrong_records_and_counts_the_rest(data_folder: D
     [finding] = [
         one
         for one in prove(handmade, data_folder).unexplained
-        if one.check == "bronze = accepted + rejected + duplicates"
+        if one.check == "bronze = accepted + rejected + duplicates + erased"
     ]
     assert len(finding.wrong) == 21
     assert finding.wrong[-1] == "and 13 more"

@@ -1,21 +1,32 @@
 """The API over HTTP: a real server on a free port, gold made by hand, no Kafka or a dead one."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import jsonschema
+import msgspec
 import pytest
 
 import handmade_lake as handmade
 from crossfade.config import load_settings
-from crossfade.folder import DataFolder, open_folder
+from crossfade.contract.decode import encode_play
+from crossfade.embedded.supervisor import ChildState
+from crossfade.folder import (
+    DataFolder,
+    StackAddresses,
+    open_folder,
+    write_atomically,
+    write_stack,
+)
 from crossfade.kafka import KafkaAddress
 from served import serving
 
 BOUNDARY = handmade.NOON + 3_600_000
+REJECTED = (b"x" * 5_000, b"\xff", encode_play(handmade.a_play(99, country="se")))
 NOBODY = KafkaAddress("127.0.0.1:9")
 
 
@@ -23,7 +34,10 @@ NOBODY = KafkaAddress("127.0.0.1:9")
 def gold(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     folder = open_folder(load_settings(data=tmp_path_factory.mktemp("serving") / "data"))
     plays = [handmade.a_play(n) for n in range(8)]
-    lake = handmade.a_lake(handmade.records_of(*plays), boundary=BOUNDARY)
+    records = handmade.records_of(*plays)
+    for offset, value in enumerate(REJECTED):
+        records.append(handmade.Record(2, offset, value, handmade.NOON + offset))
+    lake = handmade.a_lake(records, boundary=BOUNDARY)
     lake.tables["ops/handover"] = [
         {
             "run": 1,
@@ -50,7 +64,10 @@ def client(gold: DataFolder) -> Iterator[httpx.Client]:
 
 @pytest.mark.parametrize(
     "path",
-    ["trending", "charts/songs", "charts/artists", "geography", "status", "reconciliation"],
+    [
+        *("trending", "charts/songs", "charts/artists", "geography", "status", "reconciliation"),
+        "rejected",
+    ],
 )
 @pytest.mark.parametrize("query", ["", "?country=SE", "?limit=0"])
 def test_every_answer_has_the_shape_that_openapi_tells(
@@ -98,6 +115,8 @@ def test_a_range_is_answered_with_its_rows(client: httpx.Client) -> None:
         "charts/songs?day=" + "9" * 5_000,
         "geography?unknown=1",
         "status?unknown=1",
+        "rejected?reason=countri_invalid",
+        "rejected?limit=0",
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_the_one_shape(client: httpx.Client, path: str) -> None:
@@ -124,6 +143,23 @@ def test_reconciliation_gives_hand_overs_and_the_newest_run(client: httpx.Client
     assert answer["holds"]
     assert answer["run"]["accepted"] == 8
     assert answer["rows"][0]["window_start"] == "2026-01-01T12:00:00Z"
+
+
+def test_rejected_records_are_given_the_newest_first_with_their_bytes(
+    client: httpx.Client,
+) -> None:
+    answer = client.get("/api/v1/rejected").json()
+    assert answer["by_reason"] == {"country_invalid": 1, "encoding_invalid": 1, "json_syntax": 1}
+    assert (answer["boundary"], answer["as_of"]) == ("2026-01-01T13:00:00Z", "2026-01-01T12:00:00Z")
+    country, encoding, syntax = answer["rows"]
+    assert (country["partition"], country["offset"]) == (2, 2)
+    assert country["detail"].startswith("country must be")
+    assert country["value"] == REJECTED[2].decode()
+    assert encoding["value_base64"] == "/w=="
+    assert (syntax["value"], syntax["bytes"]) == ("x" * 4_096, 5_000)
+    few = client.get("/api/v1/rejected", params={"reason": "json_syntax", "limit": 1}).json()
+    assert few["rows"] == [syntax]
+    assert few["by_reason"] == answer["by_reason"]
 
 
 def test_metrics_tell_of_layers_and_requests(client: httpx.Client) -> None:
@@ -164,3 +200,42 @@ def test_it_answers_at_once_before_kafka_and_gold_are_there(data_folder: DataFol
         assert (answer["rows"], answer["complete"], answer["boundary"]) == ([], False, None)
         assert answer["why"]
         json.dumps(client.get("/api/v1/status").json())
+        rejected = client.get("/api/v1/rejected").json()
+        assert rejected == {"rows": [], "by_reason": {}, "boundary": None, "as_of": None}
+
+
+@pytest.fixture
+def running_stack(gold: DataFolder) -> Iterator[DataFolder]:
+    """Let a stack seem to run on the folder: what it leaves there then counts."""
+    write_stack(gold, StackAddresses(os.getpid(), "2026-01-01T00:00:00Z", "127.0.0.1:1", "x"))
+    yield gold
+    for path in (gold.root / "stack.json", gold.run / "door.json", gold.run / "children.json"):
+        path.unlink(missing_ok=True)
+
+
+def test_a_closed_door_is_told_by_readiness_status_and_metrics(
+    client: httpx.Client, running_stack: DataFolder
+) -> None:
+    door = running_stack.run / "door.json"
+    door.parent.mkdir(exist_ok=True)
+    door.write_text('{"is_open": false, "since_ms": 1, "why": "The disk of x is nearly full."}')
+    refused = client.get("/readyz")
+    assert refused.status_code == 503
+    assert refused.json()["error"] == "The disk of x is nearly full."
+    assert client.get("/api/v1/status").json()["plays_refused"] == "The disk of x is nearly full."
+    assert "crossfade_plays_refused 1.0" in client.get("/metrics").text
+    assert client.get("/api/v1/charts/songs").status_code == 200
+    door.unlink()
+    assert client.get("/readyz").status_code == 200
+    assert "crossfade_plays_refused 0.0" in client.get("/metrics").text
+
+
+def test_an_alarm_is_told_by_status_and_metrics(
+    client: httpx.Client, running_stack: DataFolder
+) -> None:
+    child = ChildState("streams", "waiting", None, None, 3, "x.log", "speed, micro-batch 7: failed")
+    children = running_stack.run / "children.json"
+    write_atomically(children, msgspec.json.encode([child]))
+    told = client.get("/api/v1/status").json()["alarms"]
+    assert told == {"streams": "speed, micro-batch 7: failed"}
+    assert 'crossfade_alarm{process="streams"} 1.0' in client.get("/metrics").text

@@ -83,6 +83,7 @@ def test_a_markers_value_has_the_fields_that_the_topic_promises() -> None:
         "rejected": 3,
         "dropped": 0,
         "watermark": None,
+        "windows_from": None,
     }
 
 

@@ -321,3 +321,13 @@ def test_what_the_watermark_dropped_is_remembered_with_its_time(state: WindowSta
     state.feed(markers({0: 11}, batch=1, dropped=3, watermark=W))
     state.feed(markers({0: 12}, batch=2, dropped=0, watermark=W + HOUR_MS))
     assert state.progress(NOW).dropped_before == W
+
+
+def test_windows_from_before_the_generation_in_use_began_are_not_held(state: WindowState) -> None:
+    state.feed(markers({0: 5}, windows_from=None))
+    assert state.progress(NOW).held_from < W
+    later = W + HOUR_MS
+    state.feed(markers({0: 3}, generation="g2", log_time=NOW, windows_from=later))
+    assert state.progress(NOW).held_from < W
+    state.feed(markers({0: 5}, generation="g2", batch=1, log_time=NOW, windows_from=later))
+    assert state.progress(NOW).held_from == later

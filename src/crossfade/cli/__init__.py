@@ -25,8 +25,11 @@ _COMMANDS = (
     ("geography", "geography", "geography"),
     ("status", "status", "status"),
     ("reconcile", "reconcile", "reconcile"),
+    ("erase", "erase", "erase"),
     ("doctor", "doctor", "doctor"),
     ("config", "config", "config"),
+    ("backup", "backup", "backup"),
+    ("restore", "restore", "restore"),
     ("reset", "reset", "reset"),
 )
 """Name, module and function of each command; modules load what is heavy only when called."""
@@ -34,7 +37,7 @@ _COMMANDS = (
 _HIDDEN = (("streams", "streams", "streams"),)
 """Commands that only the supervisor needs."""
 
-_GROUPS = (("lake", "lake"), ("jars", "jars"))
+_GROUPS = (("rejected", "rejected"), ("lake", "lake"), ("jars", "jars"))
 """Name and module of each group of commands; the module's `app` holds them."""
 
 app = typer.Typer(

@@ -2,8 +2,8 @@
 
 import sys
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 import typer
@@ -19,6 +19,8 @@ from crossfade.kafka import SONG_PLAYS, KafkaAddress, address_from, read_end_off
 
 if TYPE_CHECKING:
     from crossfade.lake import Run
+
+_Done = TypeVar("_Done")
 
 _POLL_S = 0.5
 _ASK_AGAIN_S = 5.0
@@ -44,7 +46,7 @@ def batch(
     folder = open_folder(settings)
     stack = read_stack(folder)
     if not once:
-        _run_schedule(folder, settings, address_from(settings, stack.bootstrap if stack else ""))
+        _run_schedule(folder, settings, address_from(settings, stack.readers if stack else ""))
         return
     run = _ask_stack(folder, settings, stack) if stack else _run_alone(folder, settings)
     told = _tell(run)
@@ -57,9 +59,11 @@ def batch(
 def _run_schedule(folder: DataFolder, settings: Settings, address: KafkaAddress) -> None:
     from crossfade.embedded.stop_request import stop_on_signals
     from crossfade.processing.batch.job import run_schedule
+    from crossfade.processing.driver_spark import explain_lost_java
+    from crossfade.processing.heartbeat import beating
     from crossfade.proof.handover import record_handovers
 
-    with stop_on_signals() as request:
+    with stop_on_signals() as request, beating(folder, "batch"), explain_lost_java("batch"):
         run_schedule(folder, settings, address, request.asked, record_handovers)
 
 
@@ -68,7 +72,7 @@ def _ask_stack(folder: DataFolder, settings: Settings, stack: StackAddresses) ->
     from crossfade.lake import read_newest_run
     from crossfade.processing.batch.request import ask_for_run
 
-    ends = read_end_offsets(address_from(settings, stack.bootstrap), SONG_PLAYS)
+    ends = read_end_offsets(address_from(settings, stack.readers), SONG_PLAYS)
     deadline = time.monotonic() + _WITHIN_S
     ask_at = 0.0
     while True:
@@ -85,27 +89,41 @@ def _ask_stack(folder: DataFolder, settings: Settings, stack: StackAddresses) ->
 
 
 def _run_alone(folder: DataFolder, settings: Settings) -> "Run":
-    """Start Kafka where there is none, drain the archive, run once, and leave nothing running."""
+    """Run batch once over all that Kafka holds, and leave nothing running."""
+    from crossfade.lake import require_run
+    from crossfade.processing.batch.job import run_once
+    from crossfade.proof.handover import record_handovers
+
+    def run_batch(spark: Any, address: KafkaAddress) -> None:
+        sys.stderr.write("Running batch …\n")
+        if run_once(spark, folder, settings, address) is not None:
+            record_handovers(folder, address)
+
+    work_alone(folder, settings, run_batch)
+    return require_run(folder.lake)
+
+
+def work_alone(
+    folder: DataFolder, settings: Settings, work: Callable[[Any, KafkaAddress], _Done]
+) -> _Done:
+    """Start Kafka where there is none, drain the archive, and work with batch's Spark session."""
     from crossfade.embedded.reach import reach_kafka
     from crossfade.embedded.stop_request import StopRequest
-    from crossfade.lake import require_run
-    from crossfade.processing.batch.job import build_batch_session, run_once
+    from crossfade.processing.batch.job import build_batch_session
     from crossfade.processing.driver import run_queries
-    from crossfade.proof.handover import record_handovers
+    from crossfade.processing.driver_spark import explain_lost_java
 
     at_once = StopRequest()
     at_once.asked.set()
     with reach_kafka(folder, settings) as address:
         sys.stderr.write("Archiving what Kafka holds …\n")
         run_queries(folder, settings, address, at_once, names=("archive",))
-        sys.stderr.write("Running batch …\n")
-        spark = build_batch_session(folder, settings)
-        try:
-            if run_once(spark, folder, settings, address) is not None:
-                record_handovers(folder, address)
-        finally:
-            spark.stop()
-    return require_run(folder.lake)
+        with explain_lost_java("batch"):
+            spark = build_batch_session(folder, settings)
+            try:
+                return work(spark, address)
+            finally:
+                spark.stop()
 
 
 def _covers(reached: Mapping[int, int], ends: Mapping[int, int]) -> bool:
@@ -127,6 +145,7 @@ def _tell(run: "Run") -> dict[str, Any]:
         "rejected": run.rejected,
         "rejected_by_reason": dict(run.rejected_by_reason),
         "duplicates": run.duplicates,
+        "erased": run.erased,
         "late": run.late,
         "revised_charts": run.revised_charts,
     }

@@ -26,6 +26,7 @@ from crossfade.generator.options import (
 from crossfade.generator.scenario import NO_SCENARIO, read_scenario
 
 if TYPE_CHECKING:
+    from crossfade.folder import DataFolder
     from crossfade.generator.produce import Progress, Simulation
     from crossfade.generator.sinks import Sink
     from crossfade.kafka import KafkaAddress
@@ -129,22 +130,30 @@ def _parse_rate(text: str) -> float | None:
 def _simulate(
     options: SimulationOptions, data: Path | None, out: str | None, ledger: Path | None
 ) -> "tuple[Simulation, Progress]":
+    from crossfade.cli.door import telling_of_door
     from crossfade.embedded.stop_request import stop_on_signals
     from crossfade.generator.produce import Simulation
 
-    with stop_on_signals() as stop, show_progress(options) as show:
-        address = None if out is not None else _find_kafka(options, data, stop.asked)
+    folder = None if out is not None else _find_folder(options, data)
+    with stop_on_signals() as stop, telling_of_door(folder), show_progress(options) as show:
+        address = None if out is not None else _find_kafka(data, stop.asked)
         simulation = Simulation(options, newline=out is not None, ledger=ledger)
         sink = _open_sink(address, out, simulation)
         progress = simulation.play(sink, until=stop.asked, hurry=stop.hurry, on_progress=show)
     return simulation, progress
 
 
-def _find_kafka(options: SimulationOptions, data: Path | None, given_up: Event) -> "KafkaAddress":
+def _find_folder(options: SimulationOptions, data: Path | None) -> "DataFolder | None":
+    """Give the data folder whose stack is sent to; None where another Kafka is named."""
+    refuse_future(options)
+    settings = load_settings(data=data)
+    return None if settings.bootstrap else open_folder(settings, create=False)
+
+
+def _find_kafka(data: Path | None, given_up: Event) -> "KafkaAddress":
     """Find Kafka, which may be starting, and make sure of its topics."""
     from crossfade.kafka import address_from, await_broker, create_topics
 
-    refuse_future(options)
     settings = load_settings(data=data)
     stack = None if settings.bootstrap else read_stack(open_folder(settings, create=False))
     address = address_from(settings, stack.bootstrap if stack else "")

@@ -65,7 +65,7 @@ def _find_kafka(settings: Settings, folder: DataFolder) -> "KafkaAddress | None"
     stack = read_stack(folder)
     if stack is None and not settings.bootstrap:
         return None
-    return address_from(settings, stack.bootstrap if stack else "")
+    return address_from(settings, stack.readers if stack else "")
 
 
 def _to_json(proof: "Reconciliation") -> str:
@@ -85,8 +85,16 @@ def _boundary(proof: "Reconciliation") -> str | None:
 
 def _show(proof: "Reconciliation") -> None:
     console = Console()
+    show_findings(console, proof.findings)
+    boundary = _boundary(proof) or "before everything"
+    end = "nothing is unexplained" if proof.holds else f"{len(proof.unexplained)} unexplained"
+    console.print(f"\nRun {proof.run}, boundary {boundary}: {end}.", style="bold")
+
+
+def show_findings(console: Console, all_findings: "Sequence[Finding]") -> None:
+    """Print findings by law, then every record and file that is wrong."""
     checks: dict[str, list[Finding]] = {}
-    for finding in proof.findings:
+    for finding in all_findings:
         checks.setdefault(finding.check, []).append(finding)
     for check, findings in checks.items():
         console.print(Text(check, "bold"))
@@ -94,10 +102,7 @@ def _show(proof: "Reconciliation") -> None:
         for one in findings:
             if one.note:
                 console.print(Text(f"    {one.subject}: {one.note}", "dim"), soft_wrap=True)
-    _name_wrong(console, proof)
-    boundary = _boundary(proof) or "before everything"
-    end = "nothing is unexplained" if proof.holds else f"{len(proof.unexplained)} unexplained"
-    console.print(f"\nRun {proof.run}, boundary {boundary}: {end}.", style="bold")
+    _name_wrong(console, [one for one in all_findings if one.verdict == "unexplained"])
 
 
 def _draw(findings: "Sequence[Finding]") -> Grid:
@@ -113,8 +118,8 @@ def _draw(findings: "Sequence[Finding]") -> Grid:
     return grid
 
 
-def _name_wrong(console: Console, proof: "Reconciliation") -> None:
-    for one in proof.unexplained:
+def _name_wrong(console: Console, wrong: "Sequence[Finding]") -> None:
+    for one in wrong:
         console.print(Text(f"\n{one.check}, {one.subject}:", "bold red"))
         for text in one.wrong:
             console.print(Text(f"  {text}"), soft_wrap=True)

@@ -38,7 +38,7 @@ def serve(data: DataOption = None, *, port: PortOption = None) -> None:
         what = f"Port {settings.port} is taken{describe_holder(settings.port)}."
         raise MachineError(what, "Stop that, or choose another with --port (0: any).")
     stack = read_stack(folder)
-    bootstrap = settings.bootstrap or (stack.bootstrap if stack is not None else "")
+    bootstrap = settings.bootstrap or (stack.readers if stack is not None else "")
     address = address_from(settings, bootstrap) if bootstrap else None
     # uvicorn stops orderly, then raises the signal again: a stop that was asked for is a success.
     for stop in (signal.SIGTERM, signal.SIGINT):

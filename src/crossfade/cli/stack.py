@@ -11,17 +11,23 @@ from crossfade.clock import format_time, now_ms
 from crossfade.config import Settings, setting_variables
 from crossfade.embedded.broker import Broker
 from crossfade.embedded.child import ChildSpec
+from crossfade.embedded.disk_guard import DiskGuard
 from crossfade.embedded.jars import require_jars
 from crossfade.embedded.ports import describe_holder, find_free_ports, is_free
+from crossfade.embedded.pulse import beats
+from crossfade.embedded.room import require_room
 from crossfade.embedded.stop_request import StopRequest
 from crossfade.embedded.supervisor import Supervisor
+from crossfade.embedded.unfinished import list_micro_batches, list_runs
 from crossfade.errors import MachineError
-from crossfade.folder import DataFolder, StackAddresses, write_stack
+from crossfade.folder import DataFolder, StackAddresses, heartbeat_path, write_stack
 from crossfade.kafka import KafkaAddress, create_topics
 
 _DRAIN_GRACE_S = 60.0
 _START_WITHIN_S = 180.0
-_API_TIMEOUT_S = 2.0
+_AT_ONCE_S = 2.0
+_SLOWLY_S = 10.0
+"""What an answer of a busy machine may take: slow is not dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +37,10 @@ class Stack:
     folder: DataFolder
     settings: Settings
     address: KafkaAddress
+    inside: KafkaAddress
     api: str
     supervisor: Supervisor
+    guard: DiskGuard
 
     def supervise(self, request: StopRequest) -> None:
         """Run every child until a stop is asked for; then stop them in order.
@@ -45,11 +53,14 @@ class Stack:
             started_at=format_time(now_ms()),
             bootstrap=self.address.bootstrap,
             api=self.api,
+            inside=self.inside.bootstrap,
         )
         write_stack(self.folder, addresses)
+        self.guard.start()
         try:
             self.supervisor.run(request)
         finally:
+            self.guard.end()
             (self.folder.root / "stack.json").unlink(missing_ok=True)
 
 
@@ -67,32 +78,51 @@ def prepare_stack(folder: DataFolder, settings: Settings) -> Stack:
         port=settings.kafka_port,
         heap=settings.kafka_heap,
         log=folder.logs / "broker.log",
+        least_free=settings.least_free,
     )
+    require_room(folder.lake, settings.least_free)
     broker_spec = broker.prepare()
     api = f"http://{settings.host}:{port}"
     told = setting_variables(settings) | {
         "CROSSFADE_DATA": str(folder.root),
-        "CROSSFADE_BOOTSTRAP": broker.address.bootstrap,
+        "CROSSFADE_BOOTSTRAP": broker.inside.bootstrap,
         "CROSSFADE_PORT": str(port),
     }
+    streams = _stage("streams", told, ready=_progress_of_streams(folder), grace_s=_DRAIN_GRACE_S)
+    batch = _stage("batch", told, ready=lambda: True, nice=settings.batch_nice)
     specs = [
-        _with_topics(broker_spec, broker.address, settings),
-        _stage("serve", told, ready=lambda: True),
+        _with_topics(broker_spec, broker.inside, settings),
+        _stage(
+            "serve", told, ready=lambda: True, alive=lambda: is_answering(api, within_s=_SLOWLY_S)
+        ),
         # Spark starts beside the broker: its streams wait for Kafka by themselves.
         replace(
-            _stage("streams", told, ready=_progress_of_streams(folder), grace_s=_DRAIN_GRACE_S),
+            streams,
             is_early=True,
+            alive=beats(heartbeat_path(folder, "streams")),
+            unfinished=lambda: list_micro_batches(folder.checkpoints, ("speed", "archive")),
         ),
-        _stage("batch", told, ready=lambda: True, nice=settings.batch_nice),
+        replace(
+            batch,
+            alive=beats(heartbeat_path(folder, "batch")),
+            unfinished=lambda: list_runs(folder.lake),
+        ),
     ]
     supervisor = Supervisor(specs, logs=folder.logs, state_file=folder.run / "children.json")
-    return Stack(folder, settings, broker.address, api, supervisor)
+
+    def set_door(is_open: bool) -> None:
+        broker.set_door(is_open=is_open)
+        supervisor.ask_restart(broker_spec.name)
+
+    disks = (folder.kafka, folder.lake)
+    guard = DiskGuard(folder, disks, settings.least_free, set_door)
+    return Stack(folder, settings, broker.address, broker.inside, api, supervisor, guard)
 
 
-def is_answering(api: str, path: str = "/healthz") -> bool:
+def is_answering(api: str, path: str = "/healthz", *, within_s: float = _AT_ONCE_S) -> bool:
     """Tell whether the API answers a path with success."""
     try:
-        with urllib.request.urlopen(f"{api}{path}", timeout=_API_TIMEOUT_S) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{api}{path}", timeout=within_s) as answer:  # noqa: S310
             return bool(answer.status == 200)
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False
@@ -105,6 +135,7 @@ def _stage(
     ready: Callable[[], bool],
     grace_s: float = 20.0,
     nice: int = 0,
+    alive: Callable[[], bool] | None = None,
 ) -> ChildSpec:
     return ChildSpec(
         name=name,
@@ -114,6 +145,7 @@ def _stage(
         ready_within_s=_START_WITHIN_S,
         stop_grace_s=grace_s,
         nice=nice,
+        alive=alive,
     )
 
 

@@ -6,11 +6,13 @@ from typing import Any
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from crossfade.cli.disk import format_bytes, measure_disk
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.clock import format_duration, format_time, now_ms
 from crossfade.config import load_settings
+from crossfade.embedded.disk_guard import read_door
 from crossfade.embedded.supervisor import read_state
 from crossfade.errors import CrossfadeError
 from crossfade.folder import DataFolder, StackAddresses, open_folder, read_stack
@@ -24,10 +26,12 @@ def status(data: DataOption = None, *, as_json: JsonOption = False) -> None:
     """
     folder = open_folder(load_settings(data=data), create=False)
     stack = read_stack(folder)
+    door = read_door(folder) if stack else None
     told = {
         "data": str(folder.root),
         "stack": msgspec.to_builtins(stack) if stack else None,
         "children": msgspec.to_builtins(read_state(folder.run / "children.json")) if stack else [],
+        "plays_refused": door.why if door else "",
         "layers": _ask_layers(folder, stack),
         "disk": msgspec.to_builtins(measure_disk(folder)),
         "logs": str(folder.logs),
@@ -62,6 +66,9 @@ def _show(told: dict[str, Any], folder: DataFolder) -> None:
     else:
         console.print(f"Kafka {stack['bootstrap']}   API {stack['api']}   pid {stack['pid']}")
         console.print(_draw_children(told["children"]))
+        alarms = [f"{one['name']}: {one['alarm']}" for one in told["children"] if one["alarm"]]
+        for alarm in [*alarms, *filter(None, [told["plays_refused"]])]:
+            console.print(Text(alarm, "bold red"))
     layers = Table("what", "state", box=None, header_style="bold")
     for name, value in _flatten(told["layers"]):
         layers.add_row(name, str(value))

@@ -1,5 +1,6 @@
 """The streaming stages: `crossfade archive`, `crossfade speed`, and both in one driver."""
 
+import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -14,6 +15,10 @@ ParquetOption = Annotated[
     bool,
     typer.Option("--parquet", help="Write the classic Parquet lake (DIR/datalake/song_plays) too."),
 ]
+RenewOption = Annotated[
+    bool,
+    typer.Option("--renew", help="Ask for a new generation, which counts the open windows anew."),
+]
 
 
 def archive(data: DataOption = None, *, parquet: ParquetOption = False) -> None:
@@ -24,18 +29,22 @@ def archive(data: DataOption = None, *, parquet: ParquetOption = False) -> None:
     Example:
         CROSSFADE_BOOTSTRAP=kafka:29092 crossfade archive --data /lake
     """
-    _run(data, ("archive", "classic") if parquet else ("archive",))
+    _run("archive", data, ("archive", "classic") if parquet else ("archive",))
 
 
-def speed(data: DataOption = None) -> None:
+def speed(data: DataOption = None, *, renew: RenewOption = False) -> None:
     """Run the speed layer: what is trending now, as absolute values by window.
 
-    One driver a data folder. SIGTERM or Ctrl-C drains it first.
+    One driver a data folder. SIGTERM or Ctrl-C drains it first. With --renew nothing is run: the
+    driver that runs, or the next one, begins a new generation. Nothing is lost by it.
 
     Example:
         CROSSFADE_BOOTSTRAP=kafka:29092 crossfade speed --data /lake
     """
-    _run(data, ("speed",))
+    if renew:
+        _ask_for_renewal(data)
+    else:
+        _run("speed", data, ("speed",))
 
 
 def streams(data: DataOption = None) -> None:
@@ -44,16 +53,24 @@ def streams(data: DataOption = None) -> None:
     Example:
         CROSSFADE_BOOTSTRAP=127.0.0.1:9092 crossfade streams --data data
     """
-    _run(data, ("speed", "archive"))
+    _run("streams", data, ("speed", "archive"))
 
 
-def _run(data: DataOption, names: Sequence[str]) -> None:
+def _ask_for_renewal(data: DataOption) -> None:
+    from crossfade.processing.speed.renewal import ask_for_renewal
+
+    ask_for_renewal(open_folder(load_settings(data=data), create=False))
+    sys.stderr.write("Speed begins a new generation, now or at its next start.\n")
+
+
+def _run(name: str, data: DataOption, names: Sequence[str]) -> None:
     from crossfade.embedded.stop_request import stop_on_signals
     from crossfade.processing.driver import run_queries
+    from crossfade.processing.heartbeat import beating
 
     settings = load_settings(data=data)
     folder = open_folder(settings)
     stack = read_stack(folder)
-    address = address_from(settings, stack.bootstrap if stack else "")
-    with stop_on_signals() as request:
+    address = address_from(settings, stack.readers if stack else "")
+    with stop_on_signals() as request, beating(folder, name):
         run_queries(folder, settings, address, request, names=names)

@@ -31,6 +31,14 @@ def derive_event_id(
     return _digest(source, user_id, str(event_time), song_id, heard, str(ordinal))
 
 
+def derive_repaired_event_id(topic: str, partition: int, offset: int) -> str:
+    """Give the id of a play whose record was rejected and repaired, and had no good id itself.
+
+    However often the record at a position is repaired and sent, it is the same play.
+    """
+    return _digest(topic, str(partition), str(offset))
+
+
 def _fold(text: str) -> str:
     return " ".join(normalise(text).casefold().split())
 

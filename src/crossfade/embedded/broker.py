@@ -10,7 +10,7 @@ from typing import Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from crossfade.embedded.broker_config import LOG_CONFIG, broker_properties
+from crossfade.embedded.broker_config import LOG_CONFIG, BrokerPorts, broker_properties
 from crossfade.embedded.child import Child, ChildSpec
 from crossfade.embedded.child_log import last_line
 from crossfade.embedded.class_data import class_data_options
@@ -23,7 +23,7 @@ from crossfade.embedded.ports import (
     is_answering,
     is_free,
 )
-from crossfade.embedded.room import describe_full_disk, require_room
+from crossfade.embedded.room import LEAST_FREE, describe_full_disk, require_room
 from crossfade.errors import BrokerError, MachineError
 from crossfade.folder import write_atomically
 from crossfade.kafka import KafkaAddress
@@ -33,6 +33,9 @@ _COMPILER = "-XX:TieredStopAtLevel=1"
 what one machine's broker never earns back."""
 
 _POLL_S = 0.05
+_AT_ONCE_S = 2.0
+_SLOWLY_S = 10.0
+"""What a broker on a busy machine may take: slow is not dead."""
 
 
 class Broker:
@@ -46,6 +49,7 @@ class Broker:
         port: int = 0,
         heap: str = "512m",
         log: Path | None = None,
+        least_free: int = LEAST_FREE,
     ) -> None:
         """Name what the broker uses; nothing happens yet.
 
@@ -55,19 +59,26 @@ class Broker:
             port: where clients reach it; 0: a free one. It may differ between starts.
             heap: the JVM's heap limit, in Java's notation.
             log: its log; default: `broker.log` in the folder.
+            least_free: bytes that must be free on its disk at a start.
         """
         self.folder = folder
         self.log = log or folder / "broker.log"
         self._cache = cache
         self._heap = heap
         self._asked_port = port
-        self._port = 0
+        self._least_free = least_free
+        self._ports = BrokerPorts(0, 0, 0)
         self._child: Child | None = None
 
     @property
     def address(self) -> KafkaAddress:
         """Give where clients reach the broker; known once it is prepared."""
-        return KafkaAddress(f"{LOOPBACK}:{self._port}")
+        return KafkaAddress(f"{LOOPBACK}:{self._ports.clients}")
+
+    @property
+    def inside(self) -> KafkaAddress:
+        """Give where the stack's own processes reach it, also while its door is closed."""
+        return KafkaAddress(f"{LOOPBACK}:{self._ports.inside}")
 
     @property
     def pid(self) -> int:
@@ -83,21 +94,30 @@ class Broker:
         Raises:
             MachineError: Java or a jar is missing, the port is taken, the disk is full.
         """
-        require_room(self.folder)
-        self._port, controller_port = self._choose_ports()
+        require_room(self.folder, self._least_free)
+        self._ports = self._choose_ports()
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._scratch.mkdir(parents=True)
         write_atomically(self._log_config, LOG_CONFIG.encode())
         if not (self._data / "meta.properties").exists():
-            self._format(controller_port)
-        properties = broker_properties(self._data, self._port, controller_port)
-        write_atomically(self._properties, properties.encode())
+            self._format()
+        self.set_door(is_open=True)
         return ChildSpec(
             name="broker",
             command=self._command(self._heap, "kafka.Kafka", str(self._properties)),
             ready=self.is_ready,
             stop_grace_s=20.0,
+            alive=lambda: self.is_answering(_SLOWLY_S),
         )
+
+    def set_door(self, *, is_open: bool) -> None:
+        """Let the broker listen for clients from its next start on, or not.
+
+        Kafka itself has no way to refuse plays and to go on giving them: with one replica it takes
+        any number of in-sync replicas as met, and listeners cannot change while it runs.
+        """
+        properties = broker_properties(self._data, self._ports, is_open=is_open)
+        write_atomically(self._properties, properties.encode())
 
     def start(self) -> None:
         """Start the broker as a child of this thread; `wait_ready` tells when it answers."""
@@ -119,12 +139,16 @@ class Broker:
             time.sleep(_POLL_S)
 
     def is_ready(self) -> bool:
-        """Tell whether this broker, and no other one on its port, answers a client."""
-        if not is_answering(self._port):
+        """Tell whether this broker, and no other one on its port, answers a client at once."""
+        return self.is_answering(_AT_ONCE_S)
+
+    def is_answering(self, within_s: float) -> bool:
+        """Tell whether this broker answers a client in that time."""
+        if not is_answering(self._ports.inside):
             return False
-        admin = AdminClient({**self.address.client_config(), "log_level": 0})
+        admin = AdminClient({**self.inside.client_config(), "log_level": 0})
         try:
-            return admin.list_topics(timeout=2.0).cluster_id == self._cluster_id()
+            return admin.list_topics(timeout=within_s).cluster_id == self._cluster_id()
         except KafkaException:
             return False
 
@@ -169,24 +193,22 @@ class Broker:
     def _log_config(self) -> Path:
         return self.folder / "log4j2.properties"
 
-    def _choose_ports(self) -> tuple[int, int]:
+    def _choose_ports(self) -> BrokerPorts:
         if not self._asked_port:
-            port, controller_port = find_free_ports(2)
-            return port, controller_port
+            return BrokerPorts(*find_free_ports(3))
         if not is_free(self._asked_port):
             what = f"Port {self._asked_port} is taken{describe_holder(self._asked_port)}."
             cure = (
                 "Stop that, or choose another with --kafka-port or CROSSFADE_KAFKA_PORT (0: any)."
             )
             raise MachineError(what, cure)
-        [controller_port] = find_free_ports(1)
-        return self._asked_port, controller_port
+        return BrokerPorts(self._asked_port, *find_free_ports(2))
 
-    def _format(self, controller_port: int) -> None:
+    def _format(self) -> None:
         """Format beside the place and move it there whole: a start cut short leaves no half."""
         draft = self.folder / f".format-{uuid.uuid4().hex}"
         config = self._scratch / "format.properties"
-        write_atomically(config, broker_properties(draft, self._port, controller_port).encode())
+        write_atomically(config, broker_properties(draft, self._ports).encode())
         tool = ("kafka.tools.StorageTool", "format", "--standalone")
         cluster = ("-t", uuid.uuid4().hex, "-c", str(config))
         spec = ChildSpec("format", self._command("128m", *tool, *cluster))

@@ -1,6 +1,7 @@
 """The embedded broker's configuration, each setting with its reason."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from crossfade.embedded.ports import LOOPBACK
 from crossfade.kafka import MAX_RECORD_BYTES
@@ -10,8 +11,9 @@ _SETTINGS = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": ("CONTROLLER:PLAINTEXT,INSIDE:PLAINTEXT,PLAINTEXT:PLAINTEXT"),
+    # The stack's own processes come by a door of their own: the other one may be closed.
+    "inter.broker.listener.name": "INSIDE",
     # A misspelt topic is an error, never a new topic.
     "auto.create.topics.enable": "false",
     "num.partitions": "4",
@@ -64,13 +66,30 @@ logger.config.level = error
 """Warnings, and the few lines that tell a start, a recovery and a stop; for Kafka's log4j 2."""
 
 
-def broker_properties(data: Path, port: int, controller_port: int) -> str:
-    """Give the text of `broker.properties`; only paths and ports differ between brokers."""
-    client, controller = f"{LOOPBACK}:{port}", f"{LOOPBACK}:{controller_port}"
+class BrokerPorts(NamedTuple):
+    """Ports on loopback: for clients, for the stack's own processes, for the controller."""
+
+    clients: int
+    inside: int
+    controller: int
+
+
+def broker_properties(data: Path, ports: BrokerPorts, *, is_open: bool = True) -> str:
+    """Give the text of `broker.properties`; only paths and ports differ between brokers.
+
+    Args:
+        data: the folder of its data.
+        ports: where it listens.
+        is_open: whether it listens for clients at all, or for the stack's own processes alone.
+    """
+    doors = [f"INSIDE://{LOOPBACK}:{ports.inside}"]
+    if is_open:
+        doors.append(f"PLAINTEXT://{LOOPBACK}:{ports.clients}")
+    controller = f"{LOOPBACK}:{ports.controller}"
     places = {
         "log.dirs": str(data),
-        "listeners": f"PLAINTEXT://{client},CONTROLLER://{controller}",
-        "advertised.listeners": f"PLAINTEXT://{client}",
+        "listeners": ",".join([*doors, f"CONTROLLER://{controller}"]),
+        "advertised.listeners": ",".join(doors),
         "controller.quorum.bootstrap.servers": controller,
     }
     lines = (f"{name}={_escaped(value)}" for name, value in (_SETTINGS | places).items())

@@ -35,6 +35,10 @@ class ChildSpec:
         drain: called before the child is asked to end; it bounds its own time.
         stop_grace_s: how long the child may take to end after SIGTERM.
         nice: how much it, and all that it starts, yields to others.
+        alive: asked again and again. A child that has said yes once and then says nothing for too
+            long is buried: stopped by a signal, or hanging, it would not end by itself.
+        unfinished: names each piece of work that is begun and not done; asked when it has died, and
+            while an alarm is on.
         is_early: started at once beside the first; it waits by itself for what it needs.
     """
 
@@ -47,6 +51,8 @@ class ChildSpec:
     stop_grace_s: float = 10.0
     nice: int = 0
     is_early: bool = False
+    alive: Callable[[], bool] | None = None
+    unfinished: Callable[[], Sequence[str]] = tuple
 
 
 class Child:

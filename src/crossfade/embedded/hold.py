@@ -36,24 +36,45 @@ def hold_folder(folder: DataFolder) -> Iterator[None]:
     Raises:
         StackError: another process holds it, named, or the folder cannot be written.
     """
-    note = folder.run / "stack.holder.json"
-    lock = FileLock(folder.run / "stack.lock", blocking=False, thread_local=False)
+    with _locked(folder, "stack", _CURE):
+        try:
+            end_survivors(folder.root)
+            os.environ[MARK] = str(folder.root)
+            yield
+        finally:
+            os.environ.pop(MARK, None)
+
+
+@contextmanager
+def hold_maintenance(folder: DataFolder) -> Iterator[None]:
+    """Hold off every other command that takes files of the lake away, or relies on their staying.
+
+    A stack goes on meanwhile: it only adds files.
+
+    Raises:
+        StackError: another process is at such work, named, or the folder cannot be written.
+    """
+    with _locked(folder, "maintenance", "Wait until that is done."):
+        yield
+
+
+@contextmanager
+def _locked(folder: DataFolder, name: str, cure: str) -> Iterator[None]:
+    note = folder.run / f"{name}.holder.json"
+    lock = FileLock(folder.run / f"{name}.lock", blocking=False, thread_local=False)
     try:
         folder.run.mkdir(parents=True, exist_ok=True)
         lock.acquire()
         _leave_note(note)
     except Timeout:
-        raise StackError(_describe(folder, note), _CURE) from None
+        raise StackError(_describe(folder, note), cure) from None
     except OSError as error:
         lock.release()
         what = f"Cannot write the data folder {folder.root}: {error.strerror}."
         raise StackError(what, "Make room, or choose a folder that you may write.") from None
     try:
-        end_survivors(folder.root)
-        os.environ[MARK] = str(folder.root)
         yield
     finally:
-        os.environ.pop(MARK, None)
         note.unlink(missing_ok=True)
         lock.release()
 

@@ -10,6 +10,7 @@ LEAST_FREE = GIGABYTE
 """Below this a stack does not start: Kafka's first segments and a checkpoint would fill it."""
 
 _AS_GOOD_AS_FULL = GIGABYTE // 20
+_CURE = 'Make room (see "crossfade status"), or choose another disk with --data.'
 
 
 def free_bytes(path: Path) -> int:
@@ -17,7 +18,7 @@ def free_bytes(path: Path) -> int:
     return shutil.disk_usage(next(p for p in (path, *path.absolute().parents) if p.exists())).free
 
 
-def require_room(path: Path, least: int = LEAST_FREE) -> None:
+def require_room(path: Path, least: int = LEAST_FREE, cure: str = _CURE) -> None:
     """Refuse to start on a disk that is as good as full.
 
     Raises:
@@ -26,9 +27,8 @@ def require_room(path: Path, least: int = LEAST_FREE) -> None:
     free = free_bytes(path)
     if free < least:
         what = (
-            f"The disk of {path} has {free / GIGABYTE:.2f} GB free; {least / GIGABYTE:.2g} needed."
+            f"The disk of {path} has {free / GIGABYTE:.2f} GB free; {least / GIGABYTE:.4g} needed."
         )
-        cure = 'Make room (see "crossfade status"), or choose another disk with --data.'
         raise MachineError(what, cure)
 
 

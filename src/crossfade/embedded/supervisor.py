@@ -1,16 +1,19 @@
 """Keeps the processes of a stack alive: starts them in order, restarts the dead, leaves none."""
 
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from crossfade.embedded.alarm import Alarm
 from crossfade.embedded.child import Child, ChildSpec
 from crossfade.embedded.child_log import last_line
+from crossfade.embedded.pulse import Pulse
 from crossfade.embedded.room import describe_full_disk
 from crossfade.embedded.stop_request import StopRequest
 from crossfade.errors import BrokerError, CrossfadeError, StackError
@@ -20,7 +23,11 @@ from crossfade.telemetry import get_logger
 State = Literal["starting", "running", "waiting", "stopped"]
 
 _POLL_S = 0.1
-_ALARM_AT = 3
+_KEEPS_DYING_AT = 3
+_SILENT_FOR_S = 15.0
+"""A child that answers nothing for so long is buried. Longer than any pause of Java's or of a busy
+machine; short enough that a child stopped by a signal is back within a minute, its start included.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,7 @@ class Backoff:
 
 
 class ChildState(msgspec.Struct, frozen=True):
-    """What `status` tells of a child."""
+    """What `status` tells of a child; `alarm` is what it has died over again and again."""
 
     name: str
     state: State
@@ -45,6 +52,7 @@ class ChildState(msgspec.Struct, frozen=True):
     since_ms: int | None
     restarts: int
     log: str
+    alarm: str = ""
 
 
 @dataclass(slots=True)
@@ -54,6 +62,8 @@ class _Slot:
     spec: ChildSpec
     log: Path
     child: Child | None = None
+    pulse: Pulse | None = None
+    alarm: Alarm = field(default_factory=Alarm)
     ready: bool = False
     started_at: float = 0.0
     due_at: float = 0.0
@@ -75,11 +85,15 @@ class Supervisor:
         logs: Path,
         state_file: Path,
         backoff: Backoff = Backoff(),
+        silent_for_s: float = _SILENT_FOR_S,
     ) -> None:
         """Name the children, the folder of their logs and the file that tells their state."""
         self._slots = [_Slot(spec, logs / f"{spec.name}.log") for spec in specs]
         self._state_file = state_file
         self._backoff = backoff
+        self._silent_for_s = silent_for_s
+        self._asked: set[str] = set()
+        self._asked_lock = threading.Lock()
         self._logger = get_logger("supervisor")
 
     def run(self, request: StopRequest) -> None:
@@ -113,12 +127,22 @@ class Supervisor:
             if request.asked.is_set():
                 return
 
+    def ask_restart(self, name: str) -> None:
+        """Ask, from any thread, that a child is stopped in order and started again at once."""
+        with self._asked_lock:
+            self._asked.add(name)
+
     def watch(self, *, besides: Sequence[_Slot] = ()) -> None:
-        """Look once at each child: bury the dead, start what is due."""
+        """Look once at each child: bury the dead and the silent, start what is due."""
         for slot in self._slots:
             if any(slot is one for one in besides):
                 continue
-            if slot.child is not None:
+            if slot.alarm.is_over(slot.spec.unfinished):
+                self._logger.info("alarm is over", child=slot.spec.name)
+                self._tell_state()
+            if slot.child is not None and self._is_restart_asked(slot.spec.name):
+                self._restart(slot, slot.child)
+            elif slot.child is not None:
                 self._look_at(slot, slot.child)
             elif slot.due_at and time.monotonic() >= slot.due_at:
                 self._relaunch(slot)
@@ -144,12 +168,14 @@ class Supervisor:
             except CrossfadeError as error:
                 self._logger.warning("not drained", child=slot.spec.name, why=str(error))
         child.stop(hurry=request.hurry.is_set)
-        slot.child = None
+        self._empty(slot)
         self._logger.info("stopped", child=slot.spec.name, exit_code=child.exit_code)
         self._tell_state()
 
     def _launch(self, slot: _Slot) -> None:
+        self._is_restart_asked(slot.spec.name)
         slot.child = Child(slot.spec, slot.log)
+        slot.pulse = Pulse(slot.spec.alive) if slot.spec.alive is not None else None
         slot.ready, slot.due_at, slot.started_at = False, 0.0, time.monotonic()
         self._logger.info("started", child=slot.spec.name, pid=slot.child.pid)
         self._tell_state()
@@ -161,6 +187,18 @@ class Supervisor:
         except OSError as error:
             self._postpone(slot, f"cannot be started: {error.strerror}")
 
+    def _restart(self, slot: _Slot, child: Child) -> None:
+        self._logger.info("restart was asked for", child=slot.spec.name)
+        child.stop()
+        self._empty(slot)
+        self._relaunch(slot)
+
+    def _is_restart_asked(self, name: str) -> bool:
+        with self._asked_lock:
+            is_asked = name in self._asked
+            self._asked.discard(name)
+        return is_asked
+
     def _look_at(self, slot: _Slot, child: Child) -> None:
         alive_s = time.monotonic() - slot.started_at
         if child.exit_code is not None:
@@ -169,6 +207,8 @@ class Supervisor:
             self._ask_ready(slot)
             if not slot.ready and alive_s > slot.spec.ready_within_s:
                 self._bury(slot, child, f"not ready within {slot.spec.ready_within_s:.0f} s")
+        elif slot.pulse is not None and slot.pulse.look() > self._silent_for_s:
+            self._bury(slot, child, f"has not answered for {self._silent_for_s:.0f} s")
         elif slot.failures and alive_s > self._backoff.settled_after_s:
             slot.failures = 0
 
@@ -183,16 +223,25 @@ class Supervisor:
 
     def _bury(self, slot: _Slot, child: Child, how: str) -> None:
         child.kill()
-        slot.child, slot.ready = None, False
+        self._empty(slot)
+        slot.alarm.note_death(slot.spec.unfinished(), how, last_line(slot.log))
         self._postpone(slot, how)
+
+    def _empty(self, slot: _Slot) -> None:
+        if slot.pulse is not None:
+            slot.pulse.end()
+        slot.child, slot.pulse, slot.ready = None, None, False
 
     def _postpone(self, slot: _Slot, how: str) -> None:
         slot.failures += 1
-        wait_s = self._backoff.wait_s(slot.failures)
+        is_alarming = bool(slot.alarm.text)
+        wait_s = self._backoff.most_s if is_alarming else self._backoff.wait_s(slot.failures)
         slot.due_at = time.monotonic() + wait_s
-        tell = self._logger.error if slot.failures >= _ALARM_AT else self._logger.warning
+        if is_alarming:
+            self._logger.error("alarm", child=slot.spec.name, over=slot.alarm.text)
+        tell = self._logger.error if slot.failures >= _KEEPS_DYING_AT else self._logger.warning
         tell(
-            "keeps dying" if slot.failures >= _ALARM_AT else "died",
+            "keeps dying" if slot.failures >= _KEEPS_DYING_AT else "died",
             child=slot.spec.name,
             how=how,
             failures=slot.failures,
@@ -239,4 +288,5 @@ def _describe(slot: _Slot) -> ChildState:
         since_ms=child.since_ms if child else None,
         restarts=slot.restarts,
         log=str(slot.log),
+        alarm=slot.alarm.text,
     )

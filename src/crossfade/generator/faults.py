@@ -70,6 +70,7 @@ def broken_records(*, newline: bool) -> tuple[BrokenRecord, ...]:
         BrokenRecord(example.name, value, str(example.reason))
         for example in read_examples()
         if example.reason is not None
+        and example.value is not None
         and (value := _on_one_line(example.value) if newline else example.value)
         and isinstance(verdict := decode_play(value, _FAR_FUTURE_MS), Rejection)
         and verdict.reason is example.reason

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from crossfade.clock import SECOND_MS
+from crossfade.clock import MINUTE_MS
 from crossfade.errors import BrokerError
 from crossfade.generator.draws import Integers
 from crossfade.generator.librdkafka import QUEUE_FULL, ColumnProducer
@@ -19,8 +19,9 @@ from crossfade.kafka import (
 )
 from crossfade.kafka_clients import producer_config
 
-PATIENCE_MS = 60 * SECOND_MS
-"""How long a play may wait for Kafka to take it before the simulation gives up."""
+PATIENCE_MS = 10 * MINUTE_MS
+"""How long a play may wait for Kafka to take it before the simulation gives up: long enough for a
+person to make room on a disk, which is when plays are kept waiting on purpose."""
 
 _MAX_WAITING = 131_072
 _BATCH_BYTES = 1_000_000

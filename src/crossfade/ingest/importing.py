@@ -5,29 +5,22 @@ from enum import StrEnum
 from functools import partial
 from typing import BinaryIO
 
-from confluent_kafka import KafkaError, Message
-
 from crossfade.clock import now_ms
 from crossfade.contract.decode import decode_play
 from crossfade.contract.play import Play
 from crossfade.contract.reasons import Rejection
+from crossfade.ingest.delivery import Delivery
 from crossfade.ingest.files import READ_ERRORS, SourceFile, open_source
 from crossfade.ingest.jsonl import read_jsonl
 from crossfade.ingest.report import ImportReport
 from crossfade.ingest.rows import BrokenFileError, Judge, Row
 from crossfade.ingest.spotify import read_spotify
-from crossfade.kafka import SONG_PLAYS, KafkaAddress
-from crossfade.kafka_clients import open_producer
+from crossfade.kafka import KafkaAddress
 
 Progress = Callable[[int, ImportReport], None]
 """Told now and then: bytes of the files read so far, and the report as it stands."""
 
 _PLAYS_PER_PROGRESS = 500
-_FULL_QUEUE_WAIT_S = 0.1
-_FLUSH_WAIT_S = 0.2
-_DELIVERY_TIMEOUT_MS = 60_000
-_SILENT = 0
-"""librdkafka's log level here: what became of each record is told by its delivery report."""
 
 
 class ImportFormat(StrEnum):
@@ -62,7 +55,7 @@ def import_files(
     delivered, the same import can simply be made again: ids are made from content.
     """
     report = ImportReport()
-    delivery = _Delivery(address, report)
+    delivery = Delivery(address)
     done = 0
     for name in names:
         with open_source(name) as file:
@@ -70,13 +63,14 @@ def import_files(
                 delivery.send(play.user_id, value)
                 if report.accepted % _PLAYS_PER_PROGRESS == 0:
                     on_progress(done + file.bytes_read(), report)
-                if report.undelivered:
+                if delivery.undelivered:
                     break
             done += file.bytes_read()
         on_progress(done, report)
-        if report.undelivered:
+        if delivery.undelivered:
             break
     delivery.finish()
+    report.undelivered, report.undelivered_why = delivery.undelivered, delivery.why
     return report
 
 
@@ -97,36 +91,3 @@ def read_plays(
         report.add_break(name, error)
     except READ_ERRORS as error:
         report.add_break(name, BrokenFileError(line, f"more of the file ({error})"))
-
-
-class _Delivery:
-    """Sends records and learns what became of each."""
-
-    def __init__(self, address: KafkaAddress, report: ImportReport) -> None:
-        self._producer = open_producer(
-            address, **{"message.timeout.ms": _DELIVERY_TIMEOUT_MS, "log_level": _SILENT}
-        )
-        self._report = report
-
-    def send(self, user_id: str, value: bytes) -> None:
-        """Queue a record, waiting while the queue is full."""
-        while True:
-            try:
-                self._producer.produce(
-                    SONG_PLAYS, value, user_id.encode(), on_delivery=self._note_outcome
-                )
-            except BufferError:
-                self._producer.poll(_FULL_QUEUE_WAIT_S)
-            else:
-                self._producer.poll(0)
-                return
-
-    def finish(self) -> None:
-        """Wait until every record is acknowledged, or given up and counted as undelivered."""
-        while self._producer.flush(_FLUSH_WAIT_S):
-            pass
-
-    def _note_outcome(self, error: KafkaError | None, _record: Message) -> None:
-        if error is not None:
-            self._report.undelivered += 1
-            self._report.undelivered_why = error.str()

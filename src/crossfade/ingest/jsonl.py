@@ -42,6 +42,9 @@ def _read_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         rest = text
         while len(rest) > MAX_PLAY_BYTES and not rest.endswith(b"\n"):
             rest = file.readline(MAX_PLAY_BYTES + 2)
+        if rest is not text:  # With its end cut off, stripped it might look like a play.
+            yield number, text
+            continue
         if number == 1:
             text = text.removeprefix(_BYTE_ORDER_MARK)
         if text := text.strip(_SPACE):

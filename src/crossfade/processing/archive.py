@@ -6,13 +6,14 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from crossfade.binding import ArchiveBinding, bind_archive, read_archive_binding
-from crossfade.checkpoint import NO_BATCH, read_query_id
+from crossfade.checkpoint import NO_BATCH, read_committed, read_query_id
 from crossfade.clock import parse_duration
 from crossfade.config import Settings
 from crossfade.folder import DataFolder
 from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_start_offsets, topic_id
 from crossfade.lake import BRONZE_SONG_PLAYS, open_table, split_columns, table_path
 from crossfade.processing.halves import refuse_other_moment
+from crossfade.processing.lost_records import refuse_lost_records
 from crossfade.processing.new_table import create_table
 from crossfade.processing.source import read_stream, starting_at
 
@@ -42,6 +43,7 @@ def start_archive(
 
     Raises:
         LakeError: checkpoint, table and topic do not belong together.
+        BrokerError: Kafka no longer holds what is to be read next.
     """
     bound = _bind(folder, address)
     for key, value in _SESSION.items():
@@ -89,6 +91,8 @@ def _bind(folder: DataFolder, address: KafkaAddress) -> ArchiveBinding:
     bound = bind_archive(folder, found, has_data=has_data)
     if table is not None:
         refuse_other_moment(folder.checkpoints / _QUERY, _newest_written(folder, table), _QUERY)
+    reached = read_committed(folder.checkpoints / _QUERY).end_offsets or bound.first_offsets
+    refuse_lost_records(_QUERY, reached, address)
     return bound
 
 

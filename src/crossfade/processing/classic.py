@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from crossfade.binding import ArchiveBinding, bind_archive
-from crossfade.checkpoint import NO_BATCH
+from crossfade.checkpoint import NO_BATCH, read_committed
 from crossfade.clock import parse_duration
 from crossfade.config import Settings
 from crossfade.folder import DataFolder
@@ -17,6 +17,7 @@ from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_start_offsets, topic_
 from crossfade.lake import BRONZE_SONG_PLAYS
 from crossfade.processing.archive import CORES, lay_out_records
 from crossfade.processing.halves import refuse_other_moment
+from crossfade.processing.lost_records import refuse_lost_records
 from crossfade.processing.source import read_stream, starting_at
 
 CLASSIC = "song_plays"
@@ -32,6 +33,7 @@ def start_classic(
 
     Raises:
         LakeError: checkpoint, folder and topic do not belong together.
+        BrokerError: Kafka no longer holds what is to be read next.
     """
     output = folder.lake / CLASSIC
     written = _newest_written(output)
@@ -41,14 +43,17 @@ def start_classic(
         first_offsets=read_start_offsets(address, SONG_PLAYS),
     )
     bound = bind_archive(folder, found, has_data=written != NO_BATCH, query=_QUERY)
-    refuse_other_moment(folder.checkpoints / _QUERY, written, _QUERY)
+    checkpoint = folder.checkpoints / _QUERY
+    refuse_other_moment(checkpoint, written, _QUERY)
+    reached = read_committed(checkpoint).end_offsets or bound.first_offsets
+    refuse_lost_records(_QUERY, reached, address)
     records = read_stream(spark, address, cores=CORES, **starting_at(bound.first_offsets))
     return (
         lay_out_records(records)
         .writeStream.format("parquet")
         .queryName(_QUERY)
         .partitionBy(*BRONZE_SONG_PLAYS.partitioned_by)
-        .option("checkpointLocation", str(folder.checkpoints / _QUERY))
+        .option("checkpointLocation", str(checkpoint))
         .trigger(processingTime=f"{parse_duration(settings.archive_every)} milliseconds")
         .start(str(output))
     )

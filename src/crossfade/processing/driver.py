@@ -1,56 +1,50 @@
 """One Spark driver with the streaming queries in it: archive and speed, each in its session."""
 
-import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
-import msgspec
 from filelock import FileLock, Timeout
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from crossfade.binding import bind_speed
 from crossfade.checkpoint import BatchPlan, newest_committed, read_committed
-from crossfade.clock import now_ms
+from crossfade.clock import SECOND_MS, parse_duration
 from crossfade.config import Settings
 from crossfade.embedded.stop_request import StopRequest
-from crossfade.errors import BrokerError, StackError
-from crossfade.folder import DataFolder, write_atomically
+from crossfade.errors import BrokerError, CrossfadeError, DamagedError, StackError
+from crossfade.folder import DataFolder
 from crossfade.kafka import (
     SONG_PLAYS,
     KafkaAddress,
     await_broker,
     create_topics,
     read_end_offsets,
-    topic_id,
 )
 from crossfade.processing.archive import start_archive
 from crossfade.processing.classic import start_classic
-from crossfade.processing.decode import WORKERS
-from crossfade.processing.failures import explain_failure
-from crossfade.processing.speed.job import SPEED, WindowSink, first_marker, start_speed
-from crossfade.processing.speed.markers import MarkerLog
-from crossfade.spark import build_session
+from crossfade.processing.driver_spark import (
+    JAVA_IS_LOST,
+    explain_lost_java,
+    open_spark,
+    wake_workers,
+)
+from crossfade.processing.failures import explain_failure, tells_of_lost_records
+from crossfade.processing.lost_records import refuse_lost_records
+from crossfade.processing.progress import is_behind, tell_progress
+from crossfade.processing.speed.job import SPEED
+from crossfade.processing.speed.renewal import is_renewal_asked
+from crossfade.processing.speed.running import RunningSpeed
+from crossfade.processing.watchdog import Watchdog, keep_watch
 from crossfade.telemetry import get_logger
 
 ARCHIVE = "archive"
 
-_SPARK = "Spark"
 _POLL_S = 0.2
 _DRAIN_WITHIN_S = 45.0
 _BROKER_WITHIN_S = 60.0
 _HEAD_START_S = 15.0
-_SETTINGS = {
-    **WORKERS,
-    # A query that waits for a dead broker must not keep the driver from ending.
-    "spark.sql.streaming.stopTimeout": "10s",
-    # Streaming does without it, and says so at each start.
-    "spark.sql.adaptive.enabled": "false",
-}
 _log = get_logger("streams")
 
 
@@ -66,7 +60,8 @@ def run_queries(
 
     Kafka may start while Spark does; its topics are made where they are missing. In the end the
     queries are drained: they read up to the end that the topic has at that moment, within a limit
-    of time. A request in a hurry is not drained. If one query dies, all stop.
+    of time. A request in a hurry is not drained. If one query dies, all stop; if one hangs, the
+    process ends.
 
     Raises:
         StackError: another driver holds a checkpoint, or a query died of an unknown cause.
@@ -78,44 +73,50 @@ def run_queries(
     with ExitStack() as held:
         for name in names:
             held.enter_context(_hold_checkpoint(folder, name))
-        spark = held.enter_context(_open_spark(folder, settings, names))
-        with _explain_lost_java():
+        spark = held.enter_context(open_spark(folder, settings, names))
+        with explain_lost_java():
             if SPEED in names:
-                _wake_workers(spark.newSession())
+                wake_workers(spark.newSession())
             await_broker(address, _BROKER_WITHIN_S, request.asked)
             create_topics(address, settings)
-            markers = held.enter_context(_open_markers(folder, address)) if SPEED in names else None
-            driver = _Driver(folder, address, markers)
+            driver = Driver(spark, folder, settings, address)
             held.callback(driver.stop)
+            held.callback(_watch_over(folder, settings, address, names).set)
             for name in names:
-                driver.start(name, spark.newSession(), settings)
+                driver.start(name)
                 if name == SPEED and len(names) > 1:
                     driver.await_first(SPEED, request.asked)
             driver.watch(request.asked)
             driver.drain(request.hurry)
 
 
-class _Driver:
+class Driver:
     """The running queries, and what their checkpoints tell of their progress."""
 
     def __init__(
-        self, folder: DataFolder, address: KafkaAddress, markers: MarkerLog | None
+        self, spark: SparkSession, folder: DataFolder, settings: Settings, address: KafkaAddress
     ) -> None:
+        """Name what the queries use; none runs yet."""
+        self._spark = spark
         self._folder = folder
+        self._settings = settings
         self._address = address
-        self._markers = markers
+        self._speed = RunningSpeed(spark, folder, settings, address)
+        self._has_healed = False
         self._queries: dict[str, StreamingQuery] = {}
         self._done: dict[str, BatchPlan] = {}
 
-    def start(self, name: str, session: SparkSession, settings: Settings) -> None:
+    def start(self, name: str) -> None:
         """Start a query in its session."""
-        if name == SPEED and self._markers is not None:
-            sink = WindowSink(session, self._folder, self._address, self._markers)
-            query = start_speed(session, self._folder, settings, self._address, sink)
+        if name == SPEED:
+            try:
+                self._queries[name] = self._speed.start()
+            except DamagedError as error:
+                self._heal_speed(error)
         else:
             start = start_archive if name == ARCHIVE else start_classic
-            query = start(session, self._folder, settings, self._address)
-        self._queries[name] = query
+            session = self._spark.newSession()
+            self._queries[name] = start(session, self._folder, self._settings, self._address)
 
     def await_first(self, name: str, asked: threading.Event) -> None:
         """Let a query that finds plays end its first micro-batch alone, within a limit of time.
@@ -125,21 +126,28 @@ class _Driver:
         """
         checkpoint = self._folder.checkpoints / name
         done = read_committed(checkpoint)
-        if not _is_behind(done, read_end_offsets(self._address, SONG_PLAYS)):
+        if not is_behind(done, read_end_offsets(self._address, SONG_PLAYS)):
             return
         deadline = time.monotonic() + _HEAD_START_S
         while newest_committed(checkpoint) == done.batch and time.monotonic() < deadline:
             if asked.wait(_POLL_S):
                 return
-            self._refuse_dead()
+            self._look_after()
 
     def watch(self, asked: threading.Event) -> None:
         """Watch every query until a stop is asked for."""
         self._note_progress(even_if_none=True)
         while not asked.wait(_POLL_S):
-            self._refuse_dead()
-            self._note_progress()
-            self._repeat_marker()
+            self.look()
+
+    def look(self) -> None:
+        """Look once after every query: a dead one raises, speed is begun anew where that helps."""
+        self._look_after()
+        self._note_progress()
+        if SPEED in self._queries:
+            if is_renewal_asked(self._folder):
+                self._queries[SPEED] = self._speed.renew()
+            self._speed.repeat_marker()
 
     def drain(self, hurry: threading.Event) -> None:
         """Let every query read up to the end that the topic has now."""
@@ -153,7 +161,7 @@ class _Driver:
             if hurry.is_set() or time.monotonic() > deadline:
                 _log.warning("not_drained", queries=behind, why="the next start goes on")
                 return
-            self._refuse_dead()
+            self._look_after()
             hurry.wait(_POLL_S)
             self._note_progress()
         _log.info("drained", end_offsets=targets)
@@ -161,13 +169,30 @@ class _Driver:
     def stop(self) -> None:
         """Stop every query, also when Java is gone."""
         for query in self._queries.values():
-            with suppress(Py4JError, PySparkException, OSError):
+            with suppress(*JAVA_IS_LOST):
                 query.stop()
+        with suppress(*JAVA_IS_LOST, CrossfadeError):
+            self._speed.stop()
 
-    def _refuse_dead(self) -> None:
+    def _look_after(self) -> None:
         for name, query in self._queries.items():
             if not query.isActive:
-                raise explain_failure(name, str(query.exception() or "it was stopped"))
+                text = str(query.exception() or "it was stopped")
+                error = explain_failure(name, text)
+                if name == SPEED and isinstance(error, DamagedError):
+                    self._heal_speed(error)
+                    return
+                if tells_of_lost_records(text):
+                    reached = read_committed(self._folder.checkpoints / name).end_offsets
+                    refuse_lost_records(name, reached, self._address)
+                raise error
+
+    def _heal_speed(self, error: DamagedError) -> None:
+        """Begin a new generation of speed, once: what damages that one too is no chance."""
+        if self._has_healed:
+            raise error
+        self._has_healed = True
+        self._queries[SPEED] = self._speed.heal(error.what)
 
     def _note_progress(self, *, even_if_none: bool = False) -> None:
         is_new = even_if_none
@@ -177,30 +202,26 @@ class _Driver:
                 self._done[name] = read_committed(checkpoint)
                 is_new = True
         if is_new:
-            _tell_progress(self._folder, self._done)
-
-    def _repeat_marker(self) -> None:
-        if self._markers is not None and not self._queries[SPEED].status["isDataAvailable"]:
-            self._markers.repeat()
+            tell_progress(self._folder, self._done)
 
     def _list_behind(self, targets: Mapping[int, int]) -> list[str]:
-        return [name for name, done in self._done.items() if _is_behind(done, targets)]
+        return [name for name, done in self._done.items() if is_behind(done, targets)]
 
 
-def _is_behind(done: BatchPlan, ends: Mapping[int, int]) -> bool:
-    return any(done.end_offsets.get(partition, 0) < end for partition, end in ends.items())
-
-
-def _tell_progress(folder: DataFolder, done: Mapping[str, BatchPlan]) -> None:
-    """Write how far the queries are, for other processes; another driver's queries stay."""
-    path = folder.run / "streams.json"
-    try:
-        told = msgspec.json.decode(path.read_bytes(), type=dict[str, object])
-    except (FileNotFoundError, msgspec.DecodeError):
-        told = {}
-    for name, plan in done.items():
-        told[name] = {"end_offsets": plan.end_offsets, "batch": plan.batch, "at": now_ms()}
-    write_atomically(path, msgspec.json.encode(told))
+def _watch_over(
+    folder: DataFolder, settings: Settings, address: KafkaAddress, names: Sequence[str]
+) -> threading.Event:
+    """Set a watchdog over the queries; it ends when the event is set."""
+    triggers = {
+        name: parse_duration(settings.speed_every if name == SPEED else settings.archive_every)
+        for name in names
+    }
+    watchdog = Watchdog(
+        folder,
+        {name: trigger / SECOND_MS for name, trigger in triggers.items()},
+        parse_duration(settings.watchdog_after) / SECOND_MS,
+    )
+    return keep_watch(watchdog, address)
 
 
 @contextmanager
@@ -216,51 +237,3 @@ def _hold_checkpoint(folder: DataFolder, name: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _open_markers(folder: DataFolder, address: KafkaAddress) -> MarkerLog:
-    """Begin a new epoch of speed; the caller holds its lock."""
-    binding = bind_speed(folder, topic_id(address, SONG_PLAYS))
-    return MarkerLog(address, first_marker(folder.checkpoints / SPEED, binding))
-
-
-@contextmanager
-def _open_spark(
-    folder: DataFolder, settings: Settings, names: Sequence[str]
-) -> Iterator[SparkSession]:
-    logging.getLogger("py4j").setLevel(logging.CRITICAL)
-    spark = build_session(
-        f"crossfade {' and '.join(names)}",
-        cache=settings.cache,
-        master=settings.spark_master,
-        memory=settings.spark_memory,
-        scratch=folder.run / f"spark-{'-'.join(names)}",
-        settings=_SETTINGS,
-    )
-    try:
-        yield spark
-    finally:
-        with suppress(Py4JError, PySparkException, OSError):
-            spark.stop()
-
-
-def _wake_workers(session: SparkSession) -> None:
-    """Let Spark start its Python side now, and not when the first records wait for it."""
-
-    def wake() -> None:
-        with suppress(Py4JError, PySparkException, OSError):
-            session.range(1).mapInArrow(lambda batches: batches, "id BIGINT").collect()
-
-    threading.Thread(target=wake, name="wake workers", daemon=True).start()
-
-
-@contextmanager
-def _explain_lost_java() -> Iterator[None]:
-    """Say in one line that Spark's Java process is gone, or what it refuses to start."""
-    try:
-        yield
-    except PySparkException as error:
-        raise explain_failure(_SPARK, str(error)) from error
-    except (Py4JError, ConnectionError, EOFError) as error:
-        what = "Spark's Java process ended on its own."
-        raise StackError(what, "The log above may say why; the next start goes on.") from error

@@ -1,8 +1,17 @@
 """Why a query died, in one line with its cure, from Spark's own words."""
 
+import re
+
 from py4j.protocol import Py4JJavaError
 
-from crossfade.errors import BrokerError, CrossfadeError, LakeError, MachineError, StackError
+from crossfade.errors import (
+    BrokerError,
+    CrossfadeError,
+    DamagedError,
+    LakeError,
+    MachineError,
+    StackError,
+)
 
 _SHORT = 300
 _DEPTH = 20
@@ -21,11 +30,20 @@ def explain_failure(query: str, text: str) -> CrossfadeError:
         query: the query's name.
         text: the exception as Spark tells it, with its causes.
     """
+    if found := _UNREADABLE.search(text):
+        what = f"{query} cannot read {found[1]}: the file is damaged or gone."
+        cure = "Restore the lake from a backup; nothing was published."
+        return LakeError(what, cure)
     for signs, kind, what, cure in _KNOWN:
         if any(sign in text for sign in signs):
             return kind(what.format(query=query), cure.format(query=query))
     said = next((line.strip() for line in text.splitlines() if line.strip()), "no reason is known")
     return StackError(f"{query} died: {said[:_SHORT]}.", "The whole trace is in the log above.")
+
+
+def tells_of_lost_records(text: str) -> bool:
+    """Tell whether Spark says that Kafka no longer holds what a query was to read."""
+    return any(sign in text for sign in _LOST)
 
 
 def name_causes(error: Py4JJavaError) -> str:
@@ -38,6 +56,9 @@ def name_causes(error: Py4JJavaError) -> str:
     return "; caused by ".join(causes)
 
 
+_UNREADABLE = re.compile(r"\[FAILED_READ_FILE\.\w+\][^\n]*? file (?:file:)?/*(/\S+?)\.?(?:\s|$)")
+_LOST = ("KAFKA_DATA_LOSS", "OffsetOutOfRangeException")
+
 _KNOWN: tuple[tuple[tuple[str, ...], type[CrossfadeError], str, str], ...] = (
     (
         ("No space left on device", "Disk quota exceeded"),
@@ -46,7 +67,7 @@ _KNOWN: tuple[tuple[tuple[str, ...], type[CrossfadeError], str, str], ...] = (
         f"Make room. {_GO_ON}",
     ),
     (
-        ("KAFKA_DATA_LOSS", "OffsetOutOfRangeException"),
+        _LOST,
         BrokerError,
         "Kafka no longer holds records that {query} has not read.",
         "Bring them back, or start a new data folder: skipping them would lose plays in silence.",
@@ -70,14 +91,24 @@ _KNOWN: tuple[tuple[tuple[str, ...], type[CrossfadeError], str, str], ...] = (
         "Stop one of them: a query has one driver.",
     ),
     (
+        ("STORE_PROVIDER_OUT_OF_MEMORY",),
+        MachineError,
+        "{query} has too little memory for its live windows.",
+        f"Set CROSSFADE_SPARK_MEMORY higher. {_GO_ON}",
+    ),
+    (
         (
             "CANNOT_LOAD_STATE_STORE",
+            "MISSING_STATE_DIRECTORY",
+            "MISSING_METADATA_FILE",
+            "CHECKSUM_VERIFICATION_FAILED",
+            "FAILED_TO_READ_STATE_SCHEMA",
             "Incomplete log file",
             "MALFORMED_LOG_FILE",
             "Log file was malformed",
             "doesn't exist (latestId",
         ),
-        LakeError,
+        DamagedError,
         "The checkpoint of {query} is damaged.",
         "Restore checkpoint and table from one backup.",
     ),

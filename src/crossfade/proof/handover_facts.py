@@ -35,6 +35,8 @@ def find_handovers(
     rows = pinned.ask(
         "handed_over",
         grain=rules.grain_ms,
+        late_after=rules.late_after_ms,
+        ahead=FUTURE_MS,
         windows_from=windows_from,
         after=after_run,
         retained_from=speed.retained_from,

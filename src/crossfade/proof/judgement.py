@@ -6,10 +6,12 @@ from typing import Any
 import pyarrow as pa
 
 from crossfade.contract.decode import Rejection, decode_play
+from crossfade.contract.play import Play
 from crossfade.kafka import LOG_APPEND_TIME
 from crossfade.proof.findings import Finding, judge
 from crossfade.proof.pinned import PinnedLake
 from crossfade.proof.positions import name_position
+from crossfade.suppression import ERASED, Suppression, is_blank, load_suppression
 
 SAME_VERDICT = "judged again: the same verdict"
 SAME_PLAY = "judged again: silver says what the bytes say"
@@ -35,10 +37,24 @@ _SCHEMA = pa.schema(
     ]
 )
 _FIELDS = _SCHEMA.names[3:]
+_Row = tuple[Any, ...]
+
+
+class _Erased:
+    """The verdict on a record of an erased listener."""
+
+    reason = ERASED
+
+
+_Verdict = Play | Rejection | _Erased
 
 
 def check_judgement(pinned: PinnedLake, *, at_most: int = JUDGED_AT_MOST) -> list[Finding]:
-    """Decode bronze anew and compare verdict, reason, every column of silver, and who won."""
+    """Decode bronze anew and compare verdict, reason, every column of silver, and who won.
+
+    A record is to be erased if an erasure has blanked it, or if it is a suppressed listener's. One
+    of a listener whose erasure is not done yet is left out: it may stand in either place.
+    """
     [(total,)] = pinned.ask("row_count", table="bronze_song_plays")
     every = max(1, -(-total // max(at_most, 1)))
     judged = _judge_bronze(pinned, every)
@@ -61,25 +77,41 @@ def check_judgement(pinned: PinnedLake, *, at_most: int = JUDGED_AT_MOST) -> lis
 def _judge_bronze(pinned: PinnedLake, every: int) -> int:
     pinned.prepare("judged")
     cursor = pinned.open("bronze_values", every=every)
+    suppressed = load_suppression(pinned.folder)
+    unsettled = load_suppression(pinned.folder, pending=True)
     judged = 0
     while rows := cursor.fetchmany(_CHUNK):
-        pinned.connection.register("judged_now", _judge_rows(rows))
+        # Each record by itself: the proof takes another road than Spark, which judges many at once.
+        verdicts = [_judge_row(row, suppressed, unsettled) for row in rows]
+        settled = [one for one in zip(rows, verdicts, strict=True) if one[1] is not None]
+        pinned.connection.register("judged_now", _lay_out(settled))
         pinned.connection.execute("INSERT INTO judged SELECT * FROM judged_now")
-        judged += len(rows)
+        judged += len(settled)
     return judged
 
 
-def _judge_rows(rows: Sequence[tuple[Any, ...]]) -> pa.Table:
-    # Each record by itself: the proof takes another road than Spark, which judges many at once.
-    verdicts = [
-        decode_play(value, log_time if kind == LOG_APPEND_TIME else None)
-        for _, _, log_time, kind, value in rows
+def _judge_row(row: _Row, suppressed: Suppression, unsettled: Suppression) -> _Verdict | None:
+    """Judge a record; None if it may be judged in two ways for now."""
+    _, _, log_time, kind, key, headers, value = row
+    named = [(header["key"], header["value"]) for header in headers or ()]
+    if is_blank(key, named, value):
+        return _Erased()
+    verdict = decode_play(value, log_time if kind == LOG_APPEND_TIME else None)
+    user_id = None if isinstance(verdict, Rejection) else verdict.user_id
+    if unsettled.covers_record(key, user_id, value):
+        return None
+    return _Erased() if suppressed.covers_record(key, user_id, value) else verdict
+
+
+def _lay_out(judged: Sequence[tuple[_Row, _Verdict | None]]) -> pa.Table:
+    verdicts = [verdict for _, verdict in judged]
+    plays = [verdict if isinstance(verdict, Play) else None for verdict in verdicts]
+    reasons = [
+        None if one is None or isinstance(one, Play) else str(one.reason) for one in verdicts
     ]
-    plays = [None if isinstance(verdict, Rejection) else verdict for verdict in verdicts]
-    reasons = [str(one.reason) if isinstance(one, Rejection) else None for one in verdicts]
     columns = [
-        [row[0] for row in rows],
-        [row[1] for row in rows],
+        [row[0] for row, _ in judged],
+        [row[1] for row, _ in judged],
         reasons,
         *([getattr(play, name, None) for play in plays] for name in _FIELDS),
     ]

@@ -18,6 +18,7 @@ from crossfade.proof.findings import Finding, judge, leave_out
 from crossfade.proof.pinned import PinnedLake
 from crossfade.proof.positions import name_position
 from crossfade.proof.read_topic import read_topic
+from crossfade.suppression import ERASED_HEADER, is_blank
 
 SAME_BYTES = "bronze = Kafka, byte for byte"
 
@@ -68,7 +69,11 @@ def check_kafka_copy(pinned: PinnedLake, address: KafkaAddress) -> list[Finding]
 def _compare(pinned: PinnedLake, address: KafkaAddress, extent: Extent, *, note: str) -> Finding:
     kept, archived = hashlib.blake2b(digest_size=8), hashlib.blake2b(digest_size=8)
     wrong: list[str] = []
-    for left, right in _pair_up(_read_kafka(address, extent), _read_bronze(pinned, extent)):
+    blank = 0
+    for sent, right in _pair_up(_read_kafka(address, extent), _read_bronze(pinned, extent)):
+        left = sent
+        if sent and right and is_blank(right.key, right.headers, right.value):
+            left, blank = _blank(sent), blank + 1
         for record, digest in ((left, kept), (right, archived)):
             if record is not None:
                 digest.update(_flatten(record))
@@ -80,8 +85,13 @@ def _compare(pinned: PinnedLake, address: KafkaAddress, extent: Extent, *, note:
         expected=kept.hexdigest(),
         found=archived.hexdigest(),
         wrong=wrong,
-        note=note,
+        note=f"{note}; of {blank:,} erased ones position and log time" if blank else note,
     )
+
+
+def _blank(record: Record) -> Record:
+    """Give what an erasure leaves of a record."""
+    return record._replace(key=None, value=None, headers=((ERASED_HEADER, None),))
 
 
 def _pair_up(

@@ -10,10 +10,11 @@ from crossfade.errors import LakeError
 from crossfade.ledger import COUNT_SCHEMA, RECORD_SCHEMA, RECORDS, Ledger
 from crossfade.proof.findings import NAMED_AT_MOST, Finding, Verdict
 from crossfade.proof.pinned import PinnedLake
+from crossfade.suppression import load_suppression
 
 
 def show_ledgers(pinned: PinnedLake, ledgers: Sequence[Ledger]) -> None:
-    """Make `ledger_records`, `ledger_counts` and what the checks derive from them.
+    """Make `ledger_records`, `ledger_counts`, `erased_users` and what the checks derive from them.
 
     In the column `ledger` is the ledger's place in `ledgers`. The rows stay in their files.
 
@@ -25,6 +26,7 @@ def show_ledgers(pinned: PinnedLake, ledgers: Sequence[Ledger]) -> None:
     try:
         _show_files(pinned.connection, "ledger_records", RECORD_SCHEMA, records)
         _show_files(pinned.connection, "ledger_counts", COUNT_SCHEMA, counts)
+        _show_erased(pinned)
         for query in ("ledger_rows", "ledger_unsure", "ledger_truth"):
             pinned.prepare(query)
     except duckdb.Error as error:
@@ -56,6 +58,21 @@ def judge_wrong(
     if (more := wrong.total - len(named)) > 0:
         named = (*named, f"and {more:,} more")
     return Finding(check, subject, *sides, verdict, named, note)
+
+
+def _show_erased(pinned: PinnedLake) -> None:
+    """Name those who sent and were erased; `is_settled` once a run has removed all of theirs."""
+    suppressed = load_suppression(pinned.folder)
+    unsettled = load_suppression(pinned.folder, pending=True)
+    users = [user for (user,) in pinned.ask("ledger_users")] if suppressed else []
+    erased = sorted(user for user in users if suppressed.covers(user))
+    columns = {
+        "user_id": pa.array(erased, pa.string()),
+        "is_settled": pa.array([not unsettled.covers(user) for user in erased], pa.bool_()),
+    }
+    pinned.connection.register("loaded", pa.table(columns))
+    pinned.connection.execute("CREATE OR REPLACE TABLE erased_users AS FROM loaded")
+    pinned.connection.unregister("loaded")
 
 
 def _show_files(

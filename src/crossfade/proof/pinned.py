@@ -10,10 +10,12 @@ import duckdb
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.lake import (
+    ADDED_TABLES,
     BATCH_TABLES,
     BRONZE_SONG_PLAYS,
     GOLD_RUN,
     Run,
+    Table,
     connect,
     list_files,
     register_table,
@@ -64,13 +66,18 @@ def open_pinned_lake(folder: DataFolder) -> PinnedLake:
     run = require_run(folder.lake)
     connection = connect()
     for table in (BRONZE_SONG_PLAYS, *BATCH_TABLES):
-        version = _pin(run.pins, table.name)
-        register_table(connection, table, list_files(folder.lake, table, version))
+        register_table(connection, table, _list_pinned(folder, table, run.pins))
     register_table(connection, GOLD_RUN, list_files(folder.lake, GOLD_RUN))
     pinned = PinnedLake(folder, run, connection)
     for query in ("bounds", "gaps"):
         pinned.prepare(query)
     return pinned
+
+
+def _list_pinned(folder: DataFolder, table: Table, pins: Mapping[str, int]) -> list[str]:
+    if table.name in ADDED_TABLES and table.name not in pins:
+        return []
+    return list_files(folder.lake, table, _pin(pins, table.name))
 
 
 def _pin(pins: Mapping[str, int], name: str) -> int:

@@ -9,7 +9,7 @@ from crossfade.proof.pinned import PinnedLake
 
 BEGINNING = "the runs begin where the archive began"
 BRONZE_LAW = "bronze holds the range"
-JUDGED_LAW = "bronze = accepted + rejected + duplicates"
+JUDGED_LAW = "bronze = accepted + rejected + duplicates + erased"
 
 
 def check_positions(pinned: PinnedLake) -> list[Finding]:
@@ -35,7 +35,7 @@ def check_positions(pinned: PinnedLake) -> list[Finding]:
                 expected=held,
                 found=sum(parts),
                 wrong=judged[partition],
-                note="{:,} accepted, {:,} rejected, {:,} duplicates".format(*parts),
+                note="{:,} accepted, {:,} rejected, {:,} duplicates, {:,} erased".format(*parts),
             )
         )
     return findings

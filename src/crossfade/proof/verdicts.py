@@ -12,6 +12,7 @@ class HandoverVerdict(StrEnum):
     EQUAL = "equal"
     REPEAT = "repeat"
     REUSED_ID = "reused_id"
+    ERASED = "erased"
     WATERMARK_DROP = "watermark_drop"
     NOT_RETAINED = "not_retained"
     PENDING = "pending"
@@ -24,7 +25,8 @@ class WindowFacts(NamedTuple):
     `repeats` and `reused` are duplicates that speed may have counted as well: copies with the same
     bytes, and other plays under an id that was used before. `differing_rows` are songs of which
     speed has fewer plays, or as many with other measures. `is_retained` says that speed's topic
-    still holds all that speed said.
+    still holds all that speed said. `erased` are records of erased listeners that came when the
+    window's plays came: speed may have counted them before.
     """
 
     run: int
@@ -35,6 +37,7 @@ class WindowFacts(NamedTuple):
     reused: int
     differing_rows: int
     is_retained: bool
+    erased: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,10 @@ def _judge_window(window: WindowFacts, progress: SpeedProgress, grain_ms: int) -
         return HandoverVerdict.REPEAT
     if window.reused and 0 <= excess <= window.repeats + window.reused:
         return HandoverVerdict.REUSED_ID
+    copies = window.repeats + window.reused
+    may_lack_none = not window.differing_rows or window.reused
+    if window.erased and may_lack_none and 0 < excess <= copies + window.erased:
+        return HandoverVerdict.ERASED
     window_end = window.window_start + grain_ms
     may_be_short = excess <= window.repeats + window.reused
     if may_be_short and window_end <= progress.dropped_before:

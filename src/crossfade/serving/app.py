@@ -13,6 +13,7 @@ from crossfade.clock import now_ms
 from crossfade.folder import DataFolder
 from crossfade.kafka import KafkaAddress
 from crossfade.lake import Run
+from crossfade.serving.alarms import read_alarms
 from crossfade.serving.answers import (
     Answer,
     RankedRow,
@@ -23,9 +24,10 @@ from crossfade.serving.answers import (
 )
 from crossfade.serving.kept import Kept
 from crossfade.serving.metrics import Metrics, TimedRequests
-from crossfade.serving.queries import NoQuery, RangeQuery, TrendingQuery
+from crossfade.serving.queries import NoQuery, RangeQuery, RejectedQuery, TrendingQuery
 from crossfade.serving.ranges import AskedRange, read_range
 from crossfade.serving.refusals import install_refusals, refuse
+from crossfade.serving.rejected import answer_rejected
 from crossfade.serving.rollup import By
 from crossfade.serving.shapes import (
     ArtistRow,
@@ -33,6 +35,7 @@ from crossfade.serving.shapes import (
     CountryRow,
     Ranking,
     Refusal,
+    Rejected,
     SongRow,
     Status,
 )
@@ -118,7 +121,7 @@ def build_app(folder: DataFolder, address: KafkaAddress | None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    metrics = Metrics(service.see)
+    metrics = Metrics(service.see, lambda: read_alarms(folder))
     app.add_middleware(TimedRequests, metrics=metrics)
     app.include_router(_answers(service), prefix="/api/v1")
     app.include_router(_pages(service, metrics))
@@ -176,6 +179,17 @@ def _answers(service: Service) -> APIRouter:
     def reconciliation(_: Annotated[NoQuery, Query()]) -> Response:
         return _json(answer_reconciliation(service.see(), service.folder))
 
+    @router.get(
+        "/rejected",
+        responses=_gives(Rejected),
+        summary="Records that are no plays, the newest first, with their reasons",
+    )
+    def rejected(query: Annotated[RejectedQuery, Query()]) -> Response:
+        found = answer_rejected(
+            service.see(), service.folder, limit=query.limit, reason=query.reason
+        )
+        return _json(found)
+
     return router
 
 
@@ -187,8 +201,10 @@ def _pages(service: Service, metrics: Metrics) -> APIRouter:
     async def healthz() -> Response:
         return _json({"status": "up"})
 
-    @router.get("/readyz", summary="What speed held at the start was read")
+    @router.get("/readyz", summary="What speed held was read, and plays are taken")
     async def readyz() -> Response:
+        if refused := read_alarms(service.folder).refused:
+            return refuse(refused, "Answers go on: only plays are refused.", 503)
         if service.is_ready:
             return _json({"status": "ready"})
         return refuse("Not ready: gold or plays-by-window is still read.", "Ask again soon.", 503)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.serving.rollup import WindowRollup
 from crossfade.window_log import Marker, WindowRow
 
@@ -10,6 +11,7 @@ class Generation:
     """What one checkpoint of speed has said.
 
     `late` counts each micro-batch's late plays, with its end offsets: a replayed one counts once.
+    Windows that begin before `windows_from` may lack rows: it began to read later.
     """
 
     def __init__(self, born_at: int) -> None:
@@ -18,6 +20,7 @@ class Generation:
         self.markers: dict[int, Marker] = {}
         self.late: dict[int, tuple[int, Mapping[int, int]]] = {}
         self.dropped_before: int | None = None
+        self.windows_from = NO_BOUNDARY
 
     def take_row(self, row: WindowRow) -> bool:
         """Put a row into its window; tell whether it was newer than what was there."""
@@ -31,6 +34,8 @@ class Generation:
         """Note what a micro-batch says of itself; a repeated marker changes only its time."""
         if marker.dropped and marker.watermark is not None:
             self.dropped_before = max(self.dropped_before or 0, marker.watermark)
+        if marker.windows_from is not None:
+            self.windows_from = marker.windows_from
         counted = max(marker.late, self.late.get(marker.batch, (0, {}))[0])
         if counted:
             self.late[marker.batch] = (counted, marker.end_offsets)

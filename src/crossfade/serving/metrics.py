@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crossfade.clock import SECOND_MS
 from crossfade.lake import NO_BOUNDARY
+from crossfade.serving.alarms import Alarms
 from crossfade.serving.answers import Sight
 
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -18,9 +19,10 @@ _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 class Metrics:
     """The metrics of one app, in a registry of their own."""
 
-    def __init__(self, see: Callable[[], Sight]) -> None:
+    def __init__(self, see: Callable[[], Sight], ask_alarms: Callable[[], Alarms]) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Layers(see))
+        self._registry.register(_Stack(ask_alarms))
         self.requests = Histogram(
             "crossfade_request_seconds",
             "Time to answer, by path and status.",
@@ -58,6 +60,23 @@ class _Layers(Collector):
         if progress.late_pending is not None:
             what = "Late plays that batch has not counted yet."
             yield _gauge("late_pending", what, progress.late_pending)
+
+
+class _Stack(Collector):
+    """Asks what is wrong with the stack."""
+
+    def __init__(self, ask_alarms: Callable[[], Alarms]) -> None:
+        self._ask_alarms = ask_alarms
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        alarms = self._ask_alarms()
+        refused = bool(alarms.refused)
+        yield _gauge("plays_refused", "1 while a nearly full disk lets no plays in.", refused)
+        what = "1 for a process that fails at the same work again and again."
+        ringing = GaugeMetricFamily("crossfade_alarm", what, labels=("process",))
+        for name in alarms.ringing:
+            ringing.add_metric((name,), 1)
+        yield ringing
 
 
 class TimedRequests:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from crossfade.contract.reasons import Reason
 from crossfade.serving.answers import MAX_LIMIT
 from crossfade.serving.ranges import RangeTexts
 
@@ -25,6 +26,13 @@ class TrendingQuery(NoQuery):
 
     limit: Limit = 50
     country: Country = None
+
+
+class RejectedQuery(NoQuery):
+    """How many rejected records, and of which reason."""
+
+    limit: Limit = 50
+    reason: Reason | None = None
 
 
 class RangeQuery(TrendingQuery):

@@ -4,6 +4,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from crossfade.contract.reasons import Reason
+
 _RowT = TypeVar("_RowT")
 
 
@@ -63,6 +65,8 @@ class Status(_Shape):
     batch: dict[str, Any] | None = Field(description="the newest run; null before the first")
     speed: dict[str, Any] | None = Field(description="null where speed is not read here")
     streams: dict[str, Any] | None = Field(description="what each query has committed")
+    alarms: dict[str, str] = Field(description="what a process fails at again and again")
+    plays_refused: str = Field(description="why Kafka takes no plays; empty while it does")
 
 
 class Conserved(_Shape):
@@ -74,6 +78,28 @@ class Conserved(_Shape):
     boundary: str | None
     as_of: str | None
     run: dict[str, Any] | None
+
+
+class RejectedRow(_Shape):
+    """A record that is no play: where it stands in Kafka, why, and how it begins."""
+
+    partition: int
+    offset: int
+    log_time: str
+    reason: Reason
+    detail: str = Field(description="what was expected instead")
+    bytes: int = Field(description="how many it has")
+    value: str | None = Field(None, description="its first bytes, if they are UTF-8; null: gone")
+    value_base64: str | None = Field(None, description="its first bytes, if they are not")
+
+
+class Rejected(_Shape):
+    """The records that are no plays, as the newest run knows them."""
+
+    rows: list[RejectedRow] = Field(description="the newest first")
+    by_reason: dict[Reason, int] = Field(description="all of them, the most frequent first")
+    boundary: str | None
+    as_of: str | None
 
 
 class Refusal(_Shape):

@@ -14,6 +14,7 @@ from crossfade.lake import (
     list_files,
     register_table,
 )
+from crossfade.serving.alarms import read_alarms
 from crossfade.serving.answers import Answer, Sight
 from crossfade.serving.completeness import FRESH_MS
 
@@ -22,8 +23,9 @@ _UNEXPLAINED = "unexplained"
 
 
 def answer_status(sight: Sight, folder: DataFolder) -> Answer:
-    """Give how far batch, speed and archive are."""
+    """Give how far batch, speed and archive are, and what is wrong with the stack."""
     run = sight.snapshot.run
+    alarms = read_alarms(folder)
     boundary = sight.snapshot.boundary
     return {
         "boundary": _time(boundary),
@@ -32,6 +34,8 @@ def answer_status(sight: Sight, folder: DataFolder) -> Answer:
         "batch": _describe_run(run),
         "speed": _describe_speed(sight),
         "streams": _read_streams(folder),
+        "alarms": alarms.ringing,
+        "plays_refused": alarms.refused,
     }
 
 

@@ -142,7 +142,7 @@ class WindowState:
                 is_ready=self._is_ready,
                 sent_at=marker.sent_at if marker else None,
                 lag_ms=self._lag.measure(now),
-                held_from=self._held_from,
+                held_from=max(self._held_from, chosen.windows_from if chosen else NO_BOUNDARY),
                 dropped_before=chosen.dropped_before if chosen else None,
                 first_log_time=self._first_log_time,
                 late_pending=sum(late for late, _ in chosen.late.values()) if chosen else None,

@@ -2,7 +2,8 @@
 
 `accepted/` holds plays, `rejected/REASON/` what is refused for that reason; all are judged as if
 Kafka had got them at `EXAMPLE_LOG_TIME_MS`. Adding a case is adding a file. Names begin with the
-case's id in the list of hostile inputs, where it has one.
+case's id in the list of hostile inputs (docs/contract.md), where it has one. What cannot be a file
+is in `generated`.
 """
 
 from collections.abc import Iterator
@@ -21,12 +22,12 @@ class Example(NamedTuple):
     """A record, and the reason for which it is rejected (None: it is accepted)."""
 
     name: str
-    value: bytes
+    value: bytes | None
     reason: Reason | None
 
 
 def read_examples() -> Iterator[Example]:
-    """Give every example, accepted ones first, in the order of their names."""
+    """Give every example that is a file, accepted ones first, in the order of their names."""
     for path in sorted((_FOLDER / "accepted").iterdir()):
         yield Example(path.stem, path.read_bytes(), None)
     for path in sorted((_FOLDER / "rejected").glob("*/*")):

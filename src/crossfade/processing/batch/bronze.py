@@ -10,22 +10,28 @@ from pyspark.sql import functions as F
 
 from crossfade.lake import BRONZE_SONG_PLAYS, Run, open_table
 from crossfade.processing.batch.table_files import TableFile, count_rows, read_files
+from crossfade.suppression import ERASED_HEADER
 
 
 @dataclass(frozen=True, slots=True)
 class PinnedBronze:
-    """A version of bronze, and its files that the previous run's version did not hold."""
+    """A version of bronze, and its files that the previous run's version did not hold.
+
+    `is_rewritten` tells that files of that version are gone since: an erasure blanked records.
+    """
 
     version: int
+    files: list[str]
     new_files: list[str]
     new_rows: int
+    is_rewritten: bool
 
 
 def pin_bronze(lake: Path, previous: Run) -> PinnedBronze | None:
     """Pin bronze's newest version; None while there is no bronze.
 
-    Bronze only grows, so what is new lies in files that are new; nothing else needs to be read,
-    however old the log times in it are.
+    What is new lies in files that are new, so nothing else needs to be read, however old the log
+    times in it are; what an erasure rewrote lies there too, and is known by its offsets.
     """
     table = open_table(lake, BRONZE_SONG_PLAYS)
     if table is None:
@@ -34,18 +40,35 @@ def pin_bronze(lake: Path, previous: Run) -> PinnedBronze | None:
     known = {file.path for file in _files_at(lake, previous.pins.get(BRONZE_SONG_PLAYS.name))}
     files = read_files(lake, BRONZE_SONG_PLAYS, version)
     new = [file for file in files if file.path not in known]
-    return PinnedBronze(version, sorted(file.path for file in new), count_rows(new))
+    paths = {file.path for file in files}
+    return PinnedBronze(
+        version,
+        sorted(paths),
+        sorted(file.path for file in new),
+        count_rows(new),
+        is_rewritten=not known <= paths,
+    )
 
 
 def read_new_records(
     spark: SparkSession, pinned: PinnedBronze, start_offsets: Mapping[int, int]
 ) -> DataFrame:
     """Read the records at and beyond the start offsets; of an unknown partition, all."""
-    schema = (
-        "`partition` INT, `offset` BIGINT, log_time TIMESTAMP, timestamp_type INT, value BINARY"
+    records = spark.read.schema(BRONZE_SONG_PLAYS.columns).parquet(*pinned.new_files)
+    return mark_blank(records.where(F.col("offset") >= _start_of_partition(start_offsets)))
+
+
+def mark_blank(records: DataFrame) -> DataFrame:
+    """Add `is_blank`: an erasure has removed the record's content, and left its own header."""
+    header = F.get("headers", 0)
+    is_blank = (
+        F.col("value").isNull()
+        & F.col("key").isNull()
+        & (F.coalesce(F.size("headers"), F.lit(0)) == 1)
+        & F.coalesce(header["key"] == ERASED_HEADER, F.lit(False))
+        & header["value"].isNull()
     )
-    records = spark.read.schema(schema).parquet(*pinned.new_files)
-    return records.where(F.col("offset") >= _start_of_partition(start_offsets))
+    return records.withColumn("is_blank", is_blank)
 
 
 def _start_of_partition(start_offsets: Mapping[int, int]) -> F.Column:

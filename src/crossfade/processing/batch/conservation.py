@@ -12,6 +12,7 @@ from crossfade.lake import (
     GOLD_SONG_DAY,
     GOLD_SONG_WINDOW,
     SILVER_DUPLICATES,
+    SILVER_ERASED,
     SILVER_PLAYS,
     SILVER_REJECTED,
     Table,
@@ -24,7 +25,7 @@ from crossfade.processing.batch.ranges import Dirty, Range, days_of, in_ranges, 
 from crossfade.processing.batch.table_files import count_rows, read_files
 from crossfade.processing.batch.tables import head_versions
 
-_JUDGED = (SILVER_PLAYS, SILVER_REJECTED, SILVER_DUPLICATES)
+_JUDGED = (SILVER_PLAYS, SILVER_REJECTED, SILVER_DUPLICATES, SILVER_ERASED)
 _CURE = "Nothing was published; the next run undoes this one. Please report it."
 _PLAYS = "count(*), count(*) FILTER (is_counted), coalesce(sum(ms_played), 0)"
 _SUMS = "coalesce(sum(plays), 0), coalesce(sum(counted_plays), 0), coalesce(sum(ms_played), 0)"

@@ -9,6 +9,7 @@ from pyspark.sql import Row
 
 from crossfade.clock import HOUR_MS, floor_to
 from crossfade.lake import Run
+from crossfade.suppression import ERASED
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Intake:
     last_log_times: Mapping[int, int]
     bronze_rows: Mapping[int, int] = field(default_factory=dict)
     rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
+    erased: int = 0
     days: frozenset[date] = frozenset()
     rejected_bytes: int = 0
 
@@ -56,14 +58,16 @@ def sum_intake(rows: Iterable[Row], previous: Run) -> Intake:
     bronze_rows, reasons = Counter[int](), Counter[str]()
     ends, last_log_times = dict(previous.end_offsets), dict(previous.last_log_times)
     days: set[date] = set()
-    rejected_bytes = 0
+    erased = rejected_bytes = 0
     for row in rows:
         p = row.partition
         bronze_rows[p] += row.records
         ends[p] = max(ends.get(p, 0), row.last_offset + 1)
         if row.last_log_time is not None:
             last_log_times[p] = max(last_log_times.get(p, row.last_log_time), row.last_log_time)
-        if row.reason is not None:
+        if row.reason == ERASED:
+            erased += row.records
+        elif row.reason is not None:
             reasons[row.reason] += row.records
         days.update(row.days)
         rejected_bytes += row.rejected_bytes
@@ -73,6 +77,7 @@ def sum_intake(rows: Iterable[Row], previous: Run) -> Intake:
         last_log_times=last_log_times,
         bronze_rows=dict(bronze_rows),
         rejected_by_reason=dict(reasons),
+        erased=erased,
         days=frozenset(days),
         rejected_bytes=rejected_bytes,
     )

@@ -2,10 +2,8 @@
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-from filelock import FileLock, Timeout
 from pyspark.sql import SparkSession
 
 import crossfade
@@ -18,9 +16,11 @@ from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.kafka import KafkaAddress
 from crossfade.lake import BRONZE_SONG_PLAYS, Run, list_files, read_newest_run
+from crossfade.processing.batch.lock import hold_batch
 from crossfade.processing.batch.publish import publish_run
 from crossfade.processing.batch.request import is_asked, take_request
 from crossfade.processing.batch.run import Workplace, compute_run
+from crossfade.processing.batch.settle import settle_erasures
 from crossfade.processing.batch.tables import create_tables, head_versions, sign_commits
 from crossfade.processing.decode import WORKERS
 from crossfade.spark import build_session
@@ -30,6 +30,7 @@ AfterRun = Callable[[DataFolder, KafkaAddress | None], object]
 """What is called after each published run, outside of the run: the comparison of hand-overs."""
 
 _WATCH_S = 0.2
+_LOCK_WITHIN_S = 1800.0
 _LOCAL = "local[2,4]"
 """Half of the threads that the live side has, each with a Python worker; tasks are tried again."""
 _log = get_logger("batch")
@@ -80,22 +81,44 @@ def set_up(spark: SparkSession, folder: DataFolder) -> Run:
 
 
 def run_once(
-    spark: SparkSession, folder: DataFolder, settings: Settings, address: KafkaAddress | None
+    spark: SparkSession,
+    folder: DataFolder,
+    settings: Settings,
+    address: KafkaAddress | None,
+    *,
+    within_s: float = 0.0,
+    given_up: threading.Event | None = None,
 ) -> Run | None:
     """Compute and publish one run; None when there is nothing new to publish.
+
+    Args:
+        spark: batch's session.
+        folder: the data folder.
+        settings: the settings.
+        address: where Kafka is, if it is known.
+        within_s: how long to wait for another process that holds batch's lock.
+        given_up: set by somebody who does not want to wait any longer.
 
     Raises:
         LakeError: another process runs batch on this folder, or a table is not what it should be.
         UnprovenError: a law of conservation does not hold; nothing was published.
     """
-    with _hold_lock(folder):
-        if read_archive_binding(folder) is None:
-            return None
-        previous = read_newest_run(folder.lake) or set_up(spark, folder)
-        run_uuid = uuid.uuid4().hex
-        sign_commits(spark, run_uuid)
-        place = Workplace(spark, folder, settings, address, previous, run_uuid)
-        run = compute_run(place)
+    with hold_batch(folder, within_s=within_s, given_up=given_up):
+        return run_held(spark, folder, settings, address)
+
+
+def run_held(
+    spark: SparkSession, folder: DataFolder, settings: Settings, address: KafkaAddress | None
+) -> Run | None:
+    """Do the same as `run_once`; the caller holds batch's lock."""
+    if read_archive_binding(folder) is None:
+        return None
+    previous = read_newest_run(folder.lake) or set_up(spark, folder)
+    run_uuid = uuid.uuid4().hex
+    sign_commits(spark, run_uuid)
+    place = Workplace(spark, folder, settings, address, previous, run_uuid)
+    run = compute_run(place)
+    settle_erasures(folder, run or previous)
     if run is not None:
         _log.info(
             "published",
@@ -103,6 +126,7 @@ def run_once(
             accepted=run.accepted,
             rejected=run.rejected,
             duplicates=run.duplicates,
+            erased=run.erased,
             boundary=run.boundary,
             revised_charts=run.revised_charts,
             took_ms=run.published_at_ms - run.started_at_ms,
@@ -110,8 +134,10 @@ def run_once(
     return run
 
 
-def build_batch_session(folder: DataFolder, settings: Settings) -> SparkSession:
-    """Start Spark for batch: a process of its own, with a heap of its own.
+def build_batch_session(
+    folder: DataFolder, settings: Settings, *, scratch: str = "spark-batch"
+) -> SparkSession:
+    """Start Spark for batch: a process of its own, with a heap and a scratch folder of its own.
 
     Raises:
         MachineError: Java or a jar is missing.
@@ -121,7 +147,7 @@ def build_batch_session(folder: DataFolder, settings: Settings) -> SparkSession:
         cache=settings.cache,
         master=settings.spark_master or _LOCAL,
         memory=settings.batch_memory,
-        scratch=folder.run / "spark-batch",
+        scratch=folder.run / scratch,
         settings=WORKERS,
     )
 
@@ -137,7 +163,8 @@ def run_schedule(
 
     Spark is started for the first archived records, or when asked: before, there is nothing to do
     and the streams need the processor. Any error ends it: the supervisor starts a new process,
-    which undoes what this one left.
+    which undoes what this one left. A command that holds batch's lock, as an erasure does, is
+    waited for.
     """
     every_ms = parse_duration(settings.batch_every)
     while not (list_files(folder.lake, BRONZE_SONG_PLAYS) or is_asked(folder)):
@@ -151,25 +178,17 @@ def run_schedule(
                 until.wait(_WATCH_S)
                 continue
             due = now_ms() + every_ms
-            run = run_once(spark, folder, settings, address)
+            try:
+                run = run_once(
+                    spark, folder, settings, address, within_s=_LOCK_WITHIN_S, given_up=until
+                )
+            except LakeError:
+                if until.is_set():
+                    return
+                raise
             if run is None:
                 until.wait(_WATCH_S)
             elif after_run is not None:
                 after_run(folder, address)
     finally:
         spark.stop()
-
-
-@contextmanager
-def _hold_lock(folder: DataFolder) -> Iterator[None]:
-    folder.run.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.run / "batch.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        what = f"Another process runs batch on {folder.root}."
-        raise LakeError(what, "Wait until it is done, or stop it.") from None
-    try:
-        yield
-    finally:
-        lock.release()

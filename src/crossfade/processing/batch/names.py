@@ -1,8 +1,10 @@
 """The names to show of each song: those of its newest accepted play."""
 
 from collections.abc import Collection
+from functools import reduce
 from pathlib import Path
 
+import pyarrow as pa
 from deltalake import write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -35,19 +37,24 @@ QUALIFY row_number() OVER (
 def refresh_names(
     spark: SparkSession,
     lake: Path,
-    accepted: DataFrame,
+    accepted: DataFrame | None,
     doubtful: Collection[str],
     run_uuid: str,
 ) -> None:
-    """Bring gold/song up to the new plays; `doubtful` songs are named anew from all of silver.
+    """Bring gold/song up to new plays, if any; `doubtful` songs are named anew from all of silver.
 
     The table is small, so it is written whole, and without Spark, which takes a second to begin.
     """
-    plays = accepted
+    frames = [] if accepted is None else [accepted]
     if doubtful:
+        songs = spark.createDataFrame(
+            pa.table({"song_id": pa.array(sorted(doubtful), pa.string())})
+        )
         silver = read_table(spark, lake, SILVER_PLAYS)
-        again = silver.where(F.col("song_id").isin(list(doubtful)))
-        plays = plays.select("song_id", *_NAMES).union(again.select("song_id", *_NAMES))
+        frames.append(silver.join(F.broadcast(songs), on="song_id", how="left_semi"))
+    if not frames:
+        return
+    plays = reduce(DataFrame.union, [frame.select("song_id", *_NAMES) for frame in frames])
     heard = pick_newest_names(plays).toArrow()
     connection = connect()
     register_table(connection, GOLD_SONG, list_files(lake, GOLD_SONG))

@@ -42,18 +42,23 @@ _COLUMNS = (
 )
 
 
-def rebuild_partials(spark: SparkSession, lake: Path, dirty: Dirty, grain_ms: int) -> None:
+def rebuild_partials(
+    spark: SparkSession, lake: Path, dirty: Dirty, grain_ms: int, *, may_be_empty: bool = False
+) -> None:
     """Rebuild what is dirty in every table of partials.
 
     Days without a play need nothing: a play may give way to a copy of it, but on the same day.
+    Only after an erasure a day may have lost its last play (`may_be_empty`).
     """
     among = days_of(dirty.windows)
-    if plays := count_rows_on(lake, SILVER_PLAYS, among):
+    plays = count_rows_on(lake, SILVER_PLAYS, among)
+    if plays or (may_be_empty and among):
         tune_for(spark, plays)
         _rebuild_windows(spark, lake, dirty.windows, grain_ms)
         if dirty.hours:
             _rebuild_open_hours(spark, lake, dirty.hours)
-    if plays := count_rows_on(lake, SILVER_PLAYS, dirty.days):
+    plays = count_rows_on(lake, SILVER_PLAYS, dirty.days)
+    if plays or (may_be_empty and dirty.days):
         tune_for(spark, plays)
         _rebuild_days(spark, lake, dirty.days)
 

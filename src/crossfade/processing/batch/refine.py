@@ -4,9 +4,10 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from crossfade.clock import HOUR_MS
-from crossfade.contract.reasons import Reason
 from crossfade.contract.time_rules import TimeRules
+from crossfade.kafka import LOG_APPEND_TIME
 from crossfade.processing.decode import decode_plays
+from crossfade.suppression import ERASED, Suppression
 
 _FIELDS = (
     "event_id",
@@ -31,11 +32,19 @@ _PLACE = ("partition", "offset", "payload_hash", "event_time", "log_time", "song
 """What is kept of a copy of a play; the first two order the copies, and no two share them."""
 
 
-def decode_records(records: DataFrame) -> DataFrame:
+def decode_records(records: DataFrame, suppression: Suppression) -> DataFrame:
     """Judge each record by the contract; an accepted one has its UTC day as `date`."""
-    decoded = decode_plays(records, _FIELDS, keep_rejected_bytes=True, hash_payload=True)
+    decoded = decode_plays(
+        records,
+        _FIELDS,
+        keep_rejected_bytes=True,
+        hash_payload=True,
+        archived=True,
+        suppression=suppression,
+    )
     return decoded.select(
-        *("partition", "offset", "log_time", "payload_hash", "reason", "event_time"),
+        *("partition", "offset", "log_time", "timestamp_type", "payload_hash"),
+        *("reason", "event_time"),
         *_FIELDS,
         "value",
         F.to_date("event_time").alias("date"),
@@ -47,7 +56,7 @@ def summarize_partitions(decoded: DataFrame) -> DataFrame:
 
     A record that did not get its time from the broker's clock has no say in `last_log_time`.
     """
-    has_log_time = F.col("reason").isNull() | (F.col("reason") != str(Reason.LOG_TIME_UNKNOWN))
+    has_log_time = F.col("timestamp_type") == LOG_APPEND_TIME
     return decoded.groupBy("partition", "reason").agg(
         F.count("*").alias("records"),
         F.min("offset").alias("first_offset"),
@@ -122,9 +131,17 @@ def select_duplicates(judged: DataFrame) -> DataFrame:
 
 def select_rejected(decoded: DataFrame) -> DataFrame:
     """Give the new rows of silver/rejected."""
-    return decoded.where(F.col("reason").isNotNull()).select(
+    is_rejected = F.col("reason").isNotNull() & (F.col("reason") != ERASED)
+    return decoded.where(is_rejected).select(
         *("partition", "offset", "log_time", "reason", "value"),
         F.to_date("log_time").alias("date"),
+    )
+
+
+def select_erased(decoded: DataFrame) -> DataFrame:
+    """Give the new rows of silver/erased."""
+    return decoded.where(F.col("reason") == ERASED).select(
+        *("partition", "offset", "log_time"), F.to_date("log_time").alias("date")
     )
 
 

@@ -7,22 +7,24 @@ from typing import Any
 from deltalake import DeltaTable
 
 from crossfade.errors import LakeError
-from crossfade.lake import BATCH_TABLES, Table, open_table
+from crossfade.lake import ADDED_TABLES, BATCH_TABLES, Table, open_table
 from crossfade.processing.batch.tables import commit_note, signed
 
 
 def undo_dead_run(lake: Path, pins: Mapping[str, int], run_uuid: str) -> list[str]:
     """Bring every table back to what the newest published run pinned, and name those that were not.
 
-    Without Spark: a restore reads and writes a table's log alone.
+    Without Spark: a restore reads and writes a table's log alone. A table that runs of an earlier
+    release do not pin is empty at its first version.
 
     Raises:
         LakeError: a commit since the pin is not of a run; nothing is changed.
     """
     opened = {table.name: _open(lake, table) for table in BATCH_TABLES}
-    dead = [name for name, table in opened.items() if _holds_dead_rows(name, table, pins[name])]
+    known = dict.fromkeys(ADDED_TABLES, 0) | dict(pins)
+    dead = [name for name, table in opened.items() if _holds_dead_rows(name, table, known[name])]
     for name in dead:
-        opened[name].restore(pins[name], commit_properties=signed(run_uuid))
+        opened[name].restore(known[name], commit_properties=signed(run_uuid))
     return dead
 
 

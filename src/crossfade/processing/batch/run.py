@@ -26,6 +26,7 @@ from crossfade.processing.batch.conservation import (
 from crossfade.processing.batch.gaps import Gap, find_gaps, prove_gaps
 from crossfade.processing.batch.horizon import Horizon, ask_kafka, assume_without_kafka
 from crossfade.processing.batch.intake import Intake, Verdicts, sum_intake, sum_verdicts
+from crossfade.processing.batch.listeners import find_rows
 from crossfade.processing.batch.names import refresh_names
 from crossfade.processing.batch.publish import publish_run
 from crossfade.processing.batch.ranges import Dirty, dirty_periods, find_dirty, on_days
@@ -37,10 +38,12 @@ from crossfade.processing.batch.refine import (
     summarize_partitions,
     summarize_plays,
 )
+from crossfade.processing.batch.removal import remove_rows
 from crossfade.processing.batch.restore import undo_dead_run
 from crossfade.processing.batch.silver import append_judged, demote_losers
-from crossfade.processing.batch.tables import head_versions, read_table
+from crossfade.processing.batch.tables import create_added_tables, head_versions, read_table
 from crossfade.processing.batch.tuning import tune_for
+from crossfade.suppression import Suppression, load_suppression
 from crossfade.telemetry import get_logger
 
 _log = get_logger("batch")
@@ -66,13 +69,16 @@ def compute_run(place: Workplace) -> Run | None:
         LakeError: a table is not what it should be.
     """
     started_at, lake = now_ms(), place.folder.lake
+    create_added_tables(lake, place.run_uuid)
     if restored := undo_dead_run(lake, place.previous.pins, place.run_uuid):
         _log.warning("undid a dead run", tables=restored)
     pinned = pin_bronze(lake, place.previous)
     if pinned is None:
         return None
     before = head_versions(lake)
-    with _decode_new(place, pinned) as decoded:
+    leaving = find_rows(lake, pinned.files, load_suppression(place.folder, pending=True))
+    suppression = load_suppression(place.folder)
+    with _decode_new(place, pinned, suppression) as decoded:
         intake = _take_in(place, decoded)
         gaps = _explain_gaps(place, decoded, intake)
         horizon = _look_ahead(place, intake)
@@ -82,10 +88,16 @@ def compute_run(place: Workplace) -> Run | None:
             horizon.next_log_times,
             rules=place.folder.time_rules,
         )
-        if not intake.bronze_rows and not _is_worth_publishing(place, boundary):
+        has_news = intake.bronze_rows or leaving or pinned.is_rewritten
+        if not has_news and not _is_worth_publishing(place, boundary):
             return None
+        removal = remove_rows(place.spark, lake, leaving, suppression, place.run_uuid)
         verdicts = _refine(place, decoded, intake)
-    dirty, revised_charts = _rebuild(place, verdicts, boundary)
+    refresh_names(place.spark, lake, None, removal.song_ids, place.run_uuid)
+    verdicts = verdicts.touching(removal.event_times, place.folder.time_rules.grain_ms)
+    dirty, revised_charts = _rebuild(
+        place, verdicts, boundary, may_be_empty=bool(removal.event_times)
+    )
     after = head_versions(lake)
     check_positions(lake, before, after, intake)
     check_sums(lake, after, dirty)
@@ -104,7 +116,7 @@ def compute_run(place: Workplace) -> Run | None:
         accepted=verdicts.accepted,
         rejected=sum(intake.rejected_by_reason.values()),
         duplicates=verdicts.duplicates,
-        erased=0,
+        erased=intake.erased,
         rejected_by_reason=intake.rejected_by_reason,
         late=verdicts.late,
         counted_plays=verdicts.counted_plays,
@@ -120,14 +132,16 @@ def compute_run(place: Workplace) -> Run | None:
 
 
 @contextmanager
-def _decode_new(place: Workplace, pinned: PinnedBronze) -> Iterator[DataFrame | None]:
+def _decode_new(
+    place: Workplace, pinned: PinnedBronze, suppression: Suppression
+) -> Iterator[DataFrame | None]:
     """Keep the new records, judged, for as long as a run uses them; None where there are none."""
     if not pinned.new_files:
         yield None
         return
     tune_for(place.spark, pinned.new_rows)
     records = read_new_records(place.spark, pinned, place.previous.end_offsets)
-    decoded = decode_records(records).persist()
+    decoded = decode_records(records, suppression).persist()
     try:
         yield decoded
     finally:
@@ -189,7 +203,9 @@ def _refine(place: Workplace, decoded: DataFrame | None, intake: Intake) -> Verd
     return verdicts.touching(times, place.folder.time_rules.grain_ms)
 
 
-def _rebuild(place: Workplace, verdicts: Verdicts, boundary: int) -> tuple[Dirty, int]:
+def _rebuild(
+    place: Workplace, verdicts: Verdicts, boundary: int, *, may_be_empty: bool
+) -> tuple[Dirty, int]:
     """Rebuild what is dirty below the boundary; give it, and how many charts were revised."""
     spark, lake, previous = place.spark, place.folder.lake, place.previous.boundary
     grain_ms = place.folder.time_rules.grain_ms
@@ -197,7 +213,7 @@ def _rebuild(place: Workplace, verdicts: Verdicts, boundary: int) -> tuple[Dirty
     if previous < 0:
         touched |= {day_start_ms(day): () for day in played_days(lake)}
     dirty = find_dirty(touched, grain_ms, previous=previous, boundary=boundary)
-    rebuild_partials(spark, lake, dirty, grain_ms)
+    rebuild_partials(spark, lake, dirty, grain_ms, may_be_empty=may_be_empty)
     forget_old_windows(spark, lake, previous=previous, boundary=boundary)
     periods = dirty_periods(dirty.days, boundary)
     return dirty, revise_charts(spark, lake, periods, place.settings.chart_size)

@@ -5,12 +5,19 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
-from crossfade.lake import SILVER_DUPLICATES, SILVER_PLAYS, SILVER_REJECTED, table_path
+from crossfade.lake import (
+    SILVER_DUPLICATES,
+    SILVER_ERASED,
+    SILVER_PLAYS,
+    SILVER_REJECTED,
+    table_path,
+)
 from crossfade.processing.batch.intake import Intake, Verdicts
 from crossfade.processing.batch.refine import (
     select_accepted,
     select_demoted,
     select_duplicates,
+    select_erased,
     select_rejected,
 )
 from crossfade.processing.batch.tables import append_rows, append_wide_rows
@@ -44,7 +51,7 @@ class Demotion:
 def append_judged(
     decoded: DataFrame, judged: DataFrame | None, lake: Path, intake: Intake, verdicts: Verdicts
 ) -> None:
-    """Add the new rows of the three silver tables; a table without any gets no commit."""
+    """Add the new rows of the silver tables; a table without any gets no commit."""
     if verdicts.accepted:
         append_rows(select_accepted(judged), lake, SILVER_PLAYS, together_by=["month"])
     if verdicts.duplicates:
@@ -52,6 +59,8 @@ def append_judged(
     if intake.rejected_by_reason:
         append = append_rows if intake.rejected_bytes <= _FEW_BYTES else append_wide_rows
         append(select_rejected(decoded), lake, SILVER_REJECTED, together_by=["date"])
+    if intake.erased:
+        append_rows(select_erased(decoded), lake, SILVER_ERASED, together_by=["date"])
 
 
 def demote_losers(spark: SparkSession, judged: DataFrame, lake: Path) -> list[Demotion]:

@@ -6,10 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
 from pyspark.sql import DataFrame, SparkSession
 
 from crossfade.lake import (
+    ADDED_TABLES,
     BATCH_TABLES,
     GOLD_RUN,
     Table,
@@ -23,7 +30,7 @@ from crossfade.processing.batch.tuning import is_tuned_for_few
 from crossfade.processing.new_table import create_table
 
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
-_WRITER = WriterProperties(compression="ZSTD")
+WRITER = WriterProperties(compression="ZSTD")
 
 
 def commit_note(run_uuid: str) -> str:
@@ -31,9 +38,9 @@ def commit_note(run_uuid: str) -> str:
     return f"crossfade run {run_uuid}"
 
 
-def signed(run_uuid: str) -> CommitProperties:
-    """Give a commit that is made without Spark the run's note."""
-    return _with_note(commit_note(run_uuid))
+def signed(run_uuid: str, *transactions: Transaction) -> CommitProperties:
+    """Give a commit that is made without Spark the run's note, and what else it is to tell."""
+    return _with_note(commit_note(run_uuid), *transactions)
 
 
 def sign_commits(spark: SparkSession, run_uuid: str) -> None:
@@ -43,9 +50,12 @@ def sign_commits(spark: SparkSession, run_uuid: str) -> None:
 
 def create_tables(lake: Path, run_uuid: str) -> None:
     """Make every table of batch that is not there yet, empty."""
-    for table in (*BATCH_TABLES, GOLD_RUN):
-        if open_table(lake, table) is None:
-            create_table(lake, table, commit_note(run_uuid))
+    _create_missing(lake, (*BATCH_TABLES, GOLD_RUN), run_uuid)
+
+
+def create_added_tables(lake: Path, run_uuid: str) -> None:
+    """Make, empty, the tables that a folder of an earlier release lacks."""
+    _create_missing(lake, [one for one in BATCH_TABLES if one.name in ADDED_TABLES], run_uuid)
 
 
 def read_table(
@@ -105,6 +115,12 @@ def head_versions(lake: Path, tables: Iterable[Table] = BATCH_TABLES) -> dict[st
     return {name: table.version() for name, table in opened if table is not None}
 
 
+def _create_missing(lake: Path, tables: Iterable[Table], run_uuid: str) -> None:
+    for table in tables:
+        if open_table(lake, table) is None:
+            create_table(lake, table, commit_note(run_uuid))
+
+
 def _no_rows(spark: SparkSession, table: Table) -> DataFrame:
     """Give an empty frame that Spark sees through; an empty list would start Python workers."""
     columns = ((name.strip('"'), kind) for name, kind in split_columns(table.columns))
@@ -120,7 +136,7 @@ def _write_here(rows: DataFrame, lake: Path, table: Table, **how: Any) -> None:
     write_deltalake(
         opened,
         computed,
-        writer_properties=_WRITER,
+        writer_properties=WRITER,
         commit_properties=_signature(rows.sparkSession),
         **how,
     )
@@ -130,8 +146,10 @@ def _signature(spark: SparkSession) -> CommitProperties:
     return _with_note(spark.conf.get(_METADATA) or "")
 
 
-def _with_note(note: str) -> CommitProperties:
-    return CommitProperties(custom_metadata={"userMetadata": note})
+def _with_note(note: str, *transactions: Transaction) -> CommitProperties:
+    return CommitProperties(
+        custom_metadata={"userMetadata": note}, app_transactions=list(transactions) or None
+    )
 
 
 def _writer(rows: DataFrame, table: Table):  # type: ignore[no-untyped-def]

@@ -1,5 +1,6 @@
 """The speed query: Kafka, judge, count, and back to Kafka as absolute values."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from crossfade.folder import DataFolder
 from crossfade.kafka import PLAYS_BY_WINDOW, KafkaAddress
 from crossfade.processing.decode import decode_plays
 from crossfade.processing.failures import SinkError, name_causes
-from crossfade.processing.source import read_stream
+from crossfade.processing.source import read_stream, starting_at
 from crossfade.processing.speed.counts import read_counts
 from crossfade.processing.speed.markers import MarkerLog
 from crossfade.processing.speed.transforms import (
@@ -24,9 +25,11 @@ from crossfade.processing.speed.transforms import (
     keep_on_time,
     lay_out_records,
     lay_out_rows,
+    leave_out_erased,
     list_fields,
     observe_verdicts,
 )
+from crossfade.suppression import load_suppression
 from crossfade.window_log import Marker
 
 SPEED = "speed"
@@ -72,8 +75,12 @@ def start_speed(
     settings: Settings,
     address: KafkaAddress,
     sink: "WindowSink",
+    *,
+    first_offsets: Mapping[int, int] | None = None,
 ) -> StreamingQuery:
     """Start the query in a session of its own; the caller holds speed's lock.
+
+    Without a checkpoint it begins at `first_offsets`; with none of those, at Kafka's first records.
 
     A limited micro-batch takes the same share of what each partition has left, so that in catching
     up none runs ahead of the others by more than the watermark bears; what it drops is counted.
@@ -81,7 +88,8 @@ def start_speed(
     rocksdb = _ROCKSDB if settings.speed_state == "rocksdb" else {}
     for key, value in {**_SESSION, **rocksdb}.items():
         session.conf.set(key, value)
-    records = read_stream(session, address, cores=_CORES, **_SOURCE)
+    begin = starting_at(first_offsets) if first_offsets else {}
+    records = read_stream(session, address, cores=_CORES, **_SOURCE, **begin)
     return (
         count_plays(records, folder, settings)
         .writeStream.outputMode("update")
@@ -94,10 +102,19 @@ def start_speed(
 
 
 def count_plays(records: DataFrame, folder: DataFolder, settings: Settings) -> DataFrame:
-    """Give the windows of Kafka's records: the whole of speed between its source and its sink."""
-    rules = folder.time_rules
+    """Give the windows of Kafka's records: the whole of speed between its source and its sink.
+
+    Erased listeners are those of the moment; who is erased later begins a new generation.
+    """
+    rules, erased = folder.time_rules, load_suppression(folder)
     exactly = settings.speed_dedupe == "watermark"
-    judged = decode_plays(lay_out_records(records), list_fields(exactly=exactly), mark_repeats=True)
+    judged = decode_plays(
+        lay_out_records(records, keyed=bool(erased)),
+        list_fields(exactly=exactly),
+        mark_repeats=True,
+        suppression=erased,
+    )
+    judged = leave_out_erased(judged) if erased else judged
     observed = observe_verdicts(judged, rules, SPEED)
     plays = drop_repeats(keep_on_time(observed, rules), rules, exactly=exactly)
     return count_windows(plays, rules)
@@ -106,7 +123,14 @@ def count_plays(records: DataFrame, folder: DataFolder, settings: Settings) -> D
 def first_marker(checkpoint: Path, binding: SpeedBinding) -> Marker:
     """Give the marker of a new epoch: what the checkpoint has committed so far."""
     done = read_committed(checkpoint)
-    return Marker(binding.generation, binding.epoch, done.batch, done.end_offsets, sent_at=now_ms())
+    return Marker(
+        binding.generation,
+        binding.epoch,
+        done.batch,
+        done.end_offsets or binding.first_offsets,
+        sent_at=now_ms(),
+        windows_from=binding.windows_from,
+    )
 
 
 class WindowSink:

@@ -47,6 +47,10 @@ class MarkerLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
         """Wait until the last marker is in the topic, or expired."""
         self._producer.flush(_SEND_WITHIN_S)
 

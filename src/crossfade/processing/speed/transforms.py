@@ -4,6 +4,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from crossfade.contract.time_rules import FUTURE_MS, TimeRules
+from crossfade.suppression import ERASED
 
 _FIELDS = ("user_id", "grain", "ms_played", "is_counted")
 
@@ -16,7 +17,7 @@ def list_fields(*, exactly: bool) -> tuple[str, ...]:
     return (*_FIELDS, "event_id") if exactly else _FIELDS
 
 
-def lay_out_records(records: DataFrame) -> DataFrame:
+def lay_out_records(records: DataFrame, *, keyed: bool = False) -> DataFrame:
     """Give Kafka's records the columns that the decoder takes, and no other."""
     return records.select(
         "partition",
@@ -24,7 +25,13 @@ def lay_out_records(records: DataFrame) -> DataFrame:
         F.col("timestamp").alias("log_time"),
         F.col("timestampType").alias("timestamp_type"),
         "value",
+        *(["key"] if keyed else []),
     )
+
+
+def leave_out_erased(judged: DataFrame) -> DataFrame:
+    """Leave out the records of erased listeners: speed counts them nowhere."""
+    return judged.where(F.col("reason").isNull() | (F.col("reason") != ERASED))
 
 
 def observe_verdicts(judged: DataFrame, rules: TimeRules, name: str) -> DataFrame:

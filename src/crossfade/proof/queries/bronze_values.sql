@@ -1,9 +1,11 @@
--- The bytes of bronze's records, all or an even sample that is the same at each asking.
+-- The content of bronze's records, all or an even sample that is the same at each asking.
 SELECT
   "partition",
   "offset",
   epoch_ms(log_time) AS log_time,
   timestamp_type,
+  "key",
+  headers,
   "value"
 FROM bronze_song_plays
 WHERE $every = 1 OR hash("partition", "offset") % $every = 0

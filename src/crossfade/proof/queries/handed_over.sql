@@ -60,7 +60,12 @@ SELECT
   coalesce(repeats, 0) AS repeats,
   coalesce(reused, 0) AS reused,
   differing_rows,
-  unseen.window_ms IS NULL AND totals.window_ms >= $retained_from AS is_retained
+  unseen.window_ms IS NULL AND totals.window_ms >= $retained_from AS is_retained,
+  (
+    SELECT count(*)
+    FROM silver_erased
+    WHERE epoch_ms(log_time) BETWEEN totals.window_ms - $ahead AND totals.window_ms + $grain + $late_after
+  ) AS erased
 FROM totals
 ASOF JOIN boundaries
   ON totals.window_ms + $grain <= boundaries.boundary

@@ -1,5 +1,5 @@
--- Positions of bronze that are not in exactly one of accepted, rejected and duplicates, and
--- positions in one of these that bronze does not hold.
+-- Positions of bronze that are not in exactly one of accepted, rejected, duplicates and erased,
+-- and positions in one of these that bronze does not hold.
 WITH
   placed AS (
     SELECT "partition", "offset", 'silver/plays' AS place FROM silver_plays
@@ -7,6 +7,8 @@ WITH
     SELECT "partition", "offset", 'silver/rejected' AS place FROM silver_rejected
     UNION ALL
     SELECT "partition", "offset", 'silver/duplicates' AS place FROM silver_duplicates
+    UNION ALL
+    SELECT "partition", "offset", 'silver/erased' AS place FROM silver_erased
   ),
   judged AS (
     SELECT "partition", "offset", count(*) AS times, string_agg(place, ' and ' ORDER BY place) AS places
@@ -21,7 +23,7 @@ SELECT
   "offset",
   CASE
     WHEN archived."offset" IS NULL THEN 'in ' || places || ', not in bronze'
-    WHEN times IS NULL THEN 'accepted, rejected and duplicate nowhere'
+    WHEN times IS NULL THEN 'accepted, rejected, duplicate and erased nowhere'
     ELSE 'in ' || places
   END AS fault
 FROM archived

@@ -1,5 +1,6 @@
 -- Covered records that silver judges otherwise than the ledger, or not once. A duplicate must be one
--- of the play that was sent.
+-- of the play that was sent. What an erased listener sent must be erased; of a record that is no play
+-- the ledger does not know the listener.
 WITH
   placed AS (
     SELECT "partition", "offset", 'accepted' AS answer, 'accepted' AS told, NULL AS winner
@@ -7,6 +8,8 @@ WITH
     UNION ALL
     SELECT "partition", "offset", 'rejected as ' || reason, 'rejected as ' || reason, NULL
     FROM silver_rejected
+    UNION ALL
+    SELECT "partition", "offset", 'erased', 'erased', NULL FROM silver_erased
     UNION ALL
     SELECT
       copies."partition",
@@ -34,6 +37,9 @@ WITH
       END AS wanted,
       placed.told,
       CASE
+        WHEN placed.answer = 'erased'
+          THEN erased_users.user_id IS NOT NULL OR sent.user_id IS NULL
+        WHEN erased_users.is_settled THEN false
         WHEN
           placed.answer = 'duplicate'
           AND placed.winner IS DISTINCT FROM {'user_id': sent.user_id, 'event_id': sent.event_id}
@@ -43,6 +49,7 @@ WITH
       END AS is_right
     FROM ledger_rows AS sent
     LEFT JOIN ledger_unsure AS unsure USING (ledger, number)
+    LEFT JOIN erased_users ON erased_users.user_id = sent.user_id
     LEFT JOIN placed USING ("partition", "offset")
     WHERE ledger = $ledger AND place = 'covered'
   ),

@@ -1,8 +1,10 @@
--- Every play that gold must count: those that the ledgers say are accepted, and silver's others.
+-- Every play that gold must count: those that the ledgers say are accepted and that were not erased,
+-- and silver's others.
 CREATE OR REPLACE VIEW ledger_truth AS
 SELECT event_time, country, song_id, is_counted, ms_played
 FROM ledger_rows
 LEFT JOIN ledger_unsure AS unsure USING (ledger, number)
+ANTI JOIN silver_erased USING ("partition", "offset")
 WHERE place = 'covered' AND coalesce(unsure.is_accepted, answer = 'accepted')
 UNION ALL
 SELECT epoch_ms(event_time), country, song_id, is_counted, ms_played

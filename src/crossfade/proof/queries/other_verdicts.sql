@@ -6,6 +6,8 @@ WITH
     SELECT "partition", "offset", NULL AS reason FROM silver_duplicates
     UNION ALL
     SELECT "partition", "offset", reason FROM silver_rejected
+    UNION ALL
+    SELECT "partition", "offset", 'erased' AS reason FROM silver_erased
   ),
   compared AS (
     SELECT

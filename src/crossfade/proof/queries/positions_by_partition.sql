@@ -9,6 +9,8 @@ WITH
     UNION ALL
     SELECT "partition", 'duplicates' AS place FROM silver_duplicates
     UNION ALL
+    SELECT "partition", 'erased' AS place FROM silver_erased
+    UNION ALL
     SELECT "partition", 'gaps' AS place FROM gaps
   )
 SELECT
@@ -18,7 +20,8 @@ SELECT
   count(*) FILTER (WHERE place = 'bronze') AS bronze,
   count(*) FILTER (WHERE place = 'accepted') AS accepted,
   count(*) FILTER (WHERE place = 'rejected') AS rejected,
-  count(*) FILTER (WHERE place = 'duplicates') AS duplicates
+  count(*) FILTER (WHERE place = 'duplicates') AS duplicates,
+  count(*) FILTER (WHERE place = 'erased') AS erased
 FROM bounds
 FULL JOIN held ON held."partition" = bounds."partition"
 GROUP BY 1

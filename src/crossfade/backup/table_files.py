@@ -1,0 +1,101 @@
+"""The files of a Delta table that one version of it needs, and no others."""
+
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from crossfade.errors import LakeError
+from crossfade.lake import Table, table_path
+
+_LOG = "_delta_log"
+_VERSION_DIGITS = 20
+
+
+def list_table_files(lake: Path, table: Table, version: int, pin: int | None = None) -> list[str]:
+    """List the files by their path below the lake; the log comes first.
+
+    The log without `_last_checkpoint`, which may point beyond the version: a reader without it
+    looks at the folder. With Hadoop's sidecars, which hold checksums.
+
+    Args:
+        lake: the lake's folder.
+        table: the table.
+        version: what the copy will be at.
+        pin: an earlier version that a published run is read at; an erasure may have rewritten
+            files of it since.
+
+    Raises:
+        LakeError: a data file, or the log of a version, is gone.
+    """
+    root = table_path(lake, table)
+    data = [root / path for path in sorted(_needed_files(lake, table, version, pin))]
+    for path in data:
+        if not path.exists():
+            what = f"The file {path} of {table.name} is gone."
+            raise LakeError(what, "The lake is damaged: restore an older backup.")
+    listed = [*_list_log(root / _LOG, version), *data]
+    sidecars = [path.with_name(f".{path.name}.crc") for path in listed]
+    return [
+        str(path.relative_to(lake))
+        for path in (*listed, *(path for path in sidecars if path.exists()))
+    ]
+
+
+def count_records(lake: Path, table: Table, version: int) -> int:
+    """Count the rows of a version, by its log."""
+    return sum(_actions(lake, table, version)["num_records"].to_pylist())
+
+
+def check_copy(lake: Path, table: Table, version: int, pin: int | None = None) -> None:
+    """Open a copied table anew: it is at its version, and has every file that is needed, whole.
+
+    Raises:
+        LakeError: it is not.
+    """
+    root = table_path(lake, table)
+    try:
+        found = DeltaTable(root).version()
+        needed = _needed_files(lake, table, version, pin)
+        wrong = [path for path, size in needed.items() if (root / path).stat().st_size != size]
+    except (DeltaError, FileNotFoundError) as error:
+        raise _not_whole(table, version, str(error)) from None
+    if found != version or wrong:
+        raise _not_whole(table, version, f"at version {found}; of other size: {wrong[:3]}")
+
+
+def _needed_files(lake: Path, table: Table, version: int, pin: int | None) -> dict[str, int]:
+    """Give path below the table and size of each data file."""
+    needed: dict[str, int] = {}
+    for one in {version, version if pin is None else pin}:
+        actions = _actions(lake, table, one)
+        both = (actions[name].to_pylist() for name in ("path", "size_bytes"))
+        needed |= dict(zip(*both, strict=True))
+    return needed
+
+
+def _actions(lake: Path, table: Table, version: int) -> pa.Table:
+    try:
+        opened = DeltaTable(table_path(lake, table), version=version)
+    except DeltaError as error:
+        what = f"{table.name} cannot be read at version {version}: {error}."
+        raise LakeError(what, "Its log was cut: restore an older backup.") from None
+    return pa.table(opened.get_add_actions())
+
+
+def _list_log(log: Path, version: int) -> list[Path]:
+    """List a log's files up to a version: commits, checkpoints and Delta's own checksums."""
+    return [
+        path
+        for path in sorted(log.iterdir())
+        if path.name[:_VERSION_DIGITS].isdecimal()
+        and path.suffix in {".json", ".parquet", ".crc"}
+        and ".compacted." not in path.name
+        and int(path.name[:_VERSION_DIGITS]) <= version
+    ]
+
+
+def _not_whole(table: Table, version: int, why: str) -> LakeError:
+    what = f"The copy of {table.name} at version {version} is not whole: {why}."
+    return LakeError(what, "Back up again; something else changes the lake's files.")

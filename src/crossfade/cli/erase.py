@@ -1,0 +1,232 @@
+"""`crossfade erase`: remove a listener from every table, now and for all records to come."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+
+from crossfade.cli.batch import work_alone
+from crossfade.cli.options import DataOption, JsonOption
+from crossfade.clock import format_time, now_ms, parse_duration
+from crossfade.config import Settings, load_settings
+from crossfade.contract.text import has_control, normalise
+from crossfade.errors import CrossfadeError, MisuseError
+from crossfade.folder import (
+    DataFolder,
+    StackAddresses,
+    open_folder,
+    read_stack,
+    write_atomically,
+)
+from crossfade.kafka import KafkaAddress, address_from
+
+if TYPE_CHECKING:
+    from crossfade.lake import Run
+    from crossfade.processing.batch.erasure import Erasure
+    from crossfade.proof.erasure import ErasureProof
+
+_LONGEST_ID = 256
+_POLL_S = 0.5
+_READERS_WITHIN_S = 15.0
+_IN_FLIGHT_S = 2.0
+_SPEED_WITHIN_S = 90.0
+
+UserOption = Annotated[
+    str, typer.Option("--user", metavar="ID", help="The listener's user_id.", show_default=False)
+]
+ProveOption = Annotated[
+    bool, typer.Option("--prove", help="Search every file afterwards, and say what remains where.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+
+
+def erase(
+    user: UserOption,
+    data: DataOption = None,
+    *,
+    prove: ProveOption = False,
+    as_json: JsonOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Erase a listener: plays, copies and rejected records, in every table and layer, for good.
+
+    Charts and counts are computed anew without them, old files are removed, and records of theirs
+    that come later are never let in. Works with a running stack and without one. With --prove, exit
+    code 1 if anything is left.
+
+    Example:
+        crossfade erase --user user-000042 --prove
+    """
+    user_id = _require_id(user)
+    _hide_argument(user)
+    settings = load_settings(data=data)
+    folder = open_folder(settings, create=False)
+    _confirm(folder, yes=yes)
+    stack = read_stack(folder)
+    erasure = (
+        _erase_beside(folder, settings, stack, user_id)
+        if stack is not None
+        else _erase_alone(folder, settings, user_id)
+    )
+    told = _tell(erasure)
+    proof = _prove(folder, settings, user_id) if prove and erasure.run is not None else None
+    if proof is not None:
+        told |= _tell_proof(proof)
+        path = folder.root / "erasures" / f"{told['erased_at'].replace(':', '')}.json"
+        write_atomically(path, msgspec.json.encode(told))
+        sys.stderr.write(f"The proof is stored in {path}.\n")
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+    else:
+        _show(told, proof)
+    if proof is not None and not proof.holds:
+        raise typer.Exit(1)
+
+
+def _require_id(user: str) -> str:
+    user_id = normalise(user)
+    if not 1 <= len(user_id) <= _LONGEST_ID or has_control(user_id):
+        what = f"An id has 1 to {_LONGEST_ID} characters, and no control character."
+        raise MisuseError(what, "Give it as the plays' user_id has it.")
+    return user_id
+
+
+def _hide_argument(user: str) -> None:
+    """Keep the id out of notes of what runs, such as the one of who holds the folder."""
+    sys.argv = [word.replace(user, "…") for word in sys.argv]
+
+
+def _confirm(folder: DataFolder, *, yes: bool) -> None:
+    if yes:
+        return
+    what = f"This erases the listener's every record in {folder.root}, for good."
+    if not sys.stdin.isatty():
+        raise MisuseError(what, "Say --yes to do it.")
+    typer.confirm(f"{what} Go on?", abort=True, err=True)
+
+
+def _erase_alone(folder: DataFolder, settings: Settings, user_id: str) -> "Erasure":
+    from crossfade.processing.batch.erasure import erase_listener, refuse_classic_lake
+
+    def work(spark: Any, address: KafkaAddress) -> "Erasure":
+        sys.stderr.write("Erasing …\n")
+        return erase_listener(spark, folder, settings, address, user_id)
+
+    refuse_classic_lake(folder)
+    return work_alone(folder, settings, work)
+
+
+def _erase_beside(
+    folder: DataFolder, settings: Settings, stack: StackAddresses, user_id: str
+) -> "Erasure":
+    """Erase beside a running stack, whose own batch process waits meanwhile."""
+    from crossfade.processing.batch.erasure import erase_listener, refuse_classic_lake
+    from crossfade.processing.batch.job import build_batch_session
+
+    refuse_classic_lake(folder)
+    address = address_from(settings, stack.bootstrap)
+    sys.stderr.write("Starting Spark …\n")
+    spark = build_batch_session(folder, settings, scratch="spark-erase")
+    try:
+        sys.stderr.write("Erasing: the stack's batch runs wait until it is done …\n")
+        return erase_listener(
+            spark,
+            folder,
+            settings,
+            address,
+            user_id,
+            before_vacuum=lambda run: _await_readers(stack, run),
+        )
+    finally:
+        spark.stop()
+
+
+def _await_readers(stack: StackAddresses, run: "Run") -> None:
+    """Wait until the API answers from the new run, so that no request meets a removed file."""
+    from crossfade.cli.api import fetch_answer
+
+    def is_read() -> bool:
+        try:
+            batch = fetch_answer(stack.api, "status")["batch"]
+        except CrossfadeError:
+            return False
+        return batch is not None and batch["run"] >= run.run
+
+    if not _wait(is_read, _READERS_WITHIN_S):
+        sys.stderr.write("The API does not answer: old files are removed all the same.\n")
+    time.sleep(_IN_FLIGHT_S)
+
+
+def _prove(folder: DataFolder, settings: Settings, user_id: str) -> "ErasureProof":
+    from crossfade.processing.speed.renewal import is_renewal_asked
+    from crossfade.proof.erasure import prove_erasure
+
+    stack = read_stack(folder)
+    is_renewed = stack is not None
+    if stack is not None:
+        sys.stderr.write("Waiting until speed counts anew …\n")
+        is_renewed = _wait(lambda: not is_renewal_asked(folder), _SPEED_WITHIN_S)
+    sys.stderr.write("Searching every file …\n")
+    bootstrap = stack.bootstrap if stack else ""
+    has_kafka = bool(bootstrap or settings.bootstrap)
+    address = address_from(settings, bootstrap) if has_kafka else None
+    return prove_erasure(
+        folder,
+        address,
+        user_id,
+        is_speed_renewed=is_renewed,
+        retention_ms=parse_duration(settings.topic_retention),
+    )
+
+
+def _wait(is_so: Callable[[], bool], within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+def _tell(erasure: "Erasure") -> dict[str, Any]:
+    return {
+        "listener": erasure.entry.hash,
+        "erased_at": format_time(now_ms()),
+        "suppressed_since": format_time(erasure.entry.at),
+        "run": erasure.run,
+        "records": erasure.records,
+        "removed_files": erasure.files,
+    }
+
+
+def _tell_proof(proof: "ErasureProof") -> dict[str, Any]:
+    return {
+        "holds": proof.holds,
+        "findings": [asdict(one) for one in proof.findings],
+        "remains": [asdict(one) for one in proof.remains],
+    }
+
+
+def _show(told: dict[str, Any], proof: "ErasureProof | None") -> None:
+    from crossfade.cli.reconcile import show_findings
+
+    console = Console()
+    run = "no run yet" if told["run"] is None else f"run {told['run']}"
+    console.print(
+        f"{told['records']:,} records found and erased ({run}), {told['removed_files']:,} old "
+        "files removed. Later records of this listener are not let in.",
+        soft_wrap=True,
+    )
+    if proof is None:
+        return
+    show_findings(console, proof.findings)
+    console.print("\nWhat remains, beyond this folder's tables:", style="bold")
+    for one in proof.remains:
+        console.print(f"  {one.place}, until {one.until}: {one.why}", soft_wrap=True, markup=False)
+    end = "nothing is left" if proof.holds else "something is left"
+    console.print(f"\nRun {proof.run}: {end}.", style="bold")

@@ -1,0 +1,106 @@
+"""`crossfade rejected`: the records that are no plays, why, and what they hold."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from crossfade.cli.options import DataOption, JsonOption
+from crossfade.cli.rejected_replay import ReasonOption, parse_reason, replay
+from crossfade.clock import format_time
+from crossfade.config import load_settings
+from crossfade.contract.reasons import Reason
+from crossfade.errors import MisuseError
+from crossfade.folder import open_folder
+
+if TYPE_CHECKING:
+    from crossfade.rejected_log import RejectedRecord
+
+_SHOWN = 20
+_LETTERS_SHOWN = 200
+
+app = typer.Typer(invoke_without_command=True)
+
+LimitOption = Annotated[
+    int, typer.Option("--limit", min=0, help="Most records to show; 0: all of them.")
+]
+
+
+@app.callback()
+def rejected(
+    context: typer.Context,
+    data: DataOption = None,
+    *,
+    reason: ReasonOption = None,
+    limit: LimitOption = _SHOWN,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the records that batch rejected, the newest first: why, and how their bytes begin.
+
+    With --json an object a line, with all bytes: "value" where they are UTF-8, else "value_base64".
+
+    Example:
+        crossfade rejected --reason country_invalid
+        crossfade rejected --limit 0 --json
+    """
+    if context.invoked_subcommand is not None:
+        if data is not None or reason is not None or limit != _SHOWN or as_json:
+            what = f'Options before "{context.invoked_subcommand}" would say nothing.'
+            raise MisuseError(what, "Write them behind it.")
+        return
+    from crossfade.lake import require_run
+    from crossfade.rejected_log import RejectedLog, describe
+
+    wanted = parse_reason(reason)
+    lake = open_folder(load_settings(data=data), create=False).lake
+    with RejectedLog(lake, require_run(lake)) as log:
+        records = log.read(wanted, limit=limit or None, is_whole=as_json)
+        if as_json:
+            lines = (msgspec.json.encode(describe(record)).decode() for record in records)
+            sys.stdout.writelines(f"{line}\n" for line in lines)
+        else:
+            _show(records, log.count_by_reason(), wanted)
+
+
+app.command("replay")(replay)
+
+
+def _show(
+    records: "Iterable[RejectedRecord]", counts: Mapping[str, int], wanted: Reason | None
+) -> None:
+    from crossfade.rejected_log import explain
+
+    found = sum(counts.values()) if wanted is None else counts.get(wanted, 0)
+    if not found:
+        sys.stdout.write(f"Nothing was rejected{'' if wanted is None else f' for {wanted}'}.\n")
+        return
+    grid = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("partition", "offset"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    grid.add_column("log time", no_wrap=True)
+    grid.add_column("reason, what was expected, and how the bytes begin")
+    for record in records:
+        why = Text.assemble((record.reason, "yellow"), ": ", explain(record))
+        begin = Text(show_safely(record.value or b""), "dim", no_wrap=True, overflow="ellipsis")
+        about = why if record.value is None else Group(why, begin)
+        place = (str(record.partition), str(record.offset), format_time(record.log_time))
+        grid.add_row(*place, about)
+    Console().print(grid)
+    listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    more = f"The newest {grid.row_count:,} of {found:,} are shown. "
+    sys.stdout.write(f"{'' if grid.row_count == found else more}")
+    sys.stdout.write(f"{sum(counts.values()):,} rejected in all: {listed}.\n")
+
+
+def show_safely(value: bytes) -> str:
+    """Show how bytes begin, on one line that does nothing to a terminal."""
+    text = value[: 4 * _LETTERS_SHOWN].decode("utf-8", "backslashreplace")[:_LETTERS_SHOWN]
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )

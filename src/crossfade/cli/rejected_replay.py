@@ -1,0 +1,193 @@
+"""`crossfade rejected replay`: rejected records into Kafka again, after a repair."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from crossfade.cli.options import DataOption, JsonOption
+from crossfade.config import Settings, load_settings
+from crossfade.contract.reasons import Reason
+from crossfade.errors import BrokerError, CrossfadeError, MisuseError
+from crossfade.folder import DataFolder, open_folder
+from crossfade.generator.nearest import name_nearest
+from crossfade.ingest.files import check_files, open_source
+
+if TYPE_CHECKING:
+    from crossfade.ingest.delivery import Delivery
+    from crossfade.ingest.replay_report import ReplayReport
+    from crossfade.lake import Run
+
+_PROBLEMS_SHOWN = 20
+
+FileArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="FILE",
+        help='Repaired lines of "crossfade rejected --json", plain, .gz or .xz; - for stdin. '
+        "Without it: the stored records that the present rules accept.",
+    ),
+]
+ReasonOption = Annotated[
+    str | None,
+    typer.Option("--reason", help="Rejected for this alone (docs/contract.md).", metavar="REASON"),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Judge and report, but send nothing.")
+]
+
+
+def parse_reason(text: str | None) -> Reason | None:
+    """Read a reason of the closed list.
+
+    Raises:
+        MisuseError: there is none of that name.
+    """
+    if text is None:
+        return None
+    if text not in list(Reason):
+        what = f'"{text}" is no reason.'
+        raise MisuseError(what, name_nearest(text, Reason, "reasons"))
+    return Reason(text)
+
+
+def replay(
+    file: FileArgument = None,
+    data: DataOption = None,
+    *,
+    reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Send rejected records again: repaired ones, or those that the present rules accept.
+
+    A play that is in the lake already is not sent, and one that is sent twice is counted once. A
+    line keeps the position of its record; if it has no good event_id, one is made of that.
+
+    Exit code 0: every record is a play now. 1: something was still rejected, a line was refused,
+    the file broke off, or Kafka did not take every play; the others are in.
+
+    Example:
+        crossfade rejected --limit 0 --json > repair.jsonl
+        crossfade rejected replay repair.jsonl --dry-run
+        crossfade rejected replay --reason event_time_future
+    """
+    from crossfade.lake import require_run
+
+    wanted = parse_reason(reason)
+    if file is not None:
+        check_files([file])
+    settings = load_settings(data=data)
+    folder = open_folder(settings, create=False)
+    with _show_progress() as on_progress, ExitStack() as opened:
+        report = _replay(
+            folder,
+            require_run(folder.lake),
+            file,
+            wanted,
+            open_delivery=None if dry_run else lambda: _reach(opened, folder, settings),
+            on_progress=on_progress,
+        )
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+    else:
+        _print_report(report)
+    _fail_unless_all_in(report)
+
+
+def _replay(
+    folder: DataFolder,
+    run: "Run",
+    file: str | None,
+    reason: Reason | None,
+    *,
+    open_delivery: "Callable[[], Delivery] | None",
+    on_progress: "Callable[[ReplayReport], None]",
+) -> "ReplayReport":
+    from crossfade.ingest.repaired import read_repaired
+    from crossfade.ingest.replay import CountedPlays, read_stored, replay
+    from crossfade.ingest.replay_report import ReplayReport
+    from crossfade.rejected_log import RejectedLog
+
+    report = ReplayReport(dry_run=open_delivery is None)
+    with ExitStack() as opened:
+        log = opened.enter_context(RejectedLog(folder.lake, run))
+        counted = opened.enter_context(CountedPlays(folder.lake, run))
+        if file is None:
+            batches = read_stored(log, report, reason)
+        else:
+            content = opened.enter_context(open_source(file)).content
+            batches = read_repaired(file, content, log, report, reason)
+        replay(
+            batches,
+            counted,
+            report,
+            clock_slack_ms=folder.time_rules.clock_slack_ms,
+            open_delivery=open_delivery,
+            on_progress=on_progress,
+        )
+    return report
+
+
+def _reach(opened: ExitStack, folder: DataFolder, settings: Settings) -> "Delivery":
+    """Reach Kafka until the command ends: a replay with nothing to send needs none."""
+    from crossfade.embedded.reach import reach_kafka
+    from crossfade.ingest.delivery import Delivery
+
+    return Delivery(opened.enter_context(reach_kafka(folder, settings)))
+
+
+@contextmanager
+def _show_progress() -> "Iterator[Callable[[ReplayReport], None]]":
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("replaying"),
+        BarColumn(),
+        TextColumn("{task.fields[judged]:,} judged, {task.fields[sent]:,} sent"),
+        TimeElapsedColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        bar = progress.add_task("replaying", total=None, judged=0, sent=0)
+        yield lambda report: progress.update(bar, judged=report.judged, sent=report.sent)
+
+
+def _print_report(report: "ReplayReport") -> None:
+    sent = "would be sent" if report.dry_run else "sent"
+    told = f"{report.sent:,} {sent}, {report.already_counted:,} already counted"
+    if report.erased:
+        told += f", {report.erased:,} without bytes"
+    if report.refused:
+        told += f", {report.refused:,} lines refused"
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in report.reasons.most_common())
+    listed = f": {reasons}" if reasons else ""
+    sys.stdout.write(f"{told}, {report.rejected:,} still rejected{listed}.\n")
+    table = Table("line", "", "expected", box=None, header_style="bold")
+    for refusal in report.refusals[:_PROBLEMS_SHOWN]:
+        table.add_row(str(refusal.line), "refused", Text(refusal.why))
+    for problem in report.problems[:_PROBLEMS_SHOWN]:
+        table.add_row(str(problem.line), problem.reason, Text(problem.expected))
+    if table.row_count:
+        Console().print(table)
+
+
+def _fail_unless_all_in(report: "ReplayReport") -> None:
+    if report.undelivered:
+        what = (
+            f"Kafka did not take {report.undelivered:,} of {report.sent:,} plays: "
+            f"{report.undelivered_why}."
+        )
+        raise BrokerError(what, "Replay again when it is back: what is in stays single.")
+    if report.torn is not None:
+        what = f"{report.torn.file}, line {report.torn.line}: expected {report.torn.expected}."
+        raise CrossfadeError(what, "The plays before it are in; mend the file and replay it again.")
+    if report.rejected or report.refused:
+        raise typer.Exit(1)

@@ -1,0 +1,103 @@
+"""Stops taking plays before a disk is full, and takes them again when there is room."""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from crossfade.clock import now_ms
+from crossfade.embedded.room import GIGABYTE, free_bytes
+from crossfade.folder import DataFolder, write_atomically
+from crossfade.telemetry import get_logger
+
+_EVERY_S = 1.0
+_ENOUGH_AGAIN = 1.25
+"""So much more than the limit must be free before plays are taken again: no to and fro."""
+_CURE = 'Make room (see "crossfade status"): plays are then taken again, and none is lost.'
+
+
+class DoorState(msgspec.Struct, frozen=True):
+    """Whether Kafka takes plays, and if not, since when and why."""
+
+    is_open: bool
+    since_ms: int
+    why: str = ""
+
+
+def read_door(folder: DataFolder) -> DoorState | None:
+    """Read what the running stack's guard says; None where none has said anything."""
+    try:
+        return msgspec.json.decode(_path(folder).read_bytes(), type=DoorState)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+class DiskGuard:
+    """Watches the disks of one stack.
+
+    Args:
+        folder: the data folder.
+        disks: paths, each on a disk that must not become full.
+        least_free: bytes free below which plays are refused.
+        set_door: opens or closes Kafka's door for plays; it is open at the start.
+    """
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        disks: Sequence[Path],
+        least_free: int,
+        set_door: Callable[[bool], None],
+    ) -> None:
+        self._folder = folder
+        self._disks = disks
+        self._least_free = least_free
+        self._set_door = set_door
+        self._is_open = True
+        self._ended = threading.Event()
+
+    def start(self) -> None:
+        """Look every second, in a thread, until `end` is called."""
+        self._tell("")
+        threading.Thread(target=self._watch, name="disk guard", daemon=True).start()
+
+    def end(self) -> None:
+        """Look no more."""
+        self._ended.set()
+        _path(self._folder).unlink(missing_ok=True)
+
+    def look(self) -> None:
+        """Look once at each disk, and close or open the door."""
+        fullest = min(self._disks, key=free_bytes)
+        free = free_bytes(fullest)
+        if self._is_open and free < self._least_free:
+            why = (
+                f"The disk of {fullest} has {free / GIGABYTE:.3g} GB free, less than "
+                f"{self._least_free / GIGABYTE:.3g}: Kafka takes no plays."
+            )
+            self._turn(why)
+            get_logger("disk").error("no plays are taken", why=why, cure=_CURE)
+        elif not self._is_open and free >= self._least_free * _ENOUGH_AGAIN:
+            self._turn("")
+            get_logger("disk").info("plays are taken again", free=free, disk=str(fullest))
+
+    def _watch(self) -> None:
+        while not self._ended.wait(_EVERY_S):
+            with suppress(OSError):
+                self.look()
+
+    def _turn(self, why: str) -> None:
+        self._set_door(not why)
+        self._is_open = not why
+        self._tell(why)
+
+    def _tell(self, why: str) -> None:
+        state = DoorState(not why, now_ms(), f"{why} {_CURE}" if why else "")
+        with suppress(OSError):
+            write_atomically(_path(self._folder), msgspec.json.encode(state))
+
+
+def _path(folder: DataFolder) -> Path:
+    return folder.run / "door.json"

@@ -1,0 +1,50 @@
+"""Plays on their way into Kafka: sent with the listener as key, until each is acknowledged."""
+
+from confluent_kafka import KafkaError, Message
+
+from crossfade.kafka import SONG_PLAYS, KafkaAddress
+from crossfade.kafka_clients import open_producer
+
+_FULL_QUEUE_WAIT_S = 0.1
+_FLUSH_WAIT_S = 0.2
+_DELIVERY_TIMEOUT_MS = 600_000
+"""Long enough for a person to make room on a disk: plays are kept waiting on purpose then."""
+_SILENT = 0
+"""librdkafka's log level here: what became of each record is told by its delivery report."""
+
+
+class Delivery:
+    """Sends records and learns what became of each.
+
+    `undelivered` counts those that Kafka did not take, `why` is what it said of the last one.
+    """
+
+    def __init__(self, address: KafkaAddress) -> None:
+        self._producer = open_producer(
+            address, **{"message.timeout.ms": _DELIVERY_TIMEOUT_MS, "log_level": _SILENT}
+        )
+        self.undelivered = 0
+        self.why = ""
+
+    def send(self, user_id: str, value: bytes) -> None:
+        """Queue a record, waiting while the queue is full."""
+        while True:
+            try:
+                self._producer.produce(
+                    SONG_PLAYS, value, user_id.encode(), on_delivery=self._note_outcome
+                )
+            except BufferError:
+                self._producer.poll(_FULL_QUEUE_WAIT_S)
+            else:
+                self._producer.poll(0)
+                return
+
+    def finish(self) -> None:
+        """Wait until every record is acknowledged, or given up and counted as undelivered."""
+        while self._producer.flush(_FLUSH_WAIT_S):
+            pass
+
+    def _note_outcome(self, error: KafkaError | None, _record: Message) -> None:
+        if error is not None:
+            self.undelivered += 1
+            self.why = error.str()

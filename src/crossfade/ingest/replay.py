@@ -1,0 +1,173 @@
+"""Rejected records sent again: those that the present rules accept, or that somebody repaired."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from crossfade.clock import now_ms, utc_date
+from crossfade.contract.decode import decode_play
+from crossfade.contract.identities import derive_repaired_event_id
+from crossfade.contract.play import Play
+from crossfade.contract.reasons import Reason, Rejection
+from crossfade.contract.rules import RULES, BrokenRuleError
+from crossfade.ingest.delivery import Delivery
+from crossfade.ingest.replay_report import Candidate, ReplayReport
+from crossfade.ingest.rows import Judge
+from crossfade.kafka import SONG_PLAYS
+from crossfade.lake import SILVER_PLAYS, Run, connect, list_files, register_table
+from crossfade.rejected_log import RejectedLog
+
+_BATCH_ROWS = 10_000
+_BATCH_BYTES = 32 * 1024 * 1024
+
+_EVENT_ID = next(rule for rule in RULES if rule.name == "event_id")
+_OF_AN_EVENT_ID = (Reason.MISSING_FIELD, Reason.TYPE_MISMATCH, Reason.EVENT_ID_INVALID)
+_read_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class CountedPlays:
+    """The plays of silver as a run pinned them, asked for by identity; use it as a context."""
+
+    def __init__(self, lake: Path, run: Run) -> None:
+        files = list_files(lake, SILVER_PLAYS, run.pins.get(SILVER_PLAYS.name))
+        self._connection = connect()
+        register_table(self._connection, SILVER_PLAYS, files)
+
+    def __enter__(self) -> "CountedPlays":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def find(self, plays: Sequence[Play]) -> set[tuple[str, str, date]]:
+        """Give the identities, of these plays, that silver has."""
+        if not plays:
+            return set()
+        users, events, days = zip(*map(_identify, plays), strict=True)
+        months = ", ".join(sorted({f"'{day:%Y-%m}'" for day in days}))
+        rows = self._connection.execute(
+            "SELECT user_id, event_id, date FROM silver_plays SEMI JOIN (SELECT "
+            "unnest(?::VARCHAR[]) AS user_id, unnest(?::VARCHAR[]) AS event_id, "
+            "unnest(?::DATE[]) AS date) USING (user_id, event_id, date) "
+            f"WHERE month IN ({months})",
+            [users, events, days],
+        ).fetchall()
+        return set(rows)
+
+
+def replay(
+    batches: Iterable[Sequence[Candidate]],
+    counted: CountedPlays,
+    report: ReplayReport,
+    *,
+    clock_slack_ms: int,
+    open_delivery: Callable[[], Delivery] | None,
+    on_progress: Callable[[ReplayReport], None] = lambda _report: None,
+) -> None:
+    """Judge records anew, and send those that are plays now and that batch has not counted yet.
+
+    Each is judged as the edge judges, by the clock here less its slack. A play keeps its identity,
+    so one that is sent again, before batch could count it, is counted once all the same.
+
+    Args:
+        batches: the records, some at a time.
+        counted: what batch has counted.
+        report: told of everything.
+        clock_slack_ms: how far the clock here may differ from the broker's.
+        open_delivery: reaches Kafka; asked at the first play. None sends nothing: a dry run.
+        on_progress: told after each batch.
+    """
+    delivery: Delivery | None = None
+    for batch in batches:
+        plays = _judge_batch(batch, report, clock_slack_ms)
+        known = counted.find([play for play, _ in plays])
+        for play, value in plays:
+            if _identify(play) in known:
+                report.already_counted += 1
+                continue
+            report.sent += 1
+            if open_delivery is not None:
+                delivery = delivery or open_delivery()
+                delivery.send(play.user_id, value)
+        on_progress(report)
+        if delivery is not None and delivery.undelivered:
+            break
+    if delivery is not None:
+        delivery.finish()
+        report.undelivered, report.undelivered_why = delivery.undelivered, delivery.why
+
+
+def read_stored(
+    log: RejectedLog, report: ReplayReport, reason: Reason | None = None
+) -> Iterator[list[Candidate]]:
+    """Give the lake's rejected records as they are, the oldest first; count those without bytes."""
+
+    def read() -> Iterator[Candidate]:
+        for record in log.read(reason, is_newest_first=False):
+            if record.value is None:
+                report.erased += 1
+            else:
+                yield Candidate((record.partition, record.offset), record.value)
+
+    return cut_batches(read())
+
+
+def cut_batches(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
+    """Cut records into batches that are worth one look into the lake, and fit into memory."""
+    batch: list[Candidate] = []
+    size = 0
+    for candidate in candidates:
+        batch.append(candidate)
+        size += len(candidate.value)
+        if len(batch) >= _BATCH_ROWS or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _judge_batch(
+    batch: Sequence[Candidate], report: ReplayReport, clock_slack_ms: int
+) -> list[tuple[Play, bytes]]:
+    plays = []
+    for candidate in batch:
+        value, verdict = judge_again(
+            candidate, lambda value: decode_play(value, now_ms() - clock_slack_ms)
+        )
+        report.judged += 1
+        if isinstance(verdict, Rejection):
+            report.add_rejection(candidate, verdict)
+        else:
+            plays.append((verdict, value))
+    return plays
+
+
+def judge_again(candidate: Candidate, judge: Judge) -> tuple[bytes, Play | Rejection]:
+    """Judge a record; a repaired one without a good `event_id` gets one made of its position."""
+    verdict = judge(candidate.value)
+    if candidate.line is None or not isinstance(verdict, Rejection):
+        return candidate.value, verdict
+    if verdict.reason not in _OF_AN_EVENT_ID:
+        return candidate.value, verdict
+    fields = _read_object(candidate.value)
+    if _has_event_id(fields):
+        return candidate.value, verdict
+    event_id = derive_repaired_event_id(SONG_PLAYS, *candidate.position)
+    fields["event_id"] = msgspec.Raw(msgspec.json.encode(event_id))
+    completed = msgspec.json.encode(fields)
+    return completed, judge(completed)
+
+
+def _has_event_id(fields: dict[str, msgspec.Raw]) -> bool:
+    try:
+        _EVENT_ID.judge(fields.get("event_id"))
+    except BrokenRuleError:
+        return False
+    return True
+
+
+def _identify(play: Play) -> tuple[str, str, date]:
+    """Give a play's identity as silver's columns say it."""
+    return play.user_id, play.event_id, utc_date(play.event_time)

@@ -1,0 +1,148 @@
+"""Erased listeners' records in bronze lose key, headers and bytes; position and log time stay.
+
+Bronze has another writer, the archive, in another process. So the commits are made here by
+delta-rs: it never takes the place of a commit that is there, and the archive's own appends change
+no file that is rewritten. Spark's log on a local file system is weaker: in the moment between its
+look whether a version is there and its rename, the archive may take the place of a commit made
+here. Nothing of the archive is lost by that, and the blanking is seen to be missing and made
+again, since what tells that it was made is a part of the same commit.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from crossfade.errors import LakeError
+from crossfade.lake import (
+    BRONZE_SONG_PLAYS,
+    SILVER_ERASED,
+    Run,
+    connect,
+    list_files,
+    open_table,
+    register_table,
+    table_path,
+)
+from crossfade.processing.batch.table_files import read_files
+from crossfade.processing.batch.tables import WRITER, signed
+from crossfade.suppression import ERASED_HEADER
+from crossfade.telemetry import get_logger
+
+_BLANKED_BY = "crossfade-erasure"
+"""Delta keeps the greatest number of it that was committed: a version of silver/erased."""
+
+_AT_ONCE = 64
+"""Records of so many hours of log time are blanked by one commit."""
+
+_TRIES = 20
+_CONTENT = ("key", "headers", "value")
+_SAME_PLACE = (
+    "row.date = gone.date AND row.hour = gone.hour "
+    "AND row.partition = gone.partition AND row.offset = gone.offset"
+)
+_DAYS = "SELECT DISTINCT date FROM erased ORDER BY date"
+_FOUND = """
+SELECT date, hour, "partition", "offset"
+FROM records SEMI JOIN erased USING (date, "partition", "offset")
+WHERE "value" IS NOT NULL OR "key" IS NOT NULL OR coalesce(headers[1]."key", '') <> $header
+ORDER BY ALL
+"""
+_log = get_logger("batch")
+
+
+def blank_erased(lake: Path, run: Run) -> int:
+    """Blank bronze's records of silver/erased, as the run pinned it; give how many were not yet.
+
+    Raises:
+        LakeError: others keep rewriting the same records.
+    """
+    bronze = open_table(lake, BRONZE_SONG_PLAYS)
+    pin = run.pins.get(SILVER_ERASED.name)
+    if bronze is None or pin is None:
+        return 0
+    new = _find_new(lake, pin, bronze.transaction_version(_BLANKED_BY))
+    places = _find_places(lake, new) if new else ()
+    if not places:
+        return 0
+    *chunks, last = _cut(places)
+    for chunk in chunks:
+        _blank(lake, chunk, signed(run.run_uuid))
+    done = Transaction(_BLANKED_BY, pin)
+    _blank(lake, last, signed(run.run_uuid, done))
+    return len(places)
+
+
+def _find_new(lake: Path, pin: int, blanked: int | None) -> list[str]:
+    """List the files of silver/erased that came after the version up to which bronze is blank."""
+    files = list_files(lake, SILVER_ERASED, pin)
+    if blanked is None or blanked == pin:
+        return files if blanked is None else []
+    try:
+        known = set(list_files(lake, SILVER_ERASED, blanked))
+    except DeltaError:  # its log was cleaned away: look at every record again
+        known = set()
+    return [path for path in files if path not in known]
+
+
+def _find_places(lake: Path, erased: list[str]) -> pa.Table:
+    """Find the positions that are not blank yet, with their lake partitions."""
+    connection = connect()
+    try:
+        register_table(connection, SILVER_ERASED, erased, view="erased")
+        days = [day for (day,) in connection.execute(_DAYS).fetchall()]
+        files = [one.path for one in read_files(lake, BRONZE_SONG_PLAYS) if one.may_hold(days)]
+        register_table(connection, BRONZE_SONG_PLAYS, files, view="records")
+        return connection.sql(_FOUND, params={"header": ERASED_HEADER}).to_arrow_table()
+    finally:
+        connection.close()
+
+
+def _cut(places: pa.Table) -> Iterator[pa.Table]:
+    """Cut positions, which are in order of their hours, into those of so many hours."""
+    hours = [*zip(places["date"].to_pylist(), places["hour"].to_pylist(), strict=True)]
+    starts = [at for at in range(len(hours)) if not at or hours[at] != hours[at - 1]][::_AT_ONCE]
+    for begin, end in zip(starts, [*starts[1:], len(hours)], strict=True):
+        yield places.slice(begin, end - begin)
+
+
+def _blank(lake: Path, places: pa.Table, note: CommitProperties) -> None:
+    """Blank records in one commit, again and again until no other commit is in its way."""
+    for _ in range(_TRIES):
+        bronze = DeltaTable(table_path(lake, BRONZE_SONG_PLAYS))
+        merge = bronze.merge(
+            _empty_content(places, pa.schema(bronze.schema().to_arrow())),
+            _SAME_PLACE,
+            source_alias="gone",
+            target_alias="row",
+            streamed_exec=False,
+            writer_properties=WRITER,
+            commit_properties=note,
+            # The log's care is the archive's: a checkpoint made here could outlive this commit.
+            post_commithook_properties=PostCommitHookProperties(
+                create_checkpoint=False, cleanup_expired_logs=False
+            ),
+        ).when_matched_update({name: f"gone.{name}" for name in _CONTENT})
+        try:
+            merge.execute()
+        except CommitFailedError as error:
+            _log.info("bronze moved: blanking is tried again", reason=str(error).splitlines()[0])
+        else:
+            return
+    what = f"Bronze in {lake} was rewritten by others {_TRIES} times while records were blanked."
+    raise LakeError(
+        what, 'Let nobody but Crossfade write there, then run "crossfade batch --once".'
+    )
+
+
+def _empty_content(places: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Give positions with what takes the place of the records' content."""
+    marks = [[{"key": ERASED_HEADER, "value": None}]] * len(places)
+    content = {"key": None, "headers": marks, "value": None}
+    for name in _CONTENT:
+        kind = schema.field(name).type
+        column = pa.nulls(len(places), kind) if content[name] is None else pa.array(marks, kind)
+        places = places.append_column(name, column)
+    return places

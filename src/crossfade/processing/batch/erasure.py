@@ -1,0 +1,142 @@
+"""An erasure: a listener goes on the list, leaves every table, and the old files are removed."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from pyspark.sql import SparkSession
+
+from crossfade.config import Settings
+from crossfade.errors import LakeError
+from crossfade.folder import DataFolder
+from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.lake import BRONZE_SONG_PLAYS, SILVER_ERASED, Run, list_files, read_newest_run
+from crossfade.processing.batch.job import run_held
+from crossfade.processing.batch.lock import hold_batch
+from crossfade.processing.batch.table_files import count_rows, read_files
+from crossfade.processing.batch.vacuum import (
+    vacuum_abandoned,
+    vacuum_batch_tables,
+    vacuum_bronze,
+)
+from crossfade.processing.speed.renewal import ask_for_renewal
+from crossfade.suppression import Erased, add_listener
+
+AfterPublish = Callable[[Run], object]
+"""What is called before the files of old versions are removed: until readers have moved on."""
+
+_LOCK_WITHIN_S = 600.0
+_COVERED_WITHIN_S = 600.0
+_POLL_S = 0.5
+_MORE_ROUNDS = 5
+"""Runs that may find new records of the listener, who is still there, once all others are gone."""
+
+_CLASSIC = "song_plays"
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What an erasure did: the list's entry, the run that pins its end, and what it removed."""
+
+    entry: Erased
+    run: int | None
+    records: int
+    files: int
+
+
+def erase_listener(
+    spark: SparkSession,
+    folder: DataFolder,
+    settings: Settings,
+    address: KafkaAddress | None,
+    user_id: str,
+    *,
+    before_vacuum: AfterPublish = lambda _: None,
+) -> Erasure:
+    """Erase a listener from every table, now and for all records to come.
+
+    First of all the list is extended, so whatever ends this half-way, the next run goes on with
+    it. Doing it twice changes nothing.
+
+    Raises:
+        LakeError: another process holds batch's lock for long, the archive does not archive what
+            Kafka holds, or there is a classic lake, whose files nobody may rewrite.
+    """
+    refuse_classic_lake(folder)
+    with hold_batch(folder, within_s=_LOCK_WITHIN_S):
+        entry = add_listener(folder, user_id)
+        ask_for_renewal(folder)
+        before = _count_erased(folder.lake, read_newest_run(folder.lake))
+        run = _run_until_gone(spark, folder, settings, address)
+        if run is None:
+            return Erasure(entry, None, 0, 0)
+        before_vacuum(run)
+        removed = vacuum_batch_tables(folder.lake, run) + vacuum_bronze(folder.lake, run)
+        removed += _vacuum_abandoned(folder)
+    return Erasure(entry, run.run, _count_erased(folder.lake, run) - before, removed)
+
+
+def refuse_classic_lake(folder: DataFolder) -> None:
+    """Refuse where the classic lake is: its log allows no change of a file.
+
+    Raises:
+        LakeError: it is there.
+    """
+    classic = folder.lake / _CLASSIC
+    if classic.exists():
+        what = f"The classic lake {classic} holds every record, and its files cannot be rewritten."
+        cure = (
+            f'Stop "crossfade archive --parquet" for good, remove {classic} and '
+            f"{folder.checkpoints / 'classic'}*, then erase again."
+        )
+        raise LakeError(what, cure)
+
+
+def _run_until_gone(
+    spark: SparkSession, folder: DataFolder, settings: Settings, address: KafkaAddress | None
+) -> Run | None:
+    """Run batch until all that Kafka holds now is in, and the newest run pins a blank bronze."""
+    ends = {} if address is None else read_end_offsets(address, SONG_PLAYS)
+    deadline, rounds = time.monotonic() + _COVERED_WITHIN_S, 0
+    while True:
+        run_held(spark, folder, settings, address)
+        newest = read_newest_run(folder.lake)
+        if newest is None:
+            return None
+        if _covers(newest.end_offsets, ends):
+            if _is_pinned_blank(folder.lake, newest) or rounds == _MORE_ROUNDS:
+                return newest
+            rounds += 1
+            continue
+        if time.monotonic() > deadline:
+            what = f"The archive has not archived what Kafka held {_COVERED_WITHIN_S:.0f} s ago."
+            raise LakeError(what, 'See "crossfade status" and its logs, then erase again.')
+        time.sleep(_POLL_S)
+
+
+def _is_pinned_blank(lake: Path, run: Run) -> bool:
+    """Tell whether bronze still has every file that the run pins: none was blanked since."""
+    pinned = list_files(lake, BRONZE_SONG_PLAYS, run.pins[BRONZE_SONG_PLAYS.name])
+    return set(pinned) <= set(list_files(lake, BRONZE_SONG_PLAYS))
+
+
+def _covers(reached: Mapping[int, int], ends: Mapping[int, int]) -> bool:
+    return all(reached.get(partition, 0) >= end for partition, end in ends.items())
+
+
+def _count_erased(lake: Path, run: Run | None) -> int:
+    if run is None or SILVER_ERASED.name not in run.pins:
+        return 0
+    return count_rows(read_files(lake, SILVER_ERASED, run.pins[SILVER_ERASED.name]))
+
+
+def _vacuum_abandoned(folder: DataFolder) -> int:
+    """Remove what killed drivers left in bronze, keeping others from starting meanwhile."""
+    archive = FileLock(folder.run / "archive.lock", timeout=0)
+    try:
+        with archive:
+            return vacuum_abandoned(folder.lake, has_writer=False)
+    except Timeout:
+        return vacuum_abandoned(folder.lake, has_writer=True)

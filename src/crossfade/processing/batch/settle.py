@@ -1,0 +1,25 @@
+"""What a published run leaves to be done for erased listeners; done again after a crash."""
+
+from crossfade.folder import DataFolder
+from crossfade.lake import Run
+from crossfade.processing.batch.blanking import blank_erased
+from crossfade.processing.batch.vacuum import vacuum_bronze
+from crossfade.suppression import list_erased, mark_removed
+from crossfade.telemetry import get_logger
+
+_log = get_logger("batch")
+
+
+def settle_erasures(folder: DataFolder, newest: Run) -> None:
+    """Blank what the newest run erased, and remove files of bronze that it does not need.
+
+    The run pins bronze as it was before it was blanked; so the files with the content go once the
+    next run, for which the blanking is news enough, has pinned it anew.
+    """
+    if not list_erased(folder):
+        return
+    mark_removed(folder, newest.run)
+    records = blank_erased(folder.lake, newest)
+    files = vacuum_bronze(folder.lake, newest)
+    if records or files:
+        _log.info("erased", blanked_records=records, removed_files=files)

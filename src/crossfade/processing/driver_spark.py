@@ -1,0 +1,73 @@
+"""Spark for a driver of streaming queries: started, warmed, and explained when it is lost."""
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from py4j.protocol import Py4JError, Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from crossfade.config import Settings
+from crossfade.errors import StackError
+from crossfade.folder import DataFolder
+from crossfade.processing.decode import WORKERS
+from crossfade.processing.failures import explain_failure
+from crossfade.spark import build_session
+
+_SETTINGS = {
+    **WORKERS,
+    # A query that waits for a dead broker must not keep the driver from ending.
+    "spark.sql.streaming.stopTimeout": "10s",
+    # People wait for it: one that hangs is replaced before the watchdog ends the whole driver.
+    "spark.python.worker.idleTimeoutSeconds": "10",
+    # Streaming does without it, and says so at each start.
+    "spark.sql.adaptive.enabled": "false",
+}
+
+JAVA_IS_LOST = (Py4JError, PySparkException, OSError)
+"""What a call into Java raises when Java is gone, or refuses."""
+
+
+@contextmanager
+def open_spark(
+    folder: DataFolder, settings: Settings, names: Sequence[str]
+) -> Iterator[SparkSession]:
+    """Start Spark for the named queries, and stop it in the end, also when Java is gone."""
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    spark = build_session(
+        f"crossfade {' and '.join(names)}",
+        cache=settings.cache,
+        master=settings.spark_master,
+        memory=settings.spark_memory,
+        scratch=folder.run / f"spark-{'-'.join(names)}",
+        settings=_SETTINGS,
+    )
+    try:
+        yield spark
+    finally:
+        with suppress(*JAVA_IS_LOST):
+            spark.stop()
+
+
+def wake_workers(session: SparkSession) -> None:
+    """Let Spark start its Python side now, and not when the first records wait for it."""
+
+    def wake() -> None:
+        with suppress(*JAVA_IS_LOST):
+            session.range(1).mapInArrow(lambda batches: batches, "id BIGINT").collect()
+
+    threading.Thread(target=wake, name="wake workers", daemon=True).start()
+
+
+@contextmanager
+def explain_lost_java(who: str = "Spark") -> Iterator[None]:
+    """Say in one line that Spark's Java process is gone, or why it failed what `who` asked for."""
+    try:
+        yield
+    except (PySparkException, Py4JJavaError) as error:
+        raise explain_failure(who, str(error)) from error
+    except (Py4JError, ConnectionError, EOFError) as error:
+        what = "Spark's Java process ended on its own."
+        raise StackError(what, "The log above may say why; the next start goes on.") from error

@@ -1,0 +1,71 @@
+"""Records that a query still has to read and Kafka no longer holds: named before it runs."""
+
+from collections.abc import Mapping
+
+from crossfade.errors import BrokerError
+from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets, read_start_offsets
+
+_CURES = {
+    "speed": (
+        "Batch has what the archive has read: crossfade speed --renew lets speed begin anew where "
+        "its open windows begin."
+    ),
+}
+_ARCHIVE_CURE = (
+    "Bring them back from a backup of Kafka's folder, or start a new data folder: "
+    "skipping them would lose plays in silence."
+)
+
+
+def refuse_lost_records(query: str, reached: Mapping[int, int], address: KafkaAddress) -> None:
+    """Refuse to go on from where Kafka has nothing to go on with, by what it holds now.
+
+    Raises:
+        BrokerError: records are gone, or the topic ends before what was read, or has lost
+            partitions; with topic partition, offsets and how many.
+    """
+    starts, ends = (
+        read_start_offsets(address, SONG_PLAYS),
+        read_end_offsets(address, SONG_PLAYS),
+    )
+    if what := describe_lost_records(query, reached, starts, ends):
+        raise BrokerError(what, _CURES.get(query, _ARCHIVE_CURE))
+
+
+def describe_lost_records(
+    query: str, reached: Mapping[int, int], starts: Mapping[int, int], ends: Mapping[int, int]
+) -> str:
+    """Say what is gone; empty when nothing is.
+
+    Args:
+        query: the query's name.
+        reached: for each partition, the offset that the query reads next.
+        starts: the smallest offset that Kafka holds.
+        ends: the offset that the next record will have.
+    """
+    gone = sorted(reached.keys() - ends.keys())
+    if gone:
+        return (
+            f"{SONG_PLAYS} has {len(ends)} partitions, but {query} has read partition {gone[-1]}: "
+            "the topic was made anew."
+        )
+    lost = {p: (at, starts[p]) for p, at in reached.items() if at < starts[p]}
+    if lost:
+        count = sum(start - at for at, start in lost.values())
+        ranges = ", ".join(
+            f"[{p}] offsets {at} to {start - 1}" for p, (at, start) in sorted(lost.items())
+        )
+        return (
+            f"Kafka no longer holds {count:,} records that {query} has not read: "
+            f"{SONG_PLAYS} {ranges}."
+        )
+    short = {p: (at, ends[p]) for p, at in reached.items() if at > ends[p]}
+    if short:
+        ranges = ", ".join(
+            f"[{p}] ends at {end}, read to {at}" for p, (at, end) in sorted(short.items())
+        )
+        return (
+            f"{SONG_PLAYS} is shorter than what {query} has read ({ranges}): it was cut, or "
+            "restored from an older copy."
+        )
+    return ""

@@ -1,0 +1,98 @@
+"""A new generation of speed: how it is asked for, what is put away, and where it begins."""
+
+import shutil
+from pathlib import Path
+
+from crossfade.binding import Beginning
+from crossfade.contract.boundary import NO_BOUNDARY
+from crossfade.contract.time_rules import FUTURE_MS
+from crossfade.folder import DataFolder, write_atomically
+from crossfade.kafka import (
+    SONG_PLAYS,
+    KafkaAddress,
+    read_offsets_for_time,
+    read_start_offsets,
+)
+from crossfade.kafka_clients import read_record
+from crossfade.lake import GOLD_RUN, OPS_HANDOVER, connect, list_files, register_table
+
+_NAME = "speed.renewal"
+_DAMAGED = "speed.damaged"
+
+
+def ask_for_renewal(folder: DataFolder) -> None:
+    """Ask speed to count its open windows anew; without a driver, the next one does so."""
+    write_atomically(folder.run / _NAME, b"")
+
+
+def is_renewal_asked(folder: DataFolder) -> bool:
+    """Tell whether a request waits."""
+    return (folder.run / _NAME).exists()
+
+
+def take_renewal_request(folder: DataFolder) -> bool:
+    """Take the request that waits, if there is one."""
+    try:
+        (folder.run / _NAME).unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def remove_generation(folder: DataFolder) -> None:
+    """Remove speed's checkpoint and what was kept of a damaged one; speed is stopped."""
+    for path in (folder.checkpoints / "speed", folder.run / _DAMAGED):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def set_generation_aside(folder: DataFolder) -> Path:
+    """Move a damaged checkpoint of speed to where a person can look at it; only the newest stays.
+
+    Speed is stopped. What it had counted is in Kafka still, so nothing is lost with it.
+    """
+    aside = folder.run / _DAMAGED
+    shutil.rmtree(aside, ignore_errors=True)
+    shutil.move(folder.checkpoints / "speed", aside)
+    return aside
+
+
+def find_beginning(folder: DataFolder, address: KafkaAddress) -> Beginning:
+    """Find where in `song-plays` a new generation begins to read, so that it holds what it must.
+
+    That is each window that speed owns still, and each that was handed over and is not compared
+    yet: those end after the boundary of the newest run whose hand-overs are all recorded. A record
+    of such a window came no earlier than F before it begins.
+    """
+    rules = folder.time_rules
+    boundary = _compared_boundary(folder)
+    starts = read_start_offsets(address, SONG_PLAYS)
+    offsets, whole_from = starts, []
+    if boundary > NO_BOUNDARY:
+        reach_ms = FUTURE_MS + rules.grain_ms + rules.clock_slack_ms
+        offsets = read_offsets_for_time(address, SONG_PLAYS, boundary - reach_ms)
+        whole_from.append(boundary)
+    for partition, start in starts.items():
+        # Retention took records from here: the last of them may have been of these windows.
+        if 0 < start == offsets[partition]:
+            oldest = read_record(address, SONG_PLAYS, partition, start)
+            if oldest is not None:
+                gone_ms = oldest.timestamp()[1] + rules.clock_slack_ms + FUTURE_MS
+                whole_from.append(rules.window_start(gone_ms + rules.grain_ms))
+    return Beginning(offsets, max(whole_from, default=None))
+
+
+def _compared_boundary(folder: DataFolder) -> int:
+    """Give the boundary of the newest run whose hand-overs are all in ops/handover."""
+    runs = list_files(folder.lake, GOLD_RUN)
+    if not runs:
+        return NO_BOUNDARY
+    connection = connect()
+    try:
+        register_table(connection, GOLD_RUN, runs)
+        register_table(connection, OPS_HANDOVER, list_files(folder.lake, OPS_HANDOVER))
+        found = connection.execute(
+            "SELECT boundary FROM gold_run WHERE run = (SELECT max(run) FROM ops_handover)"
+        ).fetchone()
+    finally:
+        connection.close()
+    return NO_BOUNDARY if found is None else int(found[0])

@@ -1,0 +1,110 @@
+"""Speed while it runs: the query with its markers, which may be begun anew in the same process."""
+
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from crossfade.binding import SpeedBinding, bind_speed
+from crossfade.checkpoint import read_committed, require_metadata
+from crossfade.config import Settings
+from crossfade.errors import StackError
+from crossfade.folder import DataFolder
+from crossfade.kafka import SONG_PLAYS, KafkaAddress, topic_id
+from crossfade.processing.lost_records import refuse_lost_records
+from crossfade.processing.speed.job import SPEED, WindowSink, first_marker, start_speed
+from crossfade.processing.speed.markers import MarkerLog
+from crossfade.processing.speed.renewal import (
+    find_beginning,
+    is_renewal_asked,
+    remove_generation,
+    set_generation_aside,
+    take_renewal_request,
+)
+from crossfade.telemetry import get_logger
+
+_log = get_logger("streams")
+
+
+class RunningSpeed:
+    """The query of one driver; the caller holds speed's lock all the while."""
+
+    def __init__(
+        self, spark: SparkSession, folder: DataFolder, settings: Settings, address: KafkaAddress
+    ) -> None:
+        self._spark = spark
+        self._folder = folder
+        self._settings = settings
+        self._address = address
+        self._checkpoint = folder.checkpoints / SPEED
+        self._markers: MarkerLog | None = None
+        self._query: StreamingQuery | None = None
+
+    def start(self) -> StreamingQuery:
+        """Begin a new epoch: its first marker, then the query. A waiting renewal comes first.
+
+        Raises:
+            DamagedError: the checkpoint cannot be read.
+            LakeError: the checkpoint does not belong to this topic.
+            BrokerError: Kafka is away, or no longer holds what is to be read next.
+        """
+        if is_renewal_asked(self._folder):
+            remove_generation(self._folder)
+            take_renewal_request(self._folder)
+        require_metadata(self._checkpoint)
+        binding = self._bind()
+        session = self._spark.newSession()
+        self._markers = MarkerLog(self._address, first_marker(self._checkpoint, binding))
+        sink = WindowSink(session, self._folder, self._address, self._markers)
+        self._query = start_speed(
+            session,
+            self._folder,
+            self._settings,
+            self._address,
+            sink,
+            first_offsets=binding.first_offsets,
+        )
+        return self._query
+
+    def stop(self) -> None:
+        """Stop the query, and wait until its last marker is in Kafka, or expired.
+
+        Raises:
+            StackError: it does not stop.
+        """
+        query, self._query = self._query, None
+        if query is not None:
+            query.stop()
+            if query.isActive:
+                what = "Speed does not stop."
+                raise StackError(what, "The next start begins its new generation.")
+        if self._markers is not None:
+            self._markers.close()
+            self._markers = None
+
+    def renew(self) -> StreamingQuery:
+        """Begin a new generation, as was asked for: readers keep the old one until it caught up."""
+        _log.info("a new generation was asked for", query=SPEED)
+        self.stop()
+        return self.start()
+
+    def heal(self, why: str) -> StreamingQuery:
+        """Begin a new generation in place of a damaged one: Kafka and batch have all it counted."""
+        self.stop()
+        aside = set_generation_aside(self._folder)
+        _log.warning("a new generation begins", query=SPEED, why=why, old=str(aside))
+        return self.start()
+
+    def repeat_marker(self) -> None:
+        """Say again that nothing is newer, while the query has nothing to read."""
+        query, markers = self._query, self._markers
+        if query is not None and markers is not None and not query.status["isDataAvailable"]:
+            markers.repeat()
+
+    def _bind(self) -> SpeedBinding:
+        binding = bind_speed(
+            self._folder,
+            topic_id(self._address, SONG_PLAYS),
+            lambda: find_beginning(self._folder, self._address),
+        )
+        reached = read_committed(self._checkpoint).end_offsets or binding.first_offsets
+        refuse_lost_records(SPEED, reached, self._address)
+        return binding

@@ -1,0 +1,228 @@
+"""The proof of an erasure: every file of a data folder searched for the listener's id."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from crossfade.clock import format_time, now_ms
+from crossfade.folder import DataFolder
+from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_retention
+from crossfade.lake import (
+    BATCH_TABLES,
+    BRONZE_SONG_PLAYS,
+    SILVER_ERASED,
+    TABLES,
+    Run,
+    Table,
+    connect,
+    list_files,
+    register_table,
+    require_run,
+    table_path,
+)
+from crossfade.proof.findings import Finding, Verdict, judge, leave_out, name_some
+from crossfade.proof.traces import TELLING_BYTES, Needle, holds_bytes, search_columns
+from crossfade.suppression import load_suppression
+
+LISTED = "the listener is suppressed"
+NO_ROW = "no row names the listener"
+NO_BYTES = "no file holds the id"
+ONE_VERSION = "old versions are removed"
+SPEED = "speed counts open windows without the listener"
+
+_FRESH_MS = 600_000
+"""A file of bronze that no version names is younger than this while the archive writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """Where something of the listener is still to be found, and until when."""
+
+    place: str
+    until: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureProof:
+    """What was searched and found, at one run's pins, and what is beyond the reach of this."""
+
+    run: int
+    findings: tuple[Finding, ...]
+    remains: tuple[Remains, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether nothing is left that should be gone."""
+        return all(one.verdict is not Verdict.UNEXPLAINED for one in self.findings)
+
+
+def prove_erasure(
+    folder: DataFolder,
+    address: KafkaAddress | None,
+    user_id: str,
+    *,
+    is_speed_renewed: bool,
+    retention_ms: int | None = None,
+) -> ErasureProof:
+    """Search a data folder, Kafka's own files aside, for a listener who was erased.
+
+    Args:
+        folder: the data folder.
+        address: where Kafka is; None: it cannot be asked how long it keeps records.
+        user_id: the listener's id.
+        is_speed_renewed: whether speed has taken the request to count anew.
+        retention_ms: how long Kafka keeps a record by the settings, for where it cannot be asked.
+
+    Raises:
+        LakeError: nothing was published yet.
+    """
+    run, needle = require_run(folder.lake), Needle(user_id)
+    is_listed = load_suppression(folder).covers(user_id)
+    findings = [
+        judge(LISTED, "suppression/erased.json", expected=1, found=int(is_listed)),
+        *(_search_table(folder, table, run, needle) for table in TABLES.values()),
+        *_search_bytes(folder, needle),
+        _count_old_files(folder, run),
+        _tell_speed(is_speed_renewed=is_speed_renewed),
+    ]
+    return ErasureProof(
+        run.run, tuple(findings), tuple(_list_remains(folder, run, address, retention_ms))
+    )
+
+
+def _search_table(folder: DataFolder, table: Table, run: Run, needle: Needle) -> Finding:
+    """Search every data file on disk, whatever version it is of.
+
+    What came into bronze after the run was pinned is not a fault: the next run takes it in.
+    """
+    pin = run.pins.get(table.name)
+    pinned = _names(list_files(folder.lake, table, pin)) if pin is not None else set()
+    newest = _names(list_files(folder.lake, table))
+    left: list[str] = []
+    later = 0
+    paths = _data_files(folder, table)
+    for path in paths:
+        try:
+            found = search_columns(path, needle)
+            age_ms = now_ms() - path.stat().st_mtime_ns // 1_000_000
+        except FileNotFoundError:
+            continue
+        is_new = path.name in newest or age_ms < _FRESH_MS
+        if table is BRONZE_SONG_PLAYS and path.name not in pinned and is_new:
+            later += sum(found.values())
+            continue
+        shown = path.relative_to(folder.root)
+        left += [f"{shown}: {count:,} in {column}" for column, count in found.items()]
+    subject = f"{table.name}: {len(paths):,} files"
+    if later and not left:
+        note = f"{later:,} values came during the erasure; the next run removes them"
+        return Finding(NO_ROW, subject, 0, later, Verdict.PENDING, (), note)
+    return judge(NO_ROW, subject, expected=0, found=len(left), wrong=left)
+
+
+def _search_bytes(folder: DataFolder, needle: Needle) -> Iterator[Finding]:
+    """Search files as they lie on disk, data files' own statistics included."""
+    if not needle.is_telling:
+        why = f"An id of less than {TELLING_BYTES} bytes stands in any file by chance."
+        yield leave_out(NO_BYTES, "all files", why)
+        return
+    logs = [path for table in TABLES.values() for path in _log_files(folder, table)]
+    data = [path for table in TABLES.values() for path in _data_files(folder, table)]
+    scratch = _files_below(*folder.run.glob("spark-*"))
+    known = {*logs, *data, *scratch, *_files_below(folder.kafka)}
+    others = [path for path in _files_below(folder.root) if path not in known]
+    for subject, paths in (
+        ("data files", data),
+        ("table logs", logs),
+        ("checkpoints", [path for path in others if path.is_relative_to(folder.checkpoints)]),
+        ("other files", [p for p in others if not p.is_relative_to(folder.checkpoints)]),
+    ):
+        wrong = [str(path.relative_to(folder.root)) for path in paths if _holds(path, needle)]
+        about = f"{subject}: {len(paths):,}"
+        yield judge(NO_BYTES, about, expected=0, found=len(wrong), wrong=wrong)
+    passing = [str(path.relative_to(folder.root)) for path in scratch if _holds(path, needle)]
+    if passing:
+        note = "Scratch files of a running process: they go when it ends."
+        subject = f"scratch files: {len(scratch):,}"
+        named = name_some(passing)
+        yield Finding(NO_BYTES, subject, 0, len(passing), Verdict.PENDING, named, note)
+
+
+def _holds(path: Path, needle: Needle) -> bool:
+    """Tell whether a file holds the id; of a checkpoint of a log, whose bytes are packed, a row."""
+    try:
+        if holds_bytes(path, needle):
+            return True
+        is_packed = "_delta_log" in path.parts and path.suffix == ".parquet"
+        return is_packed and bool(search_columns(path, needle))
+    except FileNotFoundError:
+        return False
+
+
+def _count_old_files(folder: DataFolder, run: Run) -> Finding:
+    """Find data files of silver and gold that neither the run's version nor the newest needs."""
+    old: list[str] = []
+    for table in BATCH_TABLES:
+        pin = run.pins.get(table.name)
+        kept = _names(list_files(folder.lake, table, pin)) if pin is not None else set()
+        kept |= _names(list_files(folder.lake, table))
+        paths = [path for path in _data_files(folder, table) if path.name not in kept]
+        old += [str(path.relative_to(folder.root)) for path in paths]
+    note = "" if not old else 'Another run came after it; "crossfade erase" again removes them.'
+    verdict = Verdict.PENDING if old else Verdict.HOLDS
+    return Finding(ONE_VERSION, "silver and gold", 0, len(old), verdict, name_some(old), note)
+
+
+def _tell_speed(*, is_speed_renewed: bool) -> Finding:
+    if is_speed_renewed:
+        note = "Speed has begun a new generation, without the listener."
+        return Finding(SPEED, "open windows", "-", "-", Verdict.HOLDS, (), note)
+    note = "Speed's open windows: renewed at the driver's next micro-batches."
+    return Finding(SPEED, "open windows", "-", "-", Verdict.PENDING, (), note)
+
+
+def _list_remains(
+    folder: DataFolder, run: Run, address: KafkaAddress | None, retention_ms: int | None
+) -> Iterator[Remains]:
+    connection = connect()
+    files = list_files(folder.lake, SILVER_ERASED, run.pins[SILVER_ERASED.name])
+    register_table(connection, SILVER_ERASED, files)
+    [(last,)] = connection.execute("SELECT max(epoch_ms(log_time)) FROM silver_erased").fetchall()
+    connection.close()
+    if last is not None:
+        place = f"Kafka, {SONG_PLAYS}"
+        newest = f"The newest erased record came {format_time(last)}"
+        if address is None:
+            known = "its retention" if retention_ms is None else format_time(last + retention_ms)
+            yield Remains(place, known, f"{newest}. By the settings: Kafka could not be asked.")
+        else:
+            yield Remains(place, *_tell_retention(address, last, newest))
+    why = "They hold what was there when they were made. Make a new one, then delete them."
+    yield Remains("backups made before", "they are deleted", why)
+
+
+def _tell_retention(address: KafkaAddress, last: int, newest: str) -> tuple[str, str]:
+    retention, segment = read_retention(address, SONG_PLAYS)
+    if retention < 0:
+        return "for ever", f"{newest}, and the topic's retention.ms is -1: set it."
+    until = format_time(last + retention)
+    latest = format_time(last + retention + segment)
+    return until, f"{newest}. Kafka removes whole segments, so at the latest {latest}."
+
+
+def _data_files(folder: DataFolder, table: Table) -> list[Path]:
+    found = table_path(folder.lake, table).rglob("*.parquet")
+    return sorted(path for path in found if "_delta_log" not in path.parts)
+
+
+def _log_files(folder: DataFolder, table: Table) -> list[Path]:
+    return _files_below(table_path(folder.lake, table) / "_delta_log")
+
+
+def _files_below(*folders: Path) -> list[Path]:
+    return sorted(path for one in folders for path in one.rglob("*") if path.is_file())
+
+
+def _names(paths: Iterable[str]) -> set[str]:
+    return {path.rpartition("/")[2] for path in paths}

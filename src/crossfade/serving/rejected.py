@@ -1,0 +1,28 @@
+"""The rejected records as the newest run knows them: counted by reason, and the newest of them."""
+
+from crossfade.clock import format_time
+from crossfade.contract.reasons import Reason
+from crossfade.folder import DataFolder
+from crossfade.lake import NO_BOUNDARY
+from crossfade.rejected_log import RejectedLog, describe
+from crossfade.serving.answers import Answer, Sight
+
+_FIRST_BYTES = 4_096
+"""What is given of a record's bytes: all of nearly every one."""
+
+
+def answer_rejected(
+    sight: Sight, folder: DataFolder, *, limit: int, reason: Reason | None = None
+) -> Answer:
+    """Give the newest rejected records, of one reason if asked; before batch ran, none."""
+    run, boundary = sight.snapshot.run, sight.snapshot.boundary
+    answer: Answer = {"rows": [], "by_reason": {}, "boundary": None, "as_of": None}
+    if run is None:
+        return answer
+    with RejectedLog(folder.lake, run) as log:
+        return {
+            "rows": [describe(record, _FIRST_BYTES) for record in log.read(reason, limit=limit)],
+            "by_reason": log.count_by_reason(),
+            "boundary": format_time(boundary) if boundary > NO_BOUNDARY else None,
+            "as_of": format_time(run.published_at_ms),
+        }

@@ -1,0 +1,80 @@
+"""Start cases: disks that are full, that can only be read, or that do not keep what they took."""
+
+from collections.abc import Callable
+
+from fault.case import Case, Outcome
+from fault.damage import SmallDisk, failing_calls
+from fault.lake_image import versions
+from fault.outcomes import also, both, healed, refused
+from fault.place import Place
+from fault.template import on_copy
+
+_FULL = r"[Dd]isk .*full|No space left|room"
+_READ_ONLY = r"[Rr]ead-only"
+
+
+def _full(below: str, *words: str) -> Callable[[Place], Outcome]:
+    def run(place: Place) -> Outcome:
+        """Fill the disk below a part of the lake; make room; all must go on exactly."""
+        disk = SmallDisk(place.data / "datalake" / below, place.at_end)
+        place.kafka()
+        heads = versions(place.data)
+        free = disk.fill()
+        stopped = place.run(*words)
+        outcome = refused(place, stopped, _FULL, injected=int(free < 4096), before=None)
+        is_same = versions(place.data) == heads
+        outcome = also(outcome, is_so=is_same, otherwise="a table got a commit")
+        disk.make_room()
+        return both([outcome, _go_on(place)])
+
+    return run
+
+
+def _go_on(place: Place) -> Outcome:
+    """Publish after a repair, and judge; the streams must read on as well."""
+    healed_s = place.catch_up()
+    place.publish()
+    return healed(place.judge(), injected=1, healed_s=healed_s, said="exact after the repair")
+
+
+def _read_only(place: Place) -> Outcome:
+    """Forbid writing below the lake, as a kernel does after an error; allow it again."""
+    disk = SmallDisk(place.data / "datalake", place.at_end)
+    place.kafka()
+    heads = versions(place.data)
+    disk.forbid_writing()
+    outcomes = [
+        refused(place, place.run(word), _READ_ONLY, injected=1, before=None)
+        for word in ("archive", "speed")
+    ]
+    is_same = versions(place.data) == heads
+    outcomes = [also(one, is_so=is_same, otherwise="a table got a commit") for one in outcomes]
+    disk.allow_writing()
+    return both([*outcomes, _go_on(place)])
+
+
+def _flush_fails(place: Place) -> Outcome:
+    """Let each flush of the archive's processes fail: it must stop, or have had no need of one."""
+    report = place.root / "calls.txt"
+    place.kafka()
+    heads = versions(place.data)
+    driver = place.start("archive", before=failing_calls("fsync,fdatasync", report))
+    driver.wait()
+    failed = report.read_text("utf-8", "replace").count("(INJECTED)")
+    outcome = refused(place, driver, r"Input/output error|I/O error", injected=failed, before=None)
+    is_same = versions(place.data) == heads
+    return both([also(outcome, is_so=is_same, otherwise="a table got a commit"), _go_on(place)])
+
+
+CASES = (
+    Case("F41-bronze", "disk full below bronze", "start", on_copy(_full("bronze", "archive"))),
+    Case(
+        "F41-checkpoint",
+        "disk full below the checkpoints",
+        "start",
+        on_copy(_full("_checkpoint", "archive")),
+    ),
+    Case("F41-gold", "disk full below gold", "start", on_copy(_full("gold", "batch", "--once"))),
+    Case("F42-read-only", "the lake's disk can only be read", "start", on_copy(_read_only)),
+    Case("F43-flush", "flushing to the disk fails", "start", on_copy(_flush_fails)),
+)

@@ -1,0 +1,160 @@
+"""Commands of Crossfade as processes that a case starts, watches and ends."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+WITHIN_S = 240.0
+"""So long a command may take before a case gives it up."""
+
+_POLL_S = 0.05
+_ENDS_WITHIN_S = 20.0
+_SHOWN = 2_000
+
+
+@dataclass(slots=True)
+class Command:
+    """`crossfade ...` in a session of its own; both its outputs go to files."""
+
+    words: Sequence[str]
+    env: Mapping[str, str]
+    log: Path
+    before: Sequence[str] = ()
+    """What runs it, such as strace with its arguments."""
+    process: "subprocess.Popen[bytes]" = field(init=False)
+    began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.began = time.monotonic()
+        with self.log.open("wb") as errors, self.answer.open("wb") as answer:
+            self.process = subprocess.Popen(
+                [*self.before, sys.executable, "-m", "crossfade", *self.words],
+                env={**os.environ, **self.env},
+                stdin=subprocess.DEVNULL,
+                stdout=answer,
+                stderr=errors,
+                start_new_session=True,
+            )
+
+    @property
+    def answer(self) -> Path:
+        """Give the file of its standard output."""
+        return self.log.with_suffix(".out")
+
+    @property
+    def exit_code(self) -> int | None:
+        """Give how it ended; None while it runs."""
+        return self.process.poll()
+
+    @property
+    def said(self) -> str:
+        """Give all that it wrote to standard error."""
+        return self.log.read_text("utf-8", "replace")
+
+    @property
+    def last_line(self) -> str:
+        """Give the last line that it wrote to standard error, as a supervisor shows it."""
+        return next((one for one in reversed(self.said.splitlines()) if one.strip()), "")
+
+    def elapsed(self) -> float:
+        """Give how long ago it was started, in seconds."""
+        return time.monotonic() - self.began
+
+    def wait(self, within_s: float = WITHIN_S) -> int:
+        """Wait for its end, and give the exit code.
+
+        Raises:
+            AssertionError: it does not end.
+        """
+        try:
+            return self.process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            what = f"{' '.join(self.words)} did not end within {within_s:.0f} s: {self._shown()}"
+            raise AssertionError(what) from None
+
+    def wait_until(self, condition: Callable[[], object], within_s: float = 120) -> bool:
+        """Wait until a condition holds, or the command has ended: then it is false.
+
+        Raises:
+            AssertionError: neither, in time.
+        """
+        deadline = time.monotonic() + within_s
+        while not condition():
+            if self.exit_code is not None:
+                return False
+            shown = f"{' '.join(self.words)}: not within {within_s:.0f} s: {self._shown()}"
+            assert time.monotonic() < deadline, shown
+            time.sleep(_POLL_S)
+        return True
+
+    def wait_for(self, what: str, condition: Callable[[], object], within_s: float = 120) -> float:
+        """Wait for a condition while it runs, and give how long ago it was started by then.
+
+        Raises:
+            AssertionError: it ended before, or the condition does not hold in time.
+        """
+        is_so = self.wait_until(condition, within_s)
+        assert is_so, f"{' '.join(self.words)}: no {what}: ended {self.exit_code}: {self._shown()}"
+        return self.elapsed()
+
+    def ask_to_end(self) -> int:
+        """Ask it to end as a supervisor does, and give the exit code."""
+        self.process.terminate()
+        return self.wait()
+
+    def session(self) -> list[psutil.Process]:
+        """List the living processes that it consists of: itself, Java, Python workers."""
+        found = []
+        for pid in psutil.pids():
+            with contextlib.suppress(ProcessLookupError, PermissionError, psutil.Error):
+                if os.getsid(pid) == self.process.pid:
+                    one = psutil.Process(pid)
+                    if one.status() != psutil.STATUS_ZOMBIE:
+                        found.append(one)
+        return found
+
+    def kill(self) -> int:
+        """End all of it at once; give how many processes died."""
+        return self.end(self.session())
+
+    def end(self, processes: Sequence[psutil.Process]) -> int:
+        """End some of its processes at once, and wait until they are gone."""
+        died = 0
+        for one in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.send_signal(signal.SIGKILL)
+                died += 1
+        self.wait_until_gone(processes)
+        return died
+
+    def wait_until_gone(self, processes: Sequence[psutil.Process] | None = None) -> None:
+        """Wait until some of its processes, or all, are gone.
+
+        Raises:
+            AssertionError: they stay.
+        """
+        deadline = time.monotonic() + _ENDS_WITHIN_S
+        while any(map(_lives, self.session() if processes is None else processes)):
+            self.process.poll()
+            assert time.monotonic() < deadline, f"processes of {' '.join(self.words)} stay"
+            time.sleep(_POLL_S)
+        self.process.poll()
+
+    def _shown(self) -> str:
+        return self.said[-_SHOWN:]
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

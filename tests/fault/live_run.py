@@ -1,0 +1,177 @@
+"""The live part of a run: every row in order, or a random schedule, on one stack under load."""
+
+import json
+import random
+import signal
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from fault.case import Outcome
+from fault.cases_live import LIVE_FAULTS, LiveFault
+from fault.judge import Judge
+from fault.live_bench import HEAL_WITHIN_S, LiveBench
+from fault.memory import MemoryWatch
+from fault.report import Section
+from fault.stack import a_running_stack
+from fault.tell import tell
+
+SETTINGS = {
+    "CROSSFADE_GRAIN": "1m",
+    "CROSSFADE_LATE_AFTER": "1m",
+    "CROSSFADE_BATCH_EVERY": "10s",
+    "CROSSFADE_ARCHIVE_EVERY": "5s",
+    # Else how soon batch is healed is a matter of what the live side leaves it.
+    "CROSSFADE_BATCH_NICE": "0",
+}
+_SCENARIO = Path(__file__).with_name("everything.toml")
+_CALM_S = (0.0, 8.0)
+_WARM_WITHIN_S = 600.0
+_TOGETHER = (1, 1, 1, 2)
+"""How many faults a step of a random schedule does at once: one of these."""
+
+
+def run_rows(faults: Sequence[LiveFault], *, seed: int, rate: int, scratch: Path) -> Section:
+    """Do every fault as often as its row asks for, one after the other."""
+    section = Section("Rows on a running stack")
+    with _a_bench(scratch, seed=seed, rate=rate, section=section) as (bench, judge):
+        for fault in faults:
+            for _ in range(fault.rounds):
+                _hurt(bench, judge, section, [fault])
+    return section
+
+
+def run_random(minutes: float, *, seed: int, rate: int, scratch: Path) -> Section:
+    """Do random faults, now and then two at once, for so many minutes."""
+    section = Section(f"Random schedules for {minutes:g} minutes")
+    candidates = [fault for fault in LIVE_FAULTS if fault.is_random]
+    with _a_bench(scratch, seed=seed, rate=rate, section=section) as (bench, judge):
+        ends = time.monotonic() + minutes * 60
+        while time.monotonic() < ends:
+            chosen = bench.dice.sample(candidates, bench.dice.choice(_TOGETHER))
+            _hurt(bench, judge, section, chosen)
+    return section
+
+
+def _hurt(bench: LiveBench, judge: Judge, section: Section, faults: Iterable[LiveFault]) -> None:
+    """Inject faults, wait until all is healed, and hold the archive against Kafka."""
+    time.sleep(bench.dice.uniform(*_CALM_S))
+    injuries = []
+    for fault in faults:
+        row = section.row(fault.id, fault.title)
+        try:
+            injuries.append((row, fault.inject(bench)))
+        except AssertionError as error:
+            row.failure = str(error)
+            tell(f"{fault.id}: {error}")
+    if not injuries:
+        return
+    runs = [injury.new_run_after for _, injury in injuries if injury.new_run_after is not None]
+    began = max(injury.began for _, injury in injuries)
+    try:
+        healed_s = bench.await_healed(began, new_run_after=max(runs, default=None))
+    except AssertionError as error:
+        for row, _ in injuries:
+            row.failure = str(error)
+        raise
+    found = judge.since_last()
+    for row, injury in injuries:
+        if healed_s > HEAL_WITHIN_S:
+            row.failure = f"healed after {healed_s:.0f} s, not {HEAL_WITHIN_S:.0f} s"
+        outcome = Outcome(
+            injected=int(bool(injury.seen)),
+            lost=found.lost,
+            repeated=found.repeated,
+            wrong=found.wrong,
+            healed_s=healed_s,
+            said=injury.seen,
+        )
+        row.outcomes.append(outcome)
+        tell(f"{row.id}: {injury.seen or 'DID NOT HAPPEN'}; healed in {healed_s:.1f} s; {found}")
+
+
+@contextmanager
+def _a_bench(
+    scratch: Path, *, seed: int, rate: int, section: Section
+) -> Iterator[tuple[LiveBench, Judge]]:
+    """Give a stack with an audience; in the end all is drained and judged as a whole."""
+    scratch.mkdir(parents=True)
+    ledger = scratch / "ledger"
+    with a_running_stack(scratch / "data", SETTINGS) as stack:
+        bench = LiveBench(stack, random.Random(seed), scratch)
+        judge = Judge(stack, ledger)
+        stack.wait_for("Kafka", bench.end_offsets)
+        bench.audience = stack.start(
+            *("generate", "--rate", str(rate), "--for", "24h", "--report", "start"),
+            *("--seed", str(seed), "--scenario", str(_SCENARIO), "--ledger", str(ledger)),
+            log=scratch / "audience.log",
+        )
+        watch = MemoryWatch(stack)
+        try:
+            bench.await_healed(time.monotonic(), new_run_after=0, within_s=_WARM_WITHIN_S)
+            tell(f"The stack runs under {rate} plays a second; seed {seed}.")
+            yield bench, judge
+            _end_audience(bench)
+            _judge_whole(bench, judge, section)
+        finally:
+            watch.close()
+            if bench.audience.poll() is None:
+                bench.audience.kill()
+                bench.audience.wait()
+            section.tables.append((_MEMORY_HEAD, watch.table()))
+
+
+_MEMORY_HEAD = (
+    "most memory of (MB), by sixths of the time",
+    *("1st", "2nd", "3rd", "4th", "5th", "6th"),
+    "most files",
+    "most threads",
+)
+
+
+def _end_audience(bench: LiveBench) -> None:
+    """Stop the audience as Ctrl-C does: it waits until Kafka has all, and closes its ledger."""
+    assert bench.audience is not None
+    assert bench.audience.poll() is None, (bench.scratch / "audience.log").read_text()[-2000:]
+    bench.audience.send_signal(signal.SIGINT)
+    code = bench.audience.wait(120)
+    assert code == 0, (bench.scratch / "audience.log").read_text()[-2000:]
+
+
+def _judge_whole(bench: LiveBench, judge: Judge, section: Section) -> None:
+    """Take all in, wait for the last hand-overs, and hold everything against everything."""
+    tell("Taking in all that Kafka holds …")
+    row = section.row("whole", "all layers, at the end")
+    batch = bench.stack.run("batch", "--once", "--json", within_s=900)
+    if batch.returncode:
+        row.failure = batch.stderr
+        return
+    began = time.monotonic()
+    found = judge.whole()
+    proof = bench.stack.run("reconcile", "--ledger", str(judge.ledger), "--json", within_s=1800)
+    told = json.loads(proof.stdout) if proof.stdout else {"holds": False, "findings": []}
+    if not told["holds"]:
+        wrong = [one for one in told["findings"] if one["verdict"] == "unexplained"]
+        row.failure = f"crossfade reconcile: {wrong or proof.stderr}"
+    row.outcomes.append(
+        Outcome(
+            injected=1,
+            lost=found.lost,
+            repeated=found.repeated,
+            wrong=found.wrong + found.unexplained,
+            said=f"{found}; crossfade reconcile "
+            + ("holds" if told["holds"] else "does not hold")
+            + f"; both in {time.monotonic() - began:.0f} s",
+        )
+    )
+    tell(f"{row.id}: {row.summary().said}")
+    section.notes.append(_describe_volume(bench, told))
+
+
+def _describe_volume(bench: LiveBench, told: Mapping[str, object]) -> str:
+    ends = bench.end_offsets() or {}
+    return (
+        f"{sum(ends.values()):,} records in {len(ends)} topic partitions, "
+        f"{bench.others:,} of them sent beside the audience."
+    )

@@ -1,0 +1,116 @@
+"""Kafka's door for plays: closed while a disk is nearly full, with everything inside going on."""
+
+import contextlib
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import KafkaError, Message
+
+from crossfade.config import load_settings
+from crossfade.embedded.broker import Broker
+from crossfade.embedded.disk_guard import DiskGuard, read_door
+from crossfade.embedded.stop_request import StopRequest
+from crossfade.embedded.supervisor import Supervisor
+from crossfade.folder import DataFolder, open_folder
+from crossfade.kafka import PLAYS_BY_WINDOW, SONG_PLAYS, create_topics, read_end_offsets
+from crossfade.kafka_clients import open_producer, read_record
+
+pytestmark = [pytest.mark.fault, pytest.mark.kafka]
+
+_LEAST = 100_000_000
+_WITHIN_S = 60.0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a disk of 200 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200m", "none", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+class Stack:
+    """A supervised broker with its guard."""
+
+    def __init__(self, folder: DataFolder, cache: Path) -> None:
+        self.folder = folder
+        self.broker = Broker(
+            folder.kafka, cache=cache, log=folder.logs / "broker.log", least_free=_LEAST
+        )
+        logs, state = folder.logs, folder.run / "children.json"
+        self.supervisor = Supervisor([self.broker.prepare()], logs=logs, state_file=state)
+        self.guard = DiskGuard(folder, [folder.kafka, folder.lake], _LEAST, self._set_door)
+
+    def wait_for_door(self, *, is_open: bool) -> None:
+        """Wait until the guard says so, and the broker has been started again."""
+        [before] = self.supervisor.state()
+        deadline = time.monotonic() + _WITHIN_S
+        while True:
+            door = read_door(self.folder)
+            [now] = self.supervisor.state()
+            is_back = now.pid != before.pid and now.state == "running"
+            if is_back and door and door.is_open == is_open:
+                return
+            assert time.monotonic() < deadline, (door, now)
+            self.supervisor.watch()
+            threading.Event().wait(0.05)
+
+    def _set_door(self, is_open: bool) -> None:
+        self.broker.set_door(is_open=is_open)
+        self.supervisor.ask_restart("broker")
+
+
+@contextlib.contextmanager
+def a_stack(folder: DataFolder, cache: Path) -> Iterator[Stack]:
+    stack = Stack(folder, cache)
+    request = StopRequest()
+    try:
+        stack.supervisor.start(request)
+        create_topics(stack.broker.inside, load_settings())
+        stack.guard.start()
+        yield stack
+    finally:
+        stack.guard.end()
+        stack.supervisor.stop(request)
+
+
+def test_plays_wait_outside_while_the_disk_is_nearly_full_and_none_is_lost(
+    small_disk: Path, cache: Path
+) -> None:
+    folder = open_folder(load_settings(data=small_disk / "data"))
+    outcomes: list[str] = []
+
+    def note(error: KafkaError | None, _: Message) -> None:
+        outcomes.append(str(error))
+
+    with a_stack(folder, cache) as stack:
+        outside, inside = stack.broker.address, stack.broker.inside
+        producer = open_producer(outside, **{"message.timeout.ms": 120_000, "log_level": 0})
+        producer.produce(SONG_PLAYS, b"before", partition=0, callback=note)
+        assert producer.flush(20) == 0
+
+        (small_disk / "ballast").write_bytes(bytes(110_000_000))
+        stack.wait_for_door(is_open=False)
+        producer.produce(SONG_PLAYS, b"waits", partition=0, callback=note)
+        assert producer.flush(3) == 1
+        assert read_end_offsets(inside, SONG_PLAYS)[0] == 1
+        held = read_record(inside, SONG_PLAYS, 0, 0)
+        assert held is not None
+        assert held.value() == b"before"
+        speed = open_producer(inside, log_level=0)
+        speed.produce(PLAYS_BY_WINDOW, b"{}", b"{}", 0)
+        assert speed.flush(20) == 0
+
+        (small_disk / "ballast").unlink()
+        stack.wait_for_door(is_open=True)
+        assert producer.flush(60) == 0
+        assert outcomes == ["None", "None"]
+        assert read_end_offsets(outside, SONG_PLAYS)[0] == 2

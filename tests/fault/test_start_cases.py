@@ -1,0 +1,37 @@
+"""A seeded selection of the start cases; `scripts/faults` runs them all."""
+
+import pytest
+
+from fault.case import find_case
+from fault.cases_release import RELEASES, unpack_release
+from fault.cases_start import START_CASES
+from fault.damage import CannotInjectError
+from fault.template import Bench
+
+pytestmark = [pytest.mark.kafka, pytest.mark.spark, pytest.mark.fault]
+
+_SEED = 7
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Give copies of a release's folder: a small stack that was stopped, ready at once."""
+    root = tmp_path_factory.mktemp("cases")
+    unpack_release(max(RELEASES.glob("*.tar.xz")), root / "template")
+    return Bench(root / "template", root / "scratch", _SEED)
+
+
+def test_each_case_has_an_id_of_its_own() -> None:
+    ids = [case.id for case in START_CASES]
+    assert len(set(ids)) == len(ids) >= 45
+
+
+@pytest.mark.parametrize(
+    "case_id", ["F16-longer", "F26-commits", "F30-archive", "F56-bronze", "F60-release"]
+)
+def test_what_was_injured_is_refused_by_name_or_goes_on_exactly(bench: Bench, case_id: str) -> None:
+    try:
+        outcome = find_case(START_CASES, case_id).run(bench)
+    except CannotInjectError as error:
+        pytest.skip(str(error))
+    assert outcome.holds, outcome

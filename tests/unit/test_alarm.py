@@ -1,0 +1,72 @@
+"""What a child was at when it died, and the alarm over work that is begun again and again."""
+
+from pathlib import Path
+
+from crossfade.embedded.alarm import Alarm
+from crossfade.embedded.unfinished import list_micro_batches, list_runs
+from crossfade.folder import DataFolder
+from handmade_checkpoint import Query
+
+POISON = "speed, micro-batch 7, song-plays [0] offsets 5 to 9"
+INNOCENT = "archive, micro-batch 2"
+
+
+def fail(alarm: Alarm, *unfinished: str, times: int = 1) -> None:
+    for _ in range(times):
+        alarm.note_death(unfinished, "ended with 1", "speed died: overflow.")
+
+
+def test_three_deaths_over_one_micro_batch_ring_and_name_it() -> None:
+    alarm = Alarm()
+    fail(alarm, INNOCENT, POISON, times=2)
+    assert alarm.text == ""
+    fail(alarm, INNOCENT, POISON)
+    assert alarm.text == f"{POISON}: failed 3 times (ended with 1): speed died: overflow."
+
+
+def test_deaths_over_different_micro_batches_do_not_ring() -> None:
+    alarm = Alarm()
+    for batch in range(9):
+        fail(alarm, f"speed, micro-batch {batch}")
+    assert alarm.text == ""
+
+
+def test_a_micro_batch_that_was_done_in_between_begins_to_count_anew() -> None:
+    alarm = Alarm()
+    fail(alarm, POISON, times=2)
+    fail(alarm, INNOCENT)
+    fail(alarm, POISON, times=2)
+    assert alarm.text == ""
+
+
+def test_it_rings_until_the_micro_batch_is_done_and_says_so_once() -> None:
+    alarm = Alarm()
+    assert not alarm.is_over(list)
+    fail(alarm, POISON, times=3)
+    assert not Alarm.is_over(alarm, lambda: [POISON])
+    assert alarm.text
+    alarm._looked_at = 0.0
+    assert alarm.is_over(lambda: [INNOCENT])
+    assert alarm.text == ""
+    assert not alarm.is_over(list)
+
+
+def test_the_micro_batch_that_was_planned_and_not_committed_is_named_with_its_records(
+    data_folder: DataFolder,
+) -> None:
+    speed, archive = Query(data_folder), Query(data_folder, "archive")
+    speed.do(6, 5)
+    speed.plan(7, 10)
+    archive.do(3, 10)
+    assert list_micro_batches(data_folder.checkpoints, ("speed", "archive", "classic")) == [POISON]
+    (speed.path / "offsets" / "7").write_text("")
+    assert list_micro_batches(data_folder.checkpoints, ["speed"]) == ["speed, micro-batch 7"]
+
+
+def test_the_run_of_batch_that_comes_next_is_named_by_the_one_before(tmp_path: Path) -> None:
+    assert list_runs(tmp_path) == ["batch, the run after version -1 of gold/run"]
+    log = tmp_path / "gold" / "run" / "_delta_log"
+    log.mkdir(parents=True)
+    for name in ("00000000000000000009.json", "00000000000000000010.json", "x.json"):
+        (log / name).touch()
+    assert list_runs(tmp_path) == ["batch, the run after version 10 of gold/run"]

@@ -1,0 +1,151 @@
+"""The tools that fault cases injure and look with: a case is only as good as they are."""
+
+import random
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from fault.case import Outcome
+from fault.cases_batch import CommitWatch
+from fault.commands import Command
+from fault.damage import CannotInjectError, SmallDisk, failing_calls, flip_byte, other_clock
+from fault.lake_image import live_files, name_changes, take_image, versions
+from fault.outcomes import also, both, refused
+from fault.place import Place
+
+
+def _a_lake(data: Path, rows: int = 1) -> None:
+    for _ in range(rows):
+        table = pa.table({"number": [1, 2, 3]})
+        write_deltalake(data / "datalake" / "gold" / "song", table, mode="append")
+
+
+def _ended(place: Place, *words: str) -> Command:
+    command = Command(words, {}, place.root / "log.log")
+    command.wait(60)
+    return command
+
+
+def _a_place(root: Path) -> Place:
+    return Place(root, [], random.Random(1))
+
+
+def test_a_flipped_byte_is_one_byte_and_the_same_one_for_a_seed(tmp_path: Path) -> None:
+    whole = bytes(range(256)) * 4
+    found = []
+    for name in ("a", "b"):
+        path = tmp_path / name
+        path.write_bytes(whole)
+        (tmp_path / f".{name}.crc").write_bytes(b"sum")
+        at = flip_byte(path, random.Random(5), keep_sum=name == "a")
+        [differs] = [n for n, byte in enumerate(path.read_bytes()) if byte != whole[n]]
+        found.append((at, differs))
+    assert found[0] == found[1] == (found[0][0], found[0][0])
+    assert [(tmp_path / f".{name}.crc").exists() for name in ("a", "b")] == [True, False]
+
+
+def test_every_change_of_a_lake_is_seen(tmp_path: Path) -> None:
+    _a_lake(tmp_path)
+    before = take_image(tmp_path)
+    assert name_changes(before, take_image(tmp_path)) == []
+    [path] = live_files(tmp_path, "gold/song")
+    flip_byte(path, random.Random(5), keep_sum=True)
+    assert name_changes(before, take_image(tmp_path)) == [f"gold/song/{path.name}"]
+    _a_lake(tmp_path)
+    assert len(name_changes(before, take_image(tmp_path))) == 3
+    assert versions(tmp_path) == {"gold/song": 1}
+
+
+def test_commits_are_seen_as_they_come(tmp_path: Path) -> None:
+    _a_lake(tmp_path)
+    watch = CommitWatch(tmp_path)
+    assert watch.look() == []
+    _a_lake(tmp_path, rows=2)
+    assert watch.look() == ["gold/song", "gold/song"]
+    assert watch.look() == ["gold/song", "gold/song"]
+
+
+def test_a_refusal_counts_only_with_an_error_its_name_and_nothing_written(tmp_path: Path) -> None:
+    place = _a_place(tmp_path)
+    _a_lake(place.data)
+    before = take_image(place.data)
+    command = _ended(place, "status", "--data", str(tmp_path / "none"))
+    asked = {"injected": 1, "before": before}
+    assert refused(place, command, "No data folder", **asked).holds
+    assert not refused(place, command, "something else", **asked).holds
+    assert not refused(place, command, "No data folder", injected=0, before=before).holds
+    assert not refused(place, _ended(place, "--help"), "", **asked).holds
+    _a_lake(place.data)
+    assert not refused(place, command, "No data folder", **asked).holds
+
+
+def test_parts_that_did_not_happen_fail_the_whole() -> None:
+    good = Outcome(injected=2, healed_s=3.0, said="a")
+    assert both([good, Outcome(injected=1, healed_s=5.0, said="b")]) == Outcome(
+        injected=3, healed_s=5.0, said="a; b"
+    )
+    assert not both([good, Outcome(injected=0)]).holds
+    assert not also(good, is_so=False, otherwise="not so").holds
+
+
+def test_a_command_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
+    waits = "import signal; signal.pause()"
+    script = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {waits!r}])"
+    before = [sys.executable, "-c", script, "--"]
+    command = Command(["x"], {}, tmp_path / "log.log", before)
+    command.wait_until(lambda: len(command.session()) == 2)
+    assert command.kill() == 2
+    assert command.session() == []
+
+
+def test_a_clock_is_other_for_a_process_that_is_told_so(tmp_path: Path) -> None:
+    try:
+        env = other_clock("-20908800")
+    except CannotInjectError as error:
+        pytest.skip(str(error))
+    asked = "import datetime, time; print(time.time())"
+    here, there = (
+        float(subprocess.check_output([sys.executable, "-c", asked], env=one)) for one in ({}, env)
+    )
+    assert here - there == pytest.approx(20_908_800, abs=60)
+
+
+def test_calls_fail_where_they_are_told_to(tmp_path: Path) -> None:
+    report = tmp_path / "calls"
+    try:
+        words = failing_calls("fsync", report)
+    except CannotInjectError as error:
+        pytest.skip(str(error))
+    script = f"import os; os.fsync(os.open({str(tmp_path / 'x')!r}, os.O_CREAT | os.O_WRONLY))"
+    done = subprocess.run([*words, sys.executable, "-c", script], capture_output=True, check=False)
+    if b"ptrace" in done.stderr.lower():
+        pytest.skip("this machine forbids tracing")
+    assert b"Input/output error" in done.stderr
+    assert report.read_text().count("(INJECTED)") == 1
+
+
+def test_a_small_disk_holds_what_the_folder_held_and_becomes_full(tmp_path: Path) -> None:
+    place = tmp_path / "lake"
+    (place / "deep").mkdir(parents=True)
+    (place / "deep" / "file").write_bytes(b"kept")
+    with ExitStack() as at_end:
+        try:
+            disk = SmallDisk(place, at_end, megabytes=8)
+        except CannotInjectError as error:
+            pytest.skip(str(error))
+        assert disk.fill() == 0
+        with pytest.raises(OSError, match="No space left"):
+            (place / "new").write_bytes(b"x" * 10_000)
+        disk.make_room()
+        (place / "new").write_bytes(b"x" * 10_000)
+        disk.forbid_writing()
+        with pytest.raises(OSError, match="Read-only"):
+            (place / "newer").touch()
+        disk.allow_writing()
+        assert (place / "deep" / "file").read_bytes() == b"kept"
+    assert list(place.iterdir()) == []

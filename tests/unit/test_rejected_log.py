@@ -1,0 +1,162 @@
+"""The log of rejected records, read from lakes made by hand."""
+
+import pytest
+
+from crossfade.clock import DAY_MS, MINUTE_MS
+from crossfade.contract.decode import MAX_PLAY_BYTES, decode_play, encode_play
+from crossfade.contract.reasons import MEANINGS, Reason, Rejection
+from crossfade.contract.time_rules import FUTURE_MS
+from crossfade.folder import DataFolder
+from crossfade.lake import require_run
+from crossfade.rejected_log import Known, RejectedLog, RejectedRecord, describe, explain
+from handmade_lake import NOON, HandmadeLake, Record, a_lake, a_play, write_table
+
+BAD_COUNTRY = encode_play(a_play(country="se"))
+TOO_LARGE = b"x" * (MAX_PLAY_BYTES + 5)
+
+
+def a_log(folder: DataFolder, *records: Record) -> RejectedLog:
+    return open_log(a_lake(list(records), boundary=NOON).write(folder))
+
+
+def open_log(folder: DataFolder) -> RejectedLog:
+    return RejectedLog(folder.lake, require_run(folder.lake))
+
+
+def rejected(value: bytes | None, reason: Reason, *, log_time: int = NOON) -> RejectedRecord:
+    return RejectedRecord(0, 0, log_time, reason, value, len(value or b""))
+
+
+def offsets(records: object) -> list[int]:
+    return [record.offset for record in records]  # type: ignore[attr-defined]
+
+
+def test_the_newest_come_first_whatever_their_day_and_topic_partition(
+    data_folder: DataFolder,
+) -> None:
+    times = [NOON, NOON + 2 * DAY_MS, NOON + MINUTE_MS, NOON - DAY_MS, NOON + 2 * DAY_MS]
+    values = [b"no", BAD_COUNTRY, b"[]", BAD_COUNTRY, b"neither"]
+    with a_log(
+        data_folder,
+        *(
+            Record(n % 2, n, value, at)
+            for n, (value, at) in enumerate(zip(values, times, strict=True))
+        ),
+        Record(2, 9, encode_play(a_play()), NOON),
+    ) as log:
+        assert offsets(log.read()) == [1, 4, 2, 0, 3]
+        assert offsets(log.read(is_newest_first=False)) == [3, 0, 2, 4, 1]
+        assert offsets(log.read(limit=3)) == [1, 4, 2]
+        assert offsets(log.read(Reason.COUNTRY_INVALID)) == [1, 3]
+        assert offsets(log.read(Reason.COUNTRY_INVALID, limit=1)) == [1]
+        assert offsets(log.read(Reason.TOO_DEEP)) == []
+        assert list(log.count_by_reason().items()) == [
+            ("country_invalid", 2),
+            ("json_syntax", 2),
+            ("not_object", 1),
+        ]
+        first = next(log.read())
+        assert first == RejectedRecord(
+            1, 1, NOON + 2 * DAY_MS, "country_invalid", BAD_COUNTRY, len(BAD_COUNTRY)
+        )
+
+
+def test_a_log_without_a_row_gives_none(data_folder: DataFolder) -> None:
+    with a_log(data_folder) as log:
+        assert list(log.read()) == []
+        assert log.count_by_reason() == {}
+        assert log.find([(0, 0)]) == {}
+
+
+def test_what_came_after_the_pin_is_not_read(data_folder: DataFolder) -> None:
+    lake = a_lake([Record(0, 0, b"no", NOON)], boundary=NOON)
+    lake.write(data_folder)
+    more = [*lake.tables["silver/rejected"], {**lake.tables["silver/rejected"][0], "offset": 1}]
+    write_table(data_folder, "silver/rejected", more)
+    with open_log(data_folder) as log:
+        assert offsets(log.read()) == [0]
+
+
+def test_a_position_is_found_with_its_log_time_and_reason(data_folder: DataFolder) -> None:
+    with a_log(
+        data_folder, Record(0, 3, b"no", NOON), Record(1, 3, encode_play(a_play()), NOON)
+    ) as log:
+        found = log.find([(0, 3), (1, 3), (0, 4)])
+    assert found == {(0, 3): Known(NOON, "json_syntax")}
+
+
+def test_of_a_value_that_is_too_large_its_beginning_is_read_unless_all_is_asked(
+    data_folder: DataFolder,
+) -> None:
+    with a_log(data_folder, Record(0, 0, TOO_LARGE, NOON)) as log:
+        [cut], [whole] = log.read(), log.read(is_whole=True)
+    assert (cut.value, cut.size) == (TOO_LARGE[: MAX_PLAY_BYTES + 1], len(TOO_LARGE))
+    assert not cut.is_whole
+    assert whole.value == TOO_LARGE
+    assert explain(cut) == MEANINGS[Reason.EVENT_TOO_LARGE]
+    verdict = decode_play(TOO_LARGE, NOON)
+    assert isinstance(verdict, Rejection)
+    assert explain(whole) == verdict.detail
+
+
+def test_what_was_expected_is_judged_again_at_the_records_own_log_time() -> None:
+    early = encode_play(a_play(event_time=NOON + FUTURE_MS + 7))
+    for value in (BAD_COUNTRY, early, b"no"):
+        verdict = decode_play(value, NOON)
+        assert isinstance(verdict, Rejection)
+        assert explain(rejected(value, verdict.reason)) == verdict.detail
+    assert explain(rejected(early, Reason.LOG_TIME_UNKNOWN)) == MEANINGS[Reason.LOG_TIME_UNKNOWN]
+
+
+def test_rules_that_changed_since_are_told() -> None:
+    play = encode_play(a_play())
+    assert explain(rejected(play, Reason.VALUE_INVALID)) == "The present rules accept it."
+    told = explain(rejected(BAD_COUNTRY, Reason.VALUE_INVALID))
+    assert told.endswith("(country_invalid by the present rules)")
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (Reason.TEXT_INVALID, "Its bytes were erased."),
+        (Reason.NOT_OBJECT, "It has no value, or its bytes were erased."),
+        (Reason.LOG_TIME_UNKNOWN, "It has no value, or its bytes were erased."),
+    ],
+)
+def test_bytes_that_are_gone_are_told(reason: Reason, told: str) -> None:
+    assert explain(rejected(None, reason)) == told
+
+
+def test_an_erased_row_is_read_without_its_bytes(data_folder: DataFolder) -> None:
+    lake: HandmadeLake = a_lake([Record(0, 0, BAD_COUNTRY, NOON)], boundary=NOON)
+    lake.tables["silver/rejected"][0]["value"] = None
+    with open_log(lake.write(data_folder)) as log:
+        [row] = map(describe, log.read(is_whole=True))
+    assert row == {
+        "partition": 0,
+        "offset": 0,
+        "log_time": "2026-01-01T12:00:00Z",
+        "reason": "country_invalid",
+        "detail": "Its bytes were erased.",
+        "bytes": 0,
+        "value": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "first_bytes", "shown"),
+    [
+        ('{"artist":"Björk"}'.encode(), None, {"value": '{"artist":"Björk"}'}),
+        (b"\xff\x00", None, {"value_base64": "/wA="}),
+        ("aö".encode(), 2, {"value": "a"}),
+        (b"a\xc3", None, {"value_base64": "YcM="}),
+        (b"a\xff\xff", 2, {"value_base64": "Yf8="}),
+        (b"", None, {"value": ""}),
+    ],
+)
+def test_bytes_are_text_where_they_are_utf8_also_when_a_character_is_cut(
+    value: bytes, first_bytes: int | None, shown: dict[str, str]
+) -> None:
+    row = describe(rejected(value, Reason.JSON_SYNTAX), first_bytes)
+    assert {name: row[name] for name in row.keys() & {"value", "value_base64"}} == shown
+    assert row["bytes"] == len(value)

@@ -1,0 +1,111 @@
+"""When a query counts as hanging: by its checkpoint's files and Kafka's ends alone."""
+
+import pytest
+
+from crossfade.folder import DataFolder
+from crossfade.processing.watchdog import Stall, Watchdog
+from handmade_checkpoint import Query
+
+AFTER_S = 25.0
+LOOK_S = 5.0
+
+
+@pytest.fixture
+def query(data_folder: DataFolder) -> Query:
+    """Give a query that has read ten records in one micro-batch."""
+    query = Query(data_folder)
+    query.do(0, 10)
+    return query
+
+
+def a_watchdog(folder: DataFolder, trigger_s: float = 0.0) -> Watchdog:
+    return Watchdog(folder, {"speed": trigger_s}, AFTER_S)
+
+
+def look_for(watchdog: Watchdog, seconds: float, end: int | None) -> Stall | None:
+    ends = None if end is None else {0: end}
+    for _ in range(round(seconds / LOOK_S)):
+        if stall := watchdog.look(LOOK_S, ends):
+            return stall
+    return None
+
+
+def warm(watchdog: Watchdog, query: Query) -> None:
+    query.do(1, 20)
+    assert watchdog.look(LOOK_S, {0: 20}) is None
+
+
+def test_a_query_that_commits_nothing_of_what_kafka_has_hangs(
+    data_folder: DataFolder, query: Query
+) -> None:
+    watchdog = a_watchdog(data_folder)
+    warm(watchdog, query)
+    query.plan(2, 25)
+    assert look_for(watchdog, AFTER_S, 25) is None
+    assert watchdog.look(LOOK_S, {0: 25}) == Stall("speed", 2, AFTER_S + LOOK_S)
+
+
+def test_a_query_with_nothing_to_read_rests(data_folder: DataFolder, query: Query) -> None:
+    watchdog = a_watchdog(data_folder)
+    warm(watchdog, query)
+    assert look_for(watchdog, 3_600, 20) is None
+
+
+def test_time_without_kafka_is_no_querys_fault(data_folder: DataFolder, query: Query) -> None:
+    watchdog = a_watchdog(data_folder)
+    warm(watchdog, query)
+    for _ in range(20):
+        assert look_for(watchdog, AFTER_S, 25) is None
+        assert watchdog.look(LOOK_S, None) is None
+
+
+def test_every_commit_buys_the_whole_time_again(data_folder: DataFolder, query: Query) -> None:
+    watchdog = a_watchdog(data_folder)
+    warm(watchdog, query)
+    for batch in range(2, 10):
+        assert look_for(watchdog, AFTER_S, 1_000) is None
+        query.do(batch, 20 + batch)
+        assert watchdog.look(LOOK_S, {0: 1_000}) is None
+
+
+def test_the_first_micro_batch_after_a_start_may_take_two_minutes(
+    data_folder: DataFolder, query: Query
+) -> None:
+    watchdog = a_watchdog(data_folder)
+    assert look_for(watchdog, 120, 25) is None
+    assert watchdog.look(LOOK_S, {0: 25}) is not None
+
+
+def test_a_trigger_is_rest_on_purpose(data_folder: DataFolder, query: Query) -> None:
+    watchdog = a_watchdog(data_folder, trigger_s=15.0)
+    warm(watchdog, query)
+    assert look_for(watchdog, AFTER_S + 15, 25) is None
+    assert watchdog.look(LOOK_S, {0: 25}) is not None
+
+
+def test_a_large_micro_batch_gets_more_time(data_folder: DataFolder, query: Query) -> None:
+    watchdog = a_watchdog(data_folder)
+    warm(watchdog, query)
+    query.plan(2, 1_000_020)
+    assert look_for(watchdog, AFTER_S + 200, 2_000_000) is None
+    assert watchdog.look(LOOK_S, {0: 2_000_000}) is not None
+
+
+def test_a_query_that_was_begun_anew_is_as_cold_as_at_a_start(
+    data_folder: DataFolder, query: Query
+) -> None:
+    watchdog = a_watchdog(data_folder)
+    warm(watchdog, query)
+    for path in (query.path / "commits").iterdir():
+        path.unlink()
+    assert watchdog.look(LOOK_S, {0: 25}) is None
+    assert look_for(watchdog, 120, 25) is None
+
+
+def test_a_checkpoint_that_cannot_be_read_is_left_to_the_driver(
+    data_folder: DataFolder, query: Query
+) -> None:
+    watchdog = a_watchdog(data_folder)
+    warm(watchdog, query)
+    (query.path / "offsets" / "1").write_text("")
+    assert look_for(watchdog, 600, 25) is None
