@@ -8,6 +8,7 @@ from fault.damage_kafka import (
     add_partitions,
     delete_records,
     delete_topics,
+    list_topics,
     send,
     set_topic,
     topic_id,
@@ -74,12 +75,12 @@ def _partitions_added(place: Place) -> Outcome:
 
 def _misspelt(place: Place) -> Outcome:
     """Send to a topic that does not exist: the broker may not make it."""
-    bootstrap = place.kafka().bootstrap
+    bootstrap, name = place.kafka().bootstrap, "song-play"
     try:
-        send(bootstrap, "song-play", [b"{}"])
+        send(bootstrap, name, [b"{}"])
     except KafkaException as error:
-        said = error.args[0].str()
-        return Outcome(injected=1, wrong=int("nknown topic" not in said), said=said)
+        wrong = int(name in list_topics(bootstrap))
+        return Outcome(injected=1, wrong=wrong, said=f"not taken: {error.args[0].str()}")
     return Outcome(injected=1, wrong=1, said="the broker took it")
 
 

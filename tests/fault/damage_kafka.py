@@ -18,6 +18,11 @@ _MEGABYTE = 1_000_000
 _POLL_S = 0.05
 
 
+def list_topics(bootstrap: str) -> set[str]:
+    """Give the names of the topics that there are."""
+    return set(_admin(bootstrap).list_topics(timeout=_KAFKA_S).topics)
+
+
 def topic_id(bootstrap: str, topic: str) -> str:
     """Give Kafka's own id of a topic."""
     admin = _admin(bootstrap)
