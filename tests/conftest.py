@@ -1,5 +1,6 @@
 """What tests share: one real broker and one real Spark session, started only if a test asks."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,3 +89,15 @@ def spark(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Sp
 def data_folder(tmp_path: Path) -> DataFolder:
     """Give a new data folder with the default settings."""
     return open_folder(load_settings(data=tmp_path / "data"))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a disk of 200 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200m", "none", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)

@@ -1,7 +1,6 @@
 """Kafka's door for plays: closed while a disk is nearly full, with everything inside going on."""
 
 import contextlib
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -23,18 +22,6 @@ pytestmark = [pytest.mark.fault, pytest.mark.kafka]
 
 _LEAST = 100_000_000
 _WITHIN_S = 60.0
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Give a disk of 200 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200m", "none", str(place)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("only root may mount a small disk")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 class Stack:

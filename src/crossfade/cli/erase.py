@@ -129,7 +129,7 @@ def _erase_beside(
     from crossfade.processing.batch.job import build_batch_session
 
     refuse_classic_lake(folder)
-    address = address_from(settings, stack.bootstrap)
+    address = address_from(settings, stack.readers)
     sys.stderr.write("Starting Spark …\n")
     spark = build_batch_session(folder, settings, scratch="spark-erase")
     try:
@@ -172,7 +172,7 @@ def _prove(folder: DataFolder, settings: Settings, user_id: str) -> "ErasureProo
         sys.stderr.write("Waiting until speed counts anew …\n")
         is_renewed = _wait(lambda: not is_renewal_asked(folder), _SPEED_WITHIN_S)
     sys.stderr.write("Searching every file …\n")
-    bootstrap = stack.bootstrap if stack else ""
+    bootstrap = stack.readers if stack else ""
     has_kafka = bool(bootstrap or settings.bootstrap)
     address = address_from(settings, bootstrap) if has_kafka else None
     return prove_erasure(
