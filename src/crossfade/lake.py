@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
@@ -171,7 +172,8 @@ def open_table(lake: Path, table: Table, version: int | None = None) -> DeltaTab
 def list_files(lake: Path, table: Table, version: int | None = None) -> list[str]:
     """List the data files of a table at a version; empty when it was not made yet."""
     opened = open_table(lake, table, version)
-    return [] if opened is None else opened.file_uris()
+    # Delta names them as addresses: a space of a folder's name comes as %20.
+    return [] if opened is None else [unquote(uri) for uri in opened.file_uris()]
 
 
 def connect() -> "duckdb.DuckDBPyConnection":

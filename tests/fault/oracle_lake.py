@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -85,7 +86,8 @@ class Lake:
     def files(self, table: str, version: int | None = None) -> list[str]:
         """List the files of a table at a version (the newest if None); none if it is not there."""
         try:
-            return sorted(DeltaTable(self.data / "datalake" / table, version).file_uris())
+            opened = DeltaTable(self.data / "datalake" / table, version)
+            return sorted(map(unquote, opened.file_uris()))
         except TableNotFoundError:
             return []
 

@@ -1,8 +1,13 @@
 """Tables read without Spark."""
 
+from pathlib import Path
+
 import pytest
 
 from crossfade import lake
+from crossfade.config import load_settings
+from crossfade.folder import open_folder
+from handmade_lake import NOON, a_lake, a_play, records_of
 
 
 @pytest.mark.parametrize("table", lake.TABLES.values(), ids=lambda table: table.name)
@@ -26,3 +31,12 @@ def test_commas_inside_a_type_do_not_split_columns() -> None:
 def test_a_table_is_partitioned_by_columns_that_it_has(table: lake.Table) -> None:
     names = {name.strip('"') for name, _ in lake.split_columns(table.columns)}
     assert set(table.partitioned_by) <= names
+
+
+def test_files_are_found_in_a_folder_with_a_space_in_its_name(tmp_path: Path) -> None:
+    folder = open_folder(load_settings(data=tmp_path / "my data (1) 50%"))
+    a_lake(records_of(a_play(0), a_play(1)), boundary=NOON).write(folder)
+    files = lake.list_files(folder.lake, lake.SILVER_PLAYS)
+    assert files
+    assert all(Path(path).exists() for path in files)
+    assert lake.read_newest_run(folder.lake) is not None

@@ -101,7 +101,7 @@ def _list_files(lake: Path, table: str, version: int | None) -> list[str]:
 
 
 def _measure_tables(lake: Path) -> list[_Size]:
-    from crossfade.lake import TABLES, connect, open_table, read_newest_run
+    from crossfade.lake import TABLES, connect, list_files, open_table, read_newest_run
 
     run = read_newest_run(lake)
     connection = connect()
@@ -109,7 +109,7 @@ def _measure_tables(lake: Path) -> list[_Size]:
     for name, table in TABLES.items():
         if (opened := open_table(lake, table)) is None:
             continue
-        paths = opened.file_uris()
+        paths = list_files(lake, table)
         counted = "SELECT coalesce(sum(num_rows), 0) FROM parquet_file_metadata($paths)"
         [(rows,)] = connection.execute(counted, {"paths": paths}).fetchall() if paths else [(0,)]
         taken = sum(Path(path).stat().st_size for path in paths)
