@@ -12,7 +12,8 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from crossfade.errors import LakeError
+from crossfade.checkpoint import read_query_id
+from crossfade.errors import DamagedError, LakeError
 from crossfade.folder import DataFolder, write_atomically
 
 
@@ -28,7 +29,8 @@ class SpeedBinding(msgspec.Struct, frozen=True):
     """Speed's: its generation (the id of its checkpoint) and epoch (a number a driver start).
 
     The generation reads from `first_offsets` on (none: from Kafka's first), and so holds windows
-    whole that begin at `windows_from` or later (None: all).
+    whole that begin at `windows_from` or later (None: all). Its checkpoint is the one with the id
+    `query` (empty: the query was never started, or by an earlier release).
     """
 
     topic_id: str
@@ -36,6 +38,7 @@ class SpeedBinding(msgspec.Struct, frozen=True):
     epoch: int
     first_offsets: dict[int, int] = {}
     windows_from: int | None = None
+    query: str = ""
 
 
 class Beginning(NamedTuple):
@@ -107,6 +110,7 @@ def bind_speed(
     Raises:
         LakeError: the checkpoint belongs to a topic that was deleted and made anew, or is without
             its binding: a generation that begins with old windows would never be whole.
+        DamagedError: the checkpoint is another one's, or cannot be read.
     """
     path = _path(folder, "speed")
     checkpoint = folder.checkpoints / "speed"
@@ -115,12 +119,23 @@ def bind_speed(
     if bound is None and has_checkpoint:
         what = f"{path} is missing beside a speed layer that has run."
         raise LakeError(what, f"Restore it from a backup, or remove {checkpoint} as well.")
+    if bound is not None and has_checkpoint and bound.query not in ("", read_query_id(checkpoint)):
+        what = f"The checkpoint {checkpoint} is not the one that {path.name} names."
+        raise DamagedError(what, "Restore both from one backup, or remove both.")
     if bound is None or not has_checkpoint:
         bound = SpeedBinding(topic_id, uuid.uuid4().hex[:12], 0, *find_beginning())
     _refuse_other_topic(bound.topic_id, topic_id, "speed")
     bound = msgspec.structs.replace(bound, epoch=bound.epoch + 1)
     write_atomically(path, msgspec.json.encode(bound))
     return bound
+
+
+def tie_speed(folder: DataFolder, query: str) -> None:
+    """Note the id that Spark gave to speed's checkpoint; the caller holds speed's lock."""
+    path = _path(folder, "speed")
+    bound = _read(path, SpeedBinding)
+    if bound is not None and bound.query != query:
+        write_atomically(path, msgspec.json.encode(msgspec.structs.replace(bound, query=query)))
 
 
 def _refuse_other_topic(bound: str, found: str, query: str) -> None:

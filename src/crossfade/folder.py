@@ -15,6 +15,9 @@ from crossfade.errors import MisuseError, StackError
 FORMAT_VERSION = 2
 """Of all that a folder holds; 2: a row of `plays-by-window` names its grain as one array."""
 
+_STRANGE = frozenset("%,*?[]{}|^\\\"'`")
+"""In a path: an escape to Delta, the end of a folder to Kafka, a pattern or a quote to Spark."""
+
 
 class Identity(msgspec.Struct, frozen=True):
     """What a data folder keeps for ever (`crossfade.json`)."""
@@ -91,10 +94,16 @@ def open_folder(settings: Settings, *, create: bool = True) -> DataFolder:
     """Open the data folder that the settings name, making it at the first start.
 
     Raises:
-        MisuseError: the folder is not ours, is of another format, or a fixed setting differs.
+        MisuseError: the folder is not ours, is of another format, a fixed setting differs, or its
+            path has a sign that means something else to Kafka, Spark or Delta.
         StackError: the folder is missing and may not be made, or cannot be written.
     """
     root = settings.data.absolute()
+    if strange := sorted(set(str(root)) & _STRANGE):
+        what = (
+            f"The path {root} has {' '.join(strange)} in it, which Kafka or Spark takes otherwise."
+        )
+        raise MisuseError(what, "Choose a folder without that: --data or CROSSFADE_DATA.")
     path = root / "crossfade.json"
     if path.exists():
         identity = _read_identity(path)

@@ -155,6 +155,10 @@ class Run:
     started_at_ms: int
     published_at_ms: int
 
+    def covers(self, ends: Mapping[int, int]) -> bool:
+        """Tell whether everything below some exclusive end offsets is in this run."""
+        return all(self.end_offsets.get(partition, 0) >= end for partition, end in ends.items())
+
 
 def table_path(lake: Path, table: Table) -> Path:
     """Give the folder of a table."""
@@ -230,16 +234,20 @@ def read_newest_run(lake: Path, version: int | None = None) -> Run | None:
     files = list_files(lake, GOLD_RUN, version)
     if not files:
         return None
+    import duckdb
+
     connection = connect()
-    register_table(connection, GOLD_RUN, files)
     query = (
         "SELECT * REPLACE (epoch_ms(started_at) AS started_at, "
         "epoch_ms(published_at) AS published_at) FROM gold_run ORDER BY run DESC LIMIT 1"
     )
-    row = connection.execute(query).fetchone()
-    if row is None:
-        return None
-    return Run(*row)
+    try:
+        register_table(connection, GOLD_RUN, files)
+        row = connection.execute(query).fetchone()
+    except duckdb.Error as error:
+        what = f"Cannot read {GOLD_RUN.name}: {str(error).splitlines()[0]}"
+        raise LakeError(what, "Restore that file from a backup.") from None
+    return None if row is None else Run(*row)
 
 
 def require_run(lake: Path) -> Run:

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from crossfade.embedded.class_data import class_data_options
 from crossfade.embedded.jars import require_jars
-from crossfade.embedded.java import find_java
+from crossfade.embedded.java import ENVIRONMENT, find_java
 from crossfade.session_checks import require_settings
 
 _SETTINGS = {
@@ -116,6 +116,7 @@ def build_session(
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     os.environ.update(
+        ENVIRONMENT,
         JAVA_HOME=str(java.home),
         PYSPARK_PYTHON=sys.executable,
         PYSPARK_DRIVER_PYTHON=sys.executable,

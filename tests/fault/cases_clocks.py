@@ -28,7 +28,7 @@ _NIGHT = {
 def _skewed(hours: int) -> Callable[[Place], Outcome]:
     def run(place: Place) -> Outcome:
         """Let drivers read a clock that is hours off; the broker's is right."""
-        env = other_clock(f"{hours:+d}h")
+        env = other_clock(hours * _HOUR_S)
         healed_s = place.catch_up(env=env)
         told = (place.progress()["archive"]["at"] - now_ms()) / 1_000
         place.publish(env=env)
@@ -66,8 +66,8 @@ def _night(year: int, month: int, day: int) -> Callable[[Place], Outcome]:
 
 
 def _at(moment: datetime) -> dict[str, str]:
-    """Give the environment of a clock that shows a moment now; relative, for it knows no zone."""
-    return other_clock(f"{round(moment.timestamp() - now_ms() / 1_000):+d}")
+    """Give the environment of a clock that shows a moment now."""
+    return other_clock(round(moment.timestamp() - now_ms() / 1_000))
 
 
 def _expect_windows(place: Place, first: int) -> dict[int, int]:

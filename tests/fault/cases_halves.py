@@ -198,9 +198,9 @@ CASES = (
     Case("F33-moved", "the whole data folder moved", "start", on_copy(_moved("elsewhere", "data"))),
     Case(
         "F33-spaces",
-        "the same, to a path with a space and a sign",
+        "the same, to a path with spaces, signs and other scripts",
         "start",
-        on_copy(_moved("my music", "björk %20")),
+        on_copy(_moved("my music", "björk & 音楽 (#1) +=;:!$~@<>")),
     ),
     Case("F34-archive", "torn plan: archive", "start", on_copy(_plan_torn("archive"))),
     Case("F34-speed", "torn plan: speed", "start", on_copy(_plan_torn("speed"))),

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from crossfade.embedded.child_log import last_line
+
 WITHIN_S = 240.0
 """So long a command may take before a case gives it up."""
 
@@ -61,8 +63,8 @@ class Command:
 
     @property
     def last_line(self) -> str:
-        """Give the last line that it wrote to standard error, as a supervisor shows it."""
-        return next((one for one in reversed(self.said.splitlines()) if one.strip()), "")
+        """Give its last word on standard error, as a supervisor shows it."""
+        return last_line(self.log)
 
     def elapsed(self) -> float:
         """Give how long ago it was started, in seconds."""

@@ -1,13 +1,16 @@
 """Tools that injure files, disks and clocks; each says what it did, and judges nothing."""
 
 import contextlib
+import os
 import random
 import shutil
 import subprocess
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 from fault.lake_image import newest_of
+from fault.other_clock.sitecustomize import LIBRARY, SECONDS, fake_for_java
 
 _MEGABYTE = 1_000_000
 _FAKETIME = (
@@ -15,6 +18,7 @@ _FAKETIME = (
     Path("/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1"),
     Path("/usr/lib64/faketime/libfaketimeMT.so.1"),
 )
+_OTHER_CLOCK = Path(__file__).with_name("other_clock")
 
 
 class CannotInjectError(Exception):
@@ -134,11 +138,11 @@ class SmallDisk:
         return self.place / "ballast"
 
 
-def other_clock(offset: str) -> dict[str, str]:
-    """Give the environment in which a process reads another clock.
+def other_clock(seconds: int) -> dict[str, str]:
+    """Give the environment in which a command, and the Java that it starts, read another clock.
 
     Args:
-        offset: such as `+2h`, or `@2026-03-30 01:00:00` for a start at that moment, in UTC.
+        seconds: how much it is ahead; behind, if negative.
 
     Raises:
         CannotInjectError: libfaketime is not installed.
@@ -147,12 +151,17 @@ def other_clock(offset: str) -> dict[str, str]:
     if library is None:
         what = "libfaketime is not installed (Debian: faketime)"
         raise CannotInjectError(what)
+    searched = (str(_OTHER_CLOCK), os.environ.get("PYTHONPATH", ""))
     return {
-        "LD_PRELOAD": str(library),
-        "FAKETIME": offset,
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "NO_FAKE_STAT": "1",
+        SECONDS: str(seconds),
+        LIBRARY: str(library),
+        "PYTHONPATH": os.pathsep.join(filter(None, searched)),
     }
+
+
+def clock_of_java(env: Mapping[str, str]) -> dict[str, str]:
+    """Give what a Java that is started in that environment needs to read its clock."""
+    return fake_for_java(env) if SECONDS in env else {}
 
 
 def failing_calls(calls: str, report: Path) -> list[str]:

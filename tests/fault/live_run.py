@@ -32,26 +32,43 @@ _TOGETHER = (1, 1, 1, 2)
 """How many faults a step of a random schedule does at once: one of these."""
 
 
-def run_rows(faults: Sequence[LiveFault], *, seed: int, rate: int, scratch: Path) -> Section:
-    """Do every fault as often as its row asks for, one after the other."""
-    section = Section("Rows on a running stack")
+def run_rows(
+    section: Section, faults: Sequence[LiveFault], *, seed: int, rate: int, scratch: Path
+) -> None:
+    """Do faults one after the other."""
     with _a_bench(scratch, seed=seed, rate=rate, section=section) as (bench, judge):
         for fault in faults:
-            for _ in range(fault.rounds):
-                _hurt(bench, judge, section, [fault])
-    return section
+            _hurt(bench, judge, section, [fault])
 
 
-def run_random(minutes: float, *, seed: int, rate: int, scratch: Path) -> Section:
+def run_random(section: Section, minutes: float, *, seed: int, rate: int, scratch: Path) -> None:
     """Do random faults, now and then two at once, for so many minutes."""
-    section = Section(f"Random schedules for {minutes:g} minutes")
-    candidates = [fault for fault in LIVE_FAULTS if fault.is_random]
+    deal = _Pack(random.Random(seed)).deal
     with _a_bench(scratch, seed=seed, rate=rate, section=section) as (bench, judge):
         ends = time.monotonic() + minutes * 60
         while time.monotonic() < ends:
-            chosen = bench.dice.sample(candidates, bench.dice.choice(_TOGETHER))
-            _hurt(bench, judge, section, chosen)
-    return section
+            _hurt(bench, judge, section, deal(bench.dice.choice(_TOGETHER)))
+
+
+class _Pack:
+    """Deals faults in random order, each as often as its share before any is dealt again."""
+
+    def __init__(self, dice: random.Random) -> None:
+        self._dice = dice
+        self._left: list[LiveFault] = []
+
+    def deal(self, number: int) -> list[LiveFault]:
+        """Give some faults, each another one."""
+        dealt: list[LiveFault] = []
+        while len(dealt) < number:
+            other = next((one for one in reversed(self._left) if one not in dealt), None)
+            if other is None:
+                self._left = [fault for fault in LIVE_FAULTS for _ in range(fault.share)]
+                self._dice.shuffle(self._left)
+            else:
+                self._left.remove(other)
+                dealt.append(other)
+        return dealt
 
 
 def _hurt(bench: LiveBench, judge: Judge, section: Section, faults: Iterable[LiveFault]) -> None:
@@ -74,7 +91,10 @@ def _hurt(bench: LiveBench, judge: Judge, section: Section, faults: Iterable[Liv
     except AssertionError as error:
         for row, _ in injuries:
             row.failure = str(error)
-        raise
+        tell(f"It does not heal; a person starts it again: {error}")
+        bench.stack.stop()
+        bench.stack.launch()
+        healed_s = bench.await_healed(time.monotonic(), within_s=_WARM_WITHIN_S)
     found = judge.since_last()
     for row, injury in injuries:
         if healed_s > HEAL_WITHIN_S:

@@ -17,6 +17,7 @@ from crossfade.embedded.broker import Broker
 from crossfade.embedded.child import Child
 from crossfade.kafka import KafkaAddress
 from fault.commands import WITHIN_S, Command
+from fault.damage import clock_of_java
 from fault.oracle import Logs, Oracle
 from fault.oracle_findings import Judgement
 from fault.oracle_kafka import PLAYS_BY_WINDOW, SONG_PLAYS, read_log
@@ -40,6 +41,7 @@ class Place:
         data: the data folder; a case that moves it says so here.
         ledgers: of all that was sent to the broker by simulations.
         dice: the random numbers of this case.
+        is_kept: whether somebody is to look at the folder afterwards.
     """
 
     def __init__(self, root: Path, ledgers: Sequence[Path], dice: random.Random) -> None:
@@ -47,6 +49,7 @@ class Place:
         self.data = root / "data"
         self.ledgers = list(ledgers)
         self.dice = dice
+        self.is_kept = False
         self.at_end = ExitStack()
         self._broker: Broker | None = None
         self._child: Child | None = None
@@ -68,7 +71,8 @@ class Place:
         if self._broker is None:
             cache = load_settings().cache
             broker = Broker(self.kafka_folder, cache=cache, log=self.root / "broker.log")
-            spec = replace(broker.prepare(), env=dict(env or {}))
+            spec = broker.prepare()
+            spec = replace(spec, env={**spec.env, **(env or {}), **clock_of_java(env or {})})
             self._broker, self._child = broker, Child(spec, broker.log)
             deadline = time.monotonic() + _BROKER_WITHIN_S
             while not (broker.is_ready() and _leads_all(broker.address)):

@@ -19,6 +19,8 @@ class Row:
     title: str
     outcomes: list[Outcome] = field(default_factory=list)
     failure: str = ""
+    not_run: str = ""
+    """Why this machine cannot do it; such a row neither holds nor fails."""
 
     def summary(self) -> Outcome:
         """Add up the outcomes; the longest healing counts."""
@@ -29,13 +31,25 @@ class Row:
             repeated=sum(one.repeated for one in self.outcomes),
             wrong=sum(one.wrong for one in self.outcomes),
             healed_s=max(healed, default=None),
-            said=self.failure or next((one.said for one in self.outcomes if one.said), ""),
+            said=self._said(),
         )
 
     @property
     def holds(self) -> bool:
         """Tell whether every outcome holds and nothing else went wrong."""
         return not self.failure and bool(self.outcomes) and all(o.holds for o in self.outcomes)
+
+    @property
+    def verdict(self) -> str:
+        """Give `holds`, `FAILS` or `not run`."""
+        if self.not_run and not self.failure:
+            return "not run"
+        return "holds" if self.holds else "FAILS"
+
+    def _said(self) -> str:
+        words = [one.said for one in self.outcomes if one.said]
+        bad = [one.said for one in self.outcomes if one.said and not one.holds]
+        return self.failure or self.not_run or next(iter([*bad, *words]), "")
 
 
 @dataclass(slots=True)
@@ -64,7 +78,13 @@ class Report:
     @property
     def holds(self) -> bool:
         """Tell whether every row of every part holds."""
-        return all(row.holds for section in self.sections for row in section.rows.values())
+        rows = [row for section in self.sections for row in section.rows.values()]
+        return bool(rows) and not any(row.verdict == "FAILS" for row in rows)
+
+    def section(self, title: str) -> Section:
+        """Begin a part; what is in it stays also if the run breaks off."""
+        self.sections.append(Section(title))
+        return self.sections[-1]
 
     def write(self, path: Path) -> None:
         """Write the table, and the JSON beside it."""
@@ -108,7 +128,7 @@ def _cells(row: Row) -> list[str]:
     whole = row.summary()
     healed = "-" if whole.healed_s is None else f"{whole.healed_s:.0f} s"
     counts = (whole.injected, whole.lost, whole.repeated, whole.wrong)
-    verdict = "holds" if row.holds else "**FAILS**"
+    verdict = "**FAILS**" if row.verdict == "FAILS" else row.verdict
     return [row.id, row.title, *map(str, counts), healed, verdict, _one_line(whole.said)]
 
 

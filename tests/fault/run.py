@@ -3,10 +3,12 @@
 import argparse
 import random
 import shlex
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +18,7 @@ from fault.cases_batch import BATCH_CASES
 from fault.cases_live import LIVE_FAULTS, LiveFault
 from fault.cases_start import START_CASES
 from fault.cases_zombie import ZOMBIE_CASES
+from fault.damage import CannotInjectError
 from fault.live_run import run_random, run_rows
 from fault.report import Report, Section
 from fault.tell import tell
@@ -45,33 +48,53 @@ def main() -> int:
         began=format_time(now_ms()),
     )
     tell(f"Seed {seed}.")
-    with tempfile.TemporaryDirectory(prefix="crossfade-faults-") as scratch:
-        try:
-            _run(asked, seed, Path(scratch), report)
-        finally:
-            report.write(asked.report)
-            tell(f"Report: {asked.report}")
+    scratch = Path(tempfile.mkdtemp(prefix="crossfade-faults-"))
+    try:
+        _run(asked, seed, scratch, report)
+    finally:
+        report.write(asked.report)
+        tell(f"Report: {asked.report}")
+        if report.holds:
+            shutil.rmtree(scratch)
+        else:
+            tell(f"What does not hold is left in {scratch}: look, and remove it.")
     return 0 if report.holds else 1
 
 
 def _run(asked: argparse.Namespace, seed: int, scratch: Path, report: Report) -> None:
     chosen = set(asked.case)
     starts = _choose(_STOPPED, chosen)
-    lives = _choose(LIVE_FAULTS, chosen)
+    lives = _choose(LIVE_FAULTS, chosen) * asked.rounds
     if starts and not asked.only_random:
-        report.sections.append(_run_cases(starts, seed, scratch / "cases"))
+        section = report.section("Rows on a stopped stack's folder, and in one run of batch")
+        with _to_the_end_of(section):
+            _run_cases(section, starts, seed, scratch / "cases")
     if lives and not asked.only_random:
-        report.sections.append(
-            run_rows(lives, seed=seed, rate=asked.rate, scratch=scratch / "rows")
-        )
+        section = report.section("Rows on a running stack")
+        with _to_the_end_of(section):
+            run_rows(section, lives, seed=seed, rate=asked.rate, scratch=scratch / "rows")
     if asked.minutes and not chosen:
-        section = run_random(asked.minutes, seed=seed, rate=asked.rate, scratch=scratch / "random")
-        report.sections.append(section)
+        section = report.section(f"Random schedules for {asked.minutes:g} minutes")
+        with _to_the_end_of(section):
+            place = scratch / "random"
+            run_random(section, asked.minutes, seed=seed, rate=asked.rate, scratch=place)
 
 
-def _run_cases(cases: Sequence[Case], seed: int, scratch: Path) -> Section:
+@contextmanager
+def _to_the_end_of(section: Section) -> Iterator[None]:
+    """Let a part that breaks off fail the run, whatever its rows say; the next part goes on."""
+    try:
+        yield
+    except BaseException as error:
+        words = f"{type(error).__name__}: {error}"
+        section.row("end", "the part comes to its end").failure = words
+        tell(f"Broken off: {words}")
+        if not isinstance(error, Exception):
+            raise
+
+
+def _run_cases(section: Section, cases: Sequence[Case], seed: int, scratch: Path) -> None:
     """Run cases that each have a folder of their own, copied from one template."""
-    section = Section("Rows on a stopped stack's folder, and in one run of batch")
     scratch.mkdir(parents=True)
     tell("Making the template: a small stack's folder …")
     make_template(scratch / "template", seed)
@@ -80,14 +103,15 @@ def _run_cases(cases: Sequence[Case], seed: int, scratch: Path) -> Section:
         row = section.row(case.id, case.title)
         try:
             outcome: Outcome = case.run(Bench(scratch / "template", scratch / case.id, seed))
+        except CannotInjectError as error:
+            row.not_run = str(error)
         except Exception as error:  # noqa: BLE001 - the other cases go on
             row.failure = f"{type(error).__name__}: {error}"
         else:
             row.outcomes.append(outcome)
-        verdict = "holds" if row.holds else "FAILS"
         took_s = time.monotonic() - began
-        tell(f"{case.id}: {verdict} ({took_s:.0f} s): {' '.join(row.summary().said.split())[:200]}")
-    return section
+        said = " ".join(row.summary().said.split())[:200]
+        tell(f"{case.id}: {row.verdict} ({took_s:.0f} s): {said}")
 
 
 def _choose(cases: Sequence[_Chosen], chosen: set[str]) -> list[_Chosen]:
@@ -106,6 +130,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10, help="random schedules so long (10)")
     parser.add_argument("--seed", type=int, help="the dice; told at the start")
     parser.add_argument("--rate", type=int, default=2000, help="plays a second of the audience")
+    parser.add_argument(
+        "--rounds", type=int, default=1, help="each row of the running stack so often (1)"
+    )
     parser.add_argument("--case", action="append", default=[], help="this one alone; repeatable")
     parser.add_argument(
         "--only-random", action="store_true", help="no rows, random schedules alone"

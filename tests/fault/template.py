@@ -115,7 +115,8 @@ class Bench:
             yield place
         finally:
             place.close()
-        shutil.rmtree(root)
+        if not place.is_kept:
+            shutil.rmtree(root)
 
     def other(self) -> Path:
         """Give the data folder of another stack that was stopped; it is made once."""
@@ -134,7 +135,7 @@ def on_copy(case: Callable[[Place], Outcome]) -> Callable[[Bench], Outcome]:
 
     def run(bench: Bench) -> Outcome:
         with bench.copy() as place:
-            return case(place)
+            return _keep_if_wrong(place, case(place))
 
     return run
 
@@ -144,7 +145,7 @@ def in_new_folder(case: Callable[[Place], Outcome]) -> Callable[[Bench], Outcome
 
     def run(bench: Bench) -> Outcome:
         with bench.new_folder() as place:
-            return case(place)
+            return _keep_if_wrong(place, case(place))
 
     return run
 
@@ -155,9 +156,14 @@ def beside_other(case: Callable[[Place, Path], Outcome]) -> Callable[[Bench], Ou
     def run(bench: Bench) -> Outcome:
         other = bench.other()
         with bench.copy() as place:
-            return case(place, other)
+            return _keep_if_wrong(place, case(place, other))
 
     return run
+
+
+def _keep_if_wrong(place: Place, outcome: Outcome) -> Outcome:
+    place.is_kept = not outcome.holds
+    return outcome
 
 
 def _send(stack: RunningStack, ledger: Path, words: list[str]) -> None:

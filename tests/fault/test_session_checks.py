@@ -9,7 +9,7 @@ from crossfade.config import load_settings
 from crossfade.errors import LakeError, MisuseError
 from crossfade.folder import open_folder
 from crossfade.lake import BRONZE_SONG_PLAYS, list_files, read_newest_run, table_path
-from crossfade.processing.driver_spark import explain_lost_java
+from crossfade.processing.failures import explaining
 from crossfade.session_checks import require_settings
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def test_a_flipped_byte_in_bronze_stops_batch_by_the_files_name_and_publishes_no
                 damaged.append(path)
     assert damaged
     refused = pytest.raises(LakeError, match=r"batch cannot read /.*\.parquet")
-    with refused as refusal, explain_lost_java("batch"):
+    with refused as refusal, explaining("batch"):
         bench.run()
     assert any(path in refusal.value.what for path in damaged)
     assert read_newest_run(bench.lake) == before

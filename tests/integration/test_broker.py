@@ -58,13 +58,16 @@ def test_a_record_of_two_megabytes_is_kept(topics: Broker) -> None:
 
 
 def test_a_broker_starts_again_on_its_data_even_on_another_port(
-    cache: Path, tmp_path: Path
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Broker(tmp_path, cache=cache) as first:
+    # Such a path also takes no harm from a plain locale.
+    monkeypatch.setenv("LC_ALL", "C")
+    folder = tmp_path / "björk & 音楽 🎵"
+    with Broker(folder, cache=cache) as first:
         create_topics(first.address, load_settings())
         send(first.address, b"kept")
         identity, place = topic_id(first.address, SONG_PLAYS), first.address
-    with Broker(tmp_path, cache=cache) as second:
+    with Broker(folder, cache=cache) as second:
         assert second.address != place
         assert topic_id(second.address, SONG_PLAYS) == identity
         assert read_end_offsets(second.address, SONG_PLAYS)[0] == 1

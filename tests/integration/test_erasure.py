@@ -14,14 +14,15 @@ from batch_bench import BatchBench, closing_records
 from crossfade.clock import DAY_MS, HOUR_MS
 from crossfade.config import load_settings
 from crossfade.contract.decode import encode_play
-from crossfade.errors import LakeError
+from crossfade.embedded.hold import hold_maintenance
+from crossfade.errors import LakeError, StackError
 from crossfade.folder import open_folder
 from crossfade.lake import SILVER_ERASED, require_run
 from crossfade.processing.batch.publish import publish_run
 from crossfade.proof.erasure import SPEED, ErasureProof, prove_erasure
 from crossfade.proof.findings import Verdict
 from crossfade.proof.reconcile import reconcile
-from crossfade.suppression import load_suppression
+from crossfade.suppression import add_listener, load_suppression
 from erasure_bench import GONE, erase, find_text, is_of, named_history, read_bronze
 from handmade_lake import NOON, Record, a_play
 
@@ -177,3 +178,21 @@ def test_a_classic_lake_is_refused_with_the_cure(make_bench: MakeBench) -> None:
     with pytest.raises(LakeError, match=r"cannot be rewritten.*remove .*song_plays"):
         erase(bench)
     assert not load_suppression(bench.folder)
+
+
+def test_no_file_goes_while_a_backup_relies_on_it(make_bench: MakeBench) -> None:
+    bench = make_bench("held")
+    bench.archive(named_history()[:60])
+    bench.published()
+    files = set(bench.lake.rglob("*.parquet"))
+    with hold_maintenance(bench.folder):
+        with pytest.raises(StackError, match="is held by"):
+            erase(bench)
+        assert not load_suppression(bench.folder)
+        add_listener(bench.folder, GONE)
+        bench.published()
+        bench.published()
+        assert files <= set(bench.lake.rglob("*.parquet"))
+        assert any("song_plays" in path for path in find_text(bench, GONE))
+    bench.run()
+    assert not any("song_plays" in path for path in find_text(bench, GONE))

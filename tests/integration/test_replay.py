@@ -35,6 +35,7 @@ from crossfade.lake import (
 )
 from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import reconcile
+from crossfade.suppression import NOBODY
 from handmade_lake import NOON, Record, a_lake, a_play
 from own_topics import own_topics
 
@@ -198,6 +199,7 @@ def test_plays_that_kafka_does_not_take_are_counted(
             counted,
             report,
             clock_slack_ms=1_000,
+            suppression=NOBODY,
             open_delivery=lambda: delivery.Delivery(KafkaAddress("127.0.0.1:9")),
         )
     assert (report.sent, report.undelivered) == (1, 1)

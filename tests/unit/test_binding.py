@@ -1,5 +1,6 @@
 """A query starts only where its checkpoint, its output and its topic belong together."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from crossfade.binding import (
     bind_archive,
     bind_speed,
     read_archive_binding,
+    tie_speed,
 )
-from crossfade.errors import LakeError
+from crossfade.errors import DamagedError, LakeError
 from crossfade.folder import DataFolder
 
 FOUND = ArchiveBinding(topic_id="topic-a", table_id="table-a", first_offsets={0: 5, 1: 0})
@@ -115,6 +117,22 @@ def test_speed_refuses_a_checkpoint_without_its_binding(data_folder: DataFolder)
     checkpoint = begin(data_folder, "speed")
     with pytest.raises(LakeError, match=rf"speed\.binding\.json is missing.*remove {checkpoint}"):
         bind_speed(data_folder, "topic-a")
+
+
+def test_speed_does_not_go_on_from_the_checkpoint_of_another_stack(
+    data_folder: DataFolder,
+) -> None:
+    bind_speed(data_folder, "topic-a")
+    checkpoint = begin(data_folder, "speed")
+    tie_speed(data_folder, "q")
+    assert bind_speed(data_folder, "topic-a").epoch == 2
+    (checkpoint / "metadata").write_text('{"id":"another"}', "utf-8")
+    with pytest.raises(DamagedError, match=r"not the one that speed\.binding\.json names"):
+        bind_speed(data_folder, "topic-a")
+    shutil.rmtree(checkpoint)
+    bind_speed(data_folder, "topic-a")
+    (begin(data_folder, "speed") / "metadata").write_text('{"id":"third"}', "utf-8")
+    assert bind_speed(data_folder, "topic-a").query == ""
 
 
 def test_a_new_generation_of_speed_keeps_where_it_began(data_folder: DataFolder) -> None:

@@ -41,3 +41,15 @@ def test_the_last_line_is_the_one_that_says_why(tmp_path: Path) -> None:
     )
     assert last_line(path) == "java.io.IOException: No space left on device"
     assert last_line(tmp_path / "none.log") == ""
+
+
+def test_the_last_line_is_not_the_trace_of_a_thread_that_came_too_late(tmp_path: Path) -> None:
+    path = tmp_path / "streams.log"
+    own = "Error: Spark's Java process ended on its own. The next start goes on."
+    trace = 'Traceback (most recent call last):\n  File "a.py", line 1\nOSError: gone\n'
+    path.write_text(f"{own}\nException ignored in: <function f>\n{trace}")
+    assert last_line(path) == own
+    path.write_text(f"{own}\n{trace}")
+    assert last_line(path) == own
+    path.write_text(f"{own}\n2026-01-01 00:00:00 [info] started again\n{trace}")
+    assert last_line(path) == "OSError: gone"

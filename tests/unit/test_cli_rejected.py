@@ -23,6 +23,7 @@ from crossfade.folder import DataFolder
 from crossfade.ingest import replay as replay_module
 from crossfade.ingest.replay import judge_again
 from crossfade.ingest.replay_report import Candidate
+from crossfade.suppression import add_listener
 from handmade_lake import NOON, Record, a_lake, a_play
 
 _RUN = CliRunner()
@@ -142,6 +143,16 @@ def test_a_repaired_line_would_be_sent_and_one_in_silver_would_not(
     assert (report["sent"], report["already_counted"], report["rejected"]) == (1, 1, 0)
     shown = ask(folder, "replay", file, "--dry-run").stdout
     assert shown == "1 would be sent, 1 already counted, 0 still rejected.\n"
+
+
+def test_of_an_erased_listener_nothing_would_be_sent(folder: DataFolder, tmp_path: Path) -> None:
+    rows = [row for row in rows_of(folder) if row["reason"] == "country_invalid"]
+    file = write(tmp_path / "repair.jsonl", *(a_line(row, country="SE") for row in rows))
+    before = dry_run(folder, file)
+    add_listener(folder, a_play(1).user_id)
+    after = dry_run(folder, file)
+    assert (before["sent"], before["erased"]) == (1, 0)
+    assert (after["sent"], after["erased"]) == (0, 1)
 
 
 def test_a_line_that_is_still_rejected_is_named_and_exits_with_1(
@@ -284,5 +295,6 @@ def reading(folder: DataFolder) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_an_interrupted_replay_leaves_no_trace(reading: subprocess.Popen[bytes]) -> None:
     reading.send_signal(signal.SIGINT)
+    reading.wait(timeout=20)  # its input stays open until then
     stdout, stderr = reading.communicate(timeout=20)
     assert (reading.returncode, stdout, stderr) == (130, b"", b"")

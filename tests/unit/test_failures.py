@@ -15,6 +15,14 @@ from crossfade.processing.failures import explain_failure
     "said, kind, expected",
     [
         ("java.io.IOException: No space left on device", MachineError, "The disk is full"),
+        ("offsets/.12.tmp (Read-only file system)", MachineError, "is read-only now"),
+        ("java.io.IOException: Input/output error", MachineError, "Input/output error"),
+        (
+            "KafkaException: Received exception when fetching the next record from song-plays-2.",
+            BrokerError,
+            "in song-plays-2: a checksum differs",
+        ),
+        ("IO Error: Cannot open file '/lake/gold/part-1.parquet'", LakeError, "/lake/gold/part-1."),
         ("[KAFKA_DATA_LOSS.START_OFFSET_RESET] Some data", BrokerError, "no longer holds"),
         ("UnknownTopicOrPartitionException: This server", BrokerError, "is gone"),
         ("TimeoutException: Timed out waiting for a node", BrokerError, "does not answer"),

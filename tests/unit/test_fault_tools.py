@@ -1,5 +1,6 @@
 """The tools that fault cases injure and look with: a case is only as good as they are."""
 
+import os
 import random
 import subprocess
 import sys
@@ -105,14 +106,20 @@ def test_a_command_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
 
 def test_a_clock_is_other_for_a_process_that_is_told_so(tmp_path: Path) -> None:
     try:
-        env = other_clock("-20908800")
+        env = other_clock(-20_908_800)
     except CannotInjectError as error:
         pytest.skip(str(error))
-    asked = "import datetime, time; print(time.time())"
+    # A process and a program that it starts, as a driver does Java.
+    asked = "import os, time; print(time.time(), flush=True); os.execvp('date', ['date', '+%s'])"
+    plain = {"PATH": os.environ["PATH"]}
+    command = [sys.executable, "-c", asked]
     here, there = (
-        float(subprocess.check_output([sys.executable, "-c", asked], env=one)) for one in ({}, env)
+        [float(line) for line in subprocess.check_output(command, env=one).split()]
+        for one in (plain, plain | env)
     )
-    assert here - there == pytest.approx(20_908_800, abs=60)
+    assert len(here) == len(there) == 2
+    for mine, theirs in zip(here, there, strict=True):
+        assert mine - theirs == pytest.approx(20_908_800, abs=60)
 
 
 def test_calls_fail_where_they_are_told_to(tmp_path: Path) -> None:

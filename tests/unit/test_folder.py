@@ -21,6 +21,14 @@ def test_grain_lateness_and_slack_are_fixed_at_the_first_start(tmp_path: Path) -
         open_folder(load_settings(data=root, grain="1m"))
 
 
+@pytest.mark.parametrize("sign", list("%,*?[]{}|^\\\"'`"))
+def test_a_path_that_others_would_take_otherwise_is_refused(tmp_path: Path, sign: str) -> None:
+    with pytest.raises(MisuseError, match="in it, which Kafka or Spark takes otherwise") as refusal:
+        open_folder(load_settings(data=tmp_path / f"rock{sign}pop" / "data"))
+    assert f" has {sign} in it" in refusal.value.what
+    assert not any(tmp_path.iterdir())
+
+
 def test_another_format_is_refused_with_the_way_out(tmp_path: Path) -> None:
     folder = open_folder(load_settings(data=tmp_path / "data"))
     path = folder.root / "crossfade.json"

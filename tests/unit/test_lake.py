@@ -34,7 +34,7 @@ def test_a_table_is_partitioned_by_columns_that_it_has(table: lake.Table) -> Non
 
 
 def test_files_are_found_in_a_folder_with_a_space_in_its_name(tmp_path: Path) -> None:
-    folder = open_folder(load_settings(data=tmp_path / "my data (1) 50%"))
+    folder = open_folder(load_settings(data=tmp_path / "my data (1) & 音楽"))
     a_lake(records_of(a_play(0), a_play(1)), boundary=NOON).write(folder)
     files = lake.list_files(folder.lake, lake.SILVER_PLAYS)
     assert files

@@ -40,6 +40,14 @@ _HIDDEN = (("streams", "streams", "streams"),)
 _GROUPS = (("rejected", "rejected"), ("lake", "lake"), ("jars", "jars"))
 """Name and module of each group of commands; the module's `app` holds them."""
 
+_FULL = ("The disk is full", "Make room; all is kept.")
+_DISK_FAULTS = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: ("The disk is read-only", "Mount it for writing again; all is kept."),
+    errno.EIO: ("The disk fails, Input/output error", "See the system's log; replace it."),
+}
+
 app = typer.Typer(
     name="crossfade",
     help="What are people listening to, now and ever, and can you prove it?",
@@ -58,9 +66,10 @@ def main() -> None:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(error.exit_code)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in _DISK_FAULTS:
             raise
-        sys.stderr.write(f"Error: The disk is full ({error.filename}). Make room; all is kept.\n")
+        what, cure = _DISK_FAULTS[error.errno]
+        sys.stderr.write(f"Error: {what}: {error.filename or error}. {cure}\n")
         sys.exit(1)
 
 

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
@@ -59,31 +59,31 @@ def batch(
 def _run_schedule(folder: DataFolder, settings: Settings, address: KafkaAddress) -> None:
     from crossfade.embedded.stop_request import stop_on_signals
     from crossfade.processing.batch.job import run_schedule
-    from crossfade.processing.driver_spark import explain_lost_java
+    from crossfade.processing.failures import explaining
     from crossfade.processing.heartbeat import beating
     from crossfade.proof.handover import record_handovers
 
-    with stop_on_signals() as request, beating(folder, "batch"), explain_lost_java("batch"):
+    with stop_on_signals() as request, beating(folder, "batch"), explaining("batch"):
         run_schedule(folder, settings, address, request.asked, record_handovers)
 
 
 def _ask_stack(folder: DataFolder, settings: Settings, stack: StackAddresses) -> "Run":
     """Ask the stack's batch process until a run covers what Kafka holds now."""
     from crossfade.lake import read_newest_run
-    from crossfade.processing.batch.request import ask_for_run
+    from crossfade.processing.requests import RUN_OF_BATCH
 
     ends = read_end_offsets(address_from(settings, stack.readers), SONG_PLAYS)
     deadline = time.monotonic() + _WITHIN_S
     ask_at = 0.0
     while True:
         run = read_newest_run(folder.lake)
-        if run is not None and _covers(run.end_offsets, ends):
+        if run is not None and run.covers(ends):
             return run
         if time.monotonic() > deadline:
             what = f"No batch run covers what Kafka held {_WITHIN_S:.0f} s ago."
             raise StackError(what, 'See "crossfade status" and its logs.')
         if time.monotonic() >= ask_at:
-            ask_for_run(folder)
+            RUN_OF_BATCH.ask(folder)
             ask_at = time.monotonic() + _ASK_AGAIN_S
         time.sleep(_POLL_S)
 
@@ -111,23 +111,19 @@ def work_alone(
     from crossfade.embedded.stop_request import StopRequest
     from crossfade.processing.batch.job import build_batch_session
     from crossfade.processing.driver import run_queries
-    from crossfade.processing.driver_spark import explain_lost_java
+    from crossfade.processing.failures import explaining
 
     at_once = StopRequest()
     at_once.asked.set()
     with reach_kafka(folder, settings) as address:
         sys.stderr.write("Archiving what Kafka holds …\n")
         run_queries(folder, settings, address, at_once, names=("archive",))
-        with explain_lost_java("batch"):
+        with explaining("batch"):
             spark = build_batch_session(folder, settings)
             try:
                 return work(spark, address)
             finally:
                 spark.stop()
-
-
-def _covers(reached: Mapping[int, int], ends: Mapping[int, int]) -> bool:
-    return all(reached.get(partition, 0) >= end for partition, end in ends.items())
 
 
 def _tell(run: "Run") -> dict[str, Any]:

@@ -163,14 +163,14 @@ def _await_readers(stack: StackAddresses, run: "Run") -> None:
 
 
 def _prove(folder: DataFolder, settings: Settings, user_id: str) -> "ErasureProof":
-    from crossfade.processing.speed.renewal import is_renewal_asked
+    from crossfade.processing.requests import RENEWAL_OF_SPEED
     from crossfade.proof.erasure import prove_erasure
 
     stack = read_stack(folder)
     is_renewed = stack is not None
     if stack is not None:
         sys.stderr.write("Waiting until speed counts anew …\n")
-        is_renewed = _wait(lambda: not is_renewal_asked(folder), _SPEED_WITHIN_S)
+        is_renewed = _wait(lambda: not RENEWAL_OF_SPEED.waits(folder), _SPEED_WITHIN_S)
     sys.stderr.write("Searching every file …\n")
     bootstrap = stack.readers if stack else ""
     has_kafka = bool(bootstrap or settings.bootstrap)

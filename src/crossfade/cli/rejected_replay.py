@@ -17,8 +17,9 @@ from crossfade.config import Settings, load_settings
 from crossfade.contract.reasons import Reason
 from crossfade.errors import BrokerError, CrossfadeError, MisuseError
 from crossfade.folder import DataFolder, open_folder
-from crossfade.generator.nearest import name_nearest
 from crossfade.ingest.files import check_files, open_source
+from crossfade.nearest import name_nearest
+from crossfade.suppression import load_suppression
 
 if TYPE_CHECKING:
     from crossfade.ingest.delivery import Delivery
@@ -130,6 +131,7 @@ def _replay(
             counted,
             report,
             clock_slack_ms=folder.time_rules.clock_slack_ms,
+            suppression=load_suppression(folder),
             open_delivery=open_delivery,
             on_progress=on_progress,
         )
@@ -164,7 +166,7 @@ def _print_report(report: "ReplayReport") -> None:
     sent = "would be sent" if report.dry_run else "sent"
     told = f"{report.sent:,} {sent}, {report.already_counted:,} already counted"
     if report.erased:
-        told += f", {report.erased:,} without bytes"
+        told += f", {report.erased:,} of erased listeners"
     if report.refused:
         told += f", {report.refused:,} lines refused"
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in report.reasons.most_common())

@@ -57,9 +57,9 @@ def streams(data: DataOption = None) -> None:
 
 
 def _ask_for_renewal(data: DataOption) -> None:
-    from crossfade.processing.speed.renewal import ask_for_renewal
+    from crossfade.processing.requests import RENEWAL_OF_SPEED
 
-    ask_for_renewal(open_folder(load_settings(data=data), create=False))
+    RENEWAL_OF_SPEED.ask(open_folder(load_settings(data=data), create=False))
     sys.stderr.write("Speed begins a new generation, now or at its next start.\n")
 
 

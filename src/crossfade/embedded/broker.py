@@ -15,7 +15,7 @@ from crossfade.embedded.child import Child, ChildSpec
 from crossfade.embedded.child_log import last_line
 from crossfade.embedded.class_data import class_data_options
 from crossfade.embedded.jars import class_path
-from crossfade.embedded.java import find_java
+from crossfade.embedded.java import ENVIRONMENT, find_java
 from crossfade.embedded.ports import (
     LOOPBACK,
     describe_holder,
@@ -105,6 +105,7 @@ class Broker:
         return ChildSpec(
             name="broker",
             command=self._command(self._heap, "kafka.Kafka", str(self._properties)),
+            env=ENVIRONMENT,
             ready=self.is_ready,
             stop_grace_s=20.0,
             alive=lambda: self.is_answering(_SLOWLY_S),
@@ -211,7 +212,7 @@ class Broker:
         write_atomically(config, broker_properties(draft, self._ports).encode())
         tool = ("kafka.tools.StorageTool", "format", "--standalone")
         cluster = ("-t", uuid.uuid4().hex, "-c", str(config))
-        spec = ChildSpec("format", self._command("128m", *tool, *cluster))
+        spec = ChildSpec("format", self._command("128m", *tool, *cluster), env=ENVIRONMENT)
         child = Child(spec, self.log)
         try:
             while child.exit_code is None:
@@ -232,7 +233,7 @@ class Broker:
             *("-Djava.awt.headless=true", "-Duser.timezone=UTC"),
             *class_data_options("broker", self._cache),
             f"-Djava.io.tmpdir={self._scratch}",
-            f"-Dlog4j2.configurationFile={self._log_config}",
+            f"-Dlog4j2.configurationFile={self._log_config.absolute().as_uri()}",
             *("-cp", ":".join(map(str, class_path("broker", self._cache)))),
             *(main_class, *arguments),
         ]

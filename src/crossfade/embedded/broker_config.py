@@ -65,6 +65,8 @@ logger.config.level = error
 """
 """Warnings, and the few lines that tell a start, a recovery and a stop; for Kafka's log4j 2."""
 
+_BEYOND_ASCII = 0x80
+
 
 class BrokerPorts(NamedTuple):
     """Ports on loopback: for clients, for the stack's own processes, for the controller."""
@@ -97,4 +99,7 @@ def broker_properties(data: Path, ports: BrokerPorts, *, is_open: bool = True) -
 
 
 def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\")
+    """Write a value as Java reads it from a properties file: escaped beyond ASCII."""
+    units = value.replace("\\", "\\\\").encode("utf-16-be")
+    codes = (int.from_bytes(units[i : i + 2]) for i in range(0, len(units), 2))
+    return "".join(chr(code) if code < _BEYOND_ASCII else f"\\u{code:04x}" for code in codes)

@@ -1,6 +1,7 @@
 """A log file that a child's output is poured into, and that stays small."""
 
 import contextlib
+import itertools
 from pathlib import Path
 from typing import IO
 
@@ -9,6 +10,8 @@ KEPT = 5
 _CHUNK = 64 * 1024
 _TAIL = 8 * 1024
 _EMPTY_WORDS = ("\tat ", "Error: A fatal exception", "Error: Could not create the Java")
+_OWN_ERROR = "Error: "
+_TRACE = ("Traceback ", "Exception ")
 
 
 class RotatedLog:
@@ -48,7 +51,10 @@ class RotatedLog:
 
 
 def last_line(path: Path) -> str:
-    """Give the last line of a log that says why: not a Java trace, not a JVM's good-bye."""
+    """Give the last line of a log that says why: not a Java trace, not a JVM's good-bye.
+
+    A process's own last word is better than the trace of a thread that outlived it for a moment.
+    """
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _TAIL))
@@ -56,4 +62,7 @@ def last_line(path: Path) -> str:
     except OSError:
         return ""
     telling = [line.strip() for line in lines if line.strip() and not line.startswith(_EMPTY_WORDS)]
+    for line, after in reversed(list(itertools.pairwise(telling))):
+        if line.startswith(_OWN_ERROR):
+            return line if after.startswith(_TRACE) else telling[-1]
     return telling[-1] if telling else ""

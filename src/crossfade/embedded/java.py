@@ -12,6 +12,9 @@ from crossfade.errors import MachineError
 
 OLDEST_JAVA = 17
 
+ENVIRONMENT = {"LC_ALL": "C.UTF-8"}
+"""What every Java gets: under a plain C locale no path outside ASCII exists for it."""
+
 _INSTALL = (
     "Install it with apt install openjdk-17-jre-headless (Debian, Ubuntu), "
     "dnf install java-21-openjdk-headless (Fedora) or brew install openjdk@21 (macOS), "

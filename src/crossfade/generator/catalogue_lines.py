@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from crossfade.errors import MisuseError
-from crossfade.generator.nearest import name_nearest
+from crossfade.nearest import name_nearest
 
 REQUIRED = ("title", "artist")
 COLUMNS = (

@@ -8,7 +8,7 @@ from typing import Any
 from crossfade.clock import MINUTE_MS, SECOND_MS, parse_time
 from crossfade.errors import MisuseError
 from crossfade.generator.habits import SESSION, USUAL_SONG_MS
-from crossfade.generator.nearest import name_nearest
+from crossfade.nearest import name_nearest
 
 DEFAULT_SESSION_GAP_MS = 30 * MINUTE_MS
 """Eventsim's own, where a config has none."""

@@ -15,8 +15,8 @@ from pathlib import Path
 from crossfade.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from crossfade.contract.time_rules import FUTURE_MS
 from crossfade.errors import MisuseError
-from crossfade.generator.nearest import ask_nearest
 from crossfade.generator.toml_table import Table, parse_toml
+from crossfade.nearest import ask_nearest
 
 MIN_AHEAD_MS = FUTURE_MS + MINUTE_MS
 """A clock this far ahead is rejected for certain, however long the record was on its way."""

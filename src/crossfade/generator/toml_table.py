@@ -11,7 +11,7 @@ from crossfade.clock import DAY_MS, format_duration, parse_duration
 from crossfade.contract.countries import COUNTRIES, UNKNOWN_COUNTRY
 from crossfade.contract.text import has_control
 from crossfade.errors import MisuseError
-from crossfade.generator.nearest import name_nearest
+from crossfade.nearest import name_nearest
 
 MAX_LENGTH_MS = 3_650 * DAY_MS
 """A greater length of time is a mistake, and ten years back are still after March 1973."""

@@ -18,6 +18,7 @@ from crossfade.ingest.rows import Judge
 from crossfade.kafka import SONG_PLAYS
 from crossfade.lake import SILVER_PLAYS, Run, connect, list_files, register_table
 from crossfade.rejected_log import RejectedLog
+from crossfade.suppression import Suppression
 
 _BATCH_ROWS = 10_000
 _BATCH_BYTES = 32 * 1024 * 1024
@@ -63,6 +64,7 @@ def replay(
     report: ReplayReport,
     *,
     clock_slack_ms: int,
+    suppression: Suppression,
     open_delivery: Callable[[], Delivery] | None,
     on_progress: Callable[[ReplayReport], None] = lambda _report: None,
 ) -> None:
@@ -76,6 +78,7 @@ def replay(
         counted: what batch has counted.
         report: told of everything.
         clock_slack_ms: how far the clock here may differ from the broker's.
+        suppression: the erased listeners: of theirs nothing is sent.
         open_delivery: reaches Kafka; asked at the first play. None sends nothing: a dry run.
         on_progress: told after each batch.
     """
@@ -84,6 +87,9 @@ def replay(
         plays = _judge_batch(batch, report, clock_slack_ms)
         known = counted.find([play for play, _ in plays])
         for play, value in plays:
+            if suppression.covers(play.user_id):
+                report.erased += 1
+                continue
             if _identify(play) in known:
                 report.already_counted += 1
                 continue

@@ -42,7 +42,7 @@ class RefusedLine(msgspec.Struct, frozen=True):
 class ReplayReport(msgspec.Struct):
     """The outcome of one replay; `sent` plays that are not `undelivered` are in Kafka.
 
-    `erased` are stored records whose bytes are gone. Of the lists, only the first
+    `erased` are those of erased listeners, whose bytes may be gone. Of the lists, only the first
     `PROBLEMS_KEPT` are kept. In a dry run `sent` are those that would have been.
     """
 

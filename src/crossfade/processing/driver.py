@@ -26,15 +26,19 @@ from crossfade.processing.archive import start_archive
 from crossfade.processing.classic import start_classic
 from crossfade.processing.driver_spark import (
     JAVA_IS_LOST,
-    explain_lost_java,
     open_spark,
     wake_workers,
 )
-from crossfade.processing.failures import explain_failure, tells_of_lost_records
+from crossfade.processing.failures import (
+    explain_failure,
+    explaining,
+    tell_causes,
+    tells_of_lost_records,
+)
 from crossfade.processing.lost_records import refuse_lost_records
 from crossfade.processing.progress import is_behind, tell_progress
+from crossfade.processing.requests import RENEWAL_OF_SPEED
 from crossfade.processing.speed.job import SPEED
-from crossfade.processing.speed.renewal import is_renewal_asked
 from crossfade.processing.speed.running import RunningSpeed
 from crossfade.processing.watchdog import Watchdog, keep_watch
 from crossfade.telemetry import get_logger
@@ -74,7 +78,7 @@ def run_queries(
         for name in names:
             held.enter_context(_hold_checkpoint(folder, name))
         spark = held.enter_context(open_spark(folder, settings, names))
-        with explain_lost_java():
+        with explaining():
             if SPEED in names:
                 wake_workers(spark.newSession())
             await_broker(address, _BROKER_WITHIN_S, request.asked)
@@ -145,7 +149,7 @@ class Driver:
         self._look_after()
         self._note_progress()
         if SPEED in self._queries:
-            if is_renewal_asked(self._folder):
+            if RENEWAL_OF_SPEED.waits(self._folder):
                 self._queries[SPEED] = self._speed.renew()
             self._speed.repeat_marker()
 
@@ -177,7 +181,7 @@ class Driver:
     def _look_after(self) -> None:
         for name, query in self._queries.items():
             if not query.isActive:
-                text = str(query.exception() or "it was stopped")
+                text = tell_causes(query.exception()) or "it was stopped"
                 error = explain_failure(name, text)
                 if name == SPEED and isinstance(error, DamagedError):
                     self._heal_speed(error)

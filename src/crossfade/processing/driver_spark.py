@@ -5,15 +5,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from py4j.protocol import Py4JError, Py4JJavaError
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from crossfade.config import Settings
-from crossfade.errors import StackError
 from crossfade.folder import DataFolder
 from crossfade.processing.decode import WORKERS
-from crossfade.processing.failures import explain_failure
 from crossfade.spark import build_session
 
 _SETTINGS = {
@@ -59,15 +57,3 @@ def wake_workers(session: SparkSession) -> None:
             session.range(1).mapInArrow(lambda batches: batches, "id BIGINT").collect()
 
     threading.Thread(target=wake, name="wake workers", daemon=True).start()
-
-
-@contextmanager
-def explain_lost_java(who: str = "Spark") -> Iterator[None]:
-    """Say in one line that Spark's Java process is gone, or why it failed what `who` asked for."""
-    try:
-        yield
-    except (PySparkException, Py4JJavaError) as error:
-        raise explain_failure(who, str(error)) from error
-    except (Py4JError, ConnectionError, EOFError) as error:
-        what = "Spark's Java process ended on its own."
-        raise StackError(what, "The log above may say why; the next start goes on.") from error

@@ -1,8 +1,13 @@
 """Why a query died, in one line with its cure, from Spark's own words."""
 
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from py4j.protocol import Py4JJavaError
+from deltalake.exceptions import DeltaError
+from py4j.protocol import Py4JError, Py4JJavaError
+from pyspark.errors import PySparkException
 
 from crossfade.errors import (
     BrokerError,
@@ -23,6 +28,18 @@ class SinkError(Exception):
     """Why Python code that Spark called failed: short, for Spark searches it with a slow regex."""
 
 
+@contextmanager
+def explaining(who: str = "Spark") -> Iterator[None]:
+    """Say in one line that Spark's Java process is gone, or why what `who` asked for failed."""
+    try:
+        yield
+    except (PySparkException, Py4JJavaError, DeltaError, *_duckdb_errors()) as error:
+        raise explain_failure(who, tell_causes(error)) from error
+    except (Py4JError, ConnectionError, EOFError) as error:
+        what = "Spark's Java process ended on its own."
+        raise StackError(what, "The log above may say why; the next start goes on.") from error
+
+
 def explain_failure(query: str, text: str) -> CrossfadeError:
     """Say in one line why a query died.
 
@@ -30,15 +47,34 @@ def explain_failure(query: str, text: str) -> CrossfadeError:
         query: the query's name.
         text: the exception as Spark tells it, with its causes.
     """
-    if found := _UNREADABLE.search(text):
+    if found := _UNREADABLE.search(text) or _NOT_PARQUET.search(text):
         what = f"{query} cannot read {found[1]}: the file is damaged or gone."
         cure = "Restore the lake from a backup; nothing was published."
         return LakeError(what, cure)
+    if found := _CORRUPT.search(text):
+        what = f"Kafka's log is damaged where {query} reads on, in {found[1]}: a checksum differs."
+        cure = "Restore that segment from a replica or a backup; nothing was skipped."
+        return BrokerError(what, cure)
     for signs, kind, what, cure in _KNOWN:
         if any(sign in text for sign in signs):
             return kind(what.format(query=query), cure.format(query=query))
     said = next((line.strip() for line in text.splitlines() if line.strip()), "no reason is known")
     return StackError(f"{query} died: {said[:_SHORT]}.", "The whole trace is in the log above.")
+
+
+def tell_causes(error: BaseException | None) -> str:
+    """Give what an exception says, and what its causes in Java say: PySpark shows the first."""
+    said = []
+    while error is not None:
+        said.append(str(error))
+        error = getattr(error, "_cause", None)
+    return "\n".join(said)
+
+
+def _duckdb_errors() -> tuple[type[Exception], ...]:
+    """Give what DuckDB raises, for who has loaded it: a driver of streams does without."""
+    loaded = sys.modules.get("duckdb")
+    return () if loaded is None else (loaded.Error,)
 
 
 def tells_of_lost_records(text: str) -> bool:
@@ -57,6 +93,10 @@ def name_causes(error: Py4JJavaError) -> str:
 
 
 _UNREADABLE = re.compile(r"\[FAILED_READ_FILE\.\w+\][^\n]*? file (?:file:)?/*(/\S+?)\.?(?:\s|$)")
+_NOT_PARQUET = re.compile(r"(?:Invalid Input|IO) Error: .*?'?(/[^'\n]+?\.parquet)")
+_CORRUPT = re.compile(
+    r"(?:fetching the next record from|Record(?: batch)? for partition) ([\w.-]+-\d+)\b"
+)
 _LOST = ("KAFKA_DATA_LOSS", "OffsetOutOfRangeException")
 
 _KNOWN: tuple[tuple[tuple[str, ...], type[CrossfadeError], str, str], ...] = (
@@ -65,6 +105,18 @@ _KNOWN: tuple[tuple[tuple[str, ...], type[CrossfadeError], str, str], ...] = (
         MachineError,
         "The disk is full: {query} cannot write.",
         f"Make room. {_GO_ON}",
+    ),
+    (
+        ("Read-only file system",),
+        MachineError,
+        "The disk of {query} is read-only now: it cannot write.",
+        f"The system's log says why; mount it for writing again. {_GO_ON}",
+    ),
+    (
+        ("Input/output error",),
+        MachineError,
+        "The disk of {query} fails: Input/output error.",
+        f"Look at the system's log, and replace what is broken. {_GO_ON}",
     ),
     (
         _LOST,

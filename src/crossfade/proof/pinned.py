@@ -57,21 +57,31 @@ def read_query(name: str) -> str:
     return files("crossfade.proof").joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
 
 
-def open_pinned_lake(folder: DataFolder) -> PinnedLake:
-    """Open the newest published run's tables.
+def open_pinned_lake(folder: DataFolder, run: Run | None = None) -> PinnedLake:
+    """Open the tables of a published run, the newest one unless told.
 
     Raises:
         LakeError: nothing was published yet, or a table is not pinned.
     """
-    run = require_run(folder.lake)
+    run = run or require_run(folder.lake)
     connection = connect()
-    for table in (BRONZE_SONG_PLAYS, *BATCH_TABLES):
-        register_table(connection, table, _list_pinned(folder, table, run.pins))
-    register_table(connection, GOLD_RUN, list_files(folder.lake, GOLD_RUN))
+    for table, paths in list_pinned_files(folder, run).items():
+        register_table(connection, table, paths)
     pinned = PinnedLake(folder, run, connection)
     for query in ("bounds", "gaps"):
         pinned.prepare(query)
     return pinned
+
+
+def list_pinned_files(folder: DataFolder, run: Run) -> dict[Table, list[str]]:
+    """List the data files of every table at its pin, and those of gold/run as it is now.
+
+    Raises:
+        LakeError: a table is not pinned.
+    """
+    tables = (BRONZE_SONG_PLAYS, *BATCH_TABLES)
+    pinned = {table: _list_pinned(folder, table, run.pins) for table in tables}
+    return pinned | {GOLD_RUN: list_files(folder.lake, GOLD_RUN)}
 
 
 def _list_pinned(folder: DataFolder, table: Table, pins: Mapping[str, int]) -> list[str]:

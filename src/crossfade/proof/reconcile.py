@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from crossfade.clock import DAY_MS, floor_to
 from crossfade.folder import DataFolder
 from crossfade.kafka import KafkaAddress
+from crossfade.lake import require_run
 from crossfade.ledger import Ledger
 from crossfade.proof.chart_entries import check_charts
-from crossfade.proof.findings import Reconciliation, leave_out
+from crossfade.proof.file_check import check_files
+from crossfade.proof.findings import Reconciliation, Verdict, leave_out
 from crossfade.proof.handover_check import check_handovers
 from crossfade.proof.judgement import check_judgement
 from crossfade.proof.kafka_copy import SAME_BYTES, check_kafka_copy
@@ -23,6 +25,8 @@ def reconcile(
 ) -> Reconciliation:
     """Recompute every law at the newest run's pins; trust no number that a run wrote.
 
+    Where a data file is not what was written, no number can be: that alone is found then.
+
     Args:
         folder: the data folder.
         address: where Kafka is; None: what needs it is named as not checked.
@@ -32,9 +36,14 @@ def reconcile(
         LakeError: nothing was published yet, or a ledger's files cannot be read.
         BrokerError: Kafka went away in the middle.
     """
-    pinned = open_pinned_lake(folder)
+    run = require_run(folder.lake)
+    files = check_files(folder, run)
+    if any(one.verdict is Verdict.UNEXPLAINED for one in files):
+        others = leave_out("every other law", "all", "A data file is damaged: restore it first.")
+        return Reconciliation(run.run, run.boundary, (*files, others))
+    pinned = open_pinned_lake(folder, run)
     try:
-        findings = [check_beginning(pinned), *check_positions(pinned)]
+        findings = [*files, check_beginning(pinned), *check_positions(pinned)]
         if address is None:
             findings.append(leave_out(SAME_BYTES, "all", "No stack runs, so Kafka was not read."))
         else:

@@ -1,7 +1,7 @@
 """An erasure: a listener goes on the list, leaves every table, and the old files are removed."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 from pyspark.sql import SparkSession
 
 from crossfade.config import Settings
+from crossfade.embedded.hold import hold_maintenance
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets
@@ -21,7 +22,7 @@ from crossfade.processing.batch.vacuum import (
     vacuum_batch_tables,
     vacuum_bronze,
 )
-from crossfade.processing.speed.renewal import ask_for_renewal
+from crossfade.processing.requests import RENEWAL_OF_SPEED
 from crossfade.suppression import Erased, add_listener
 
 AfterPublish = Callable[[Run], object]
@@ -63,11 +64,12 @@ def erase_listener(
     Raises:
         LakeError: another process holds batch's lock for long, the archive does not archive what
             Kafka holds, or there is a classic lake, whose files nobody may rewrite.
+        StackError: a backup is being made of the folder.
     """
     refuse_classic_lake(folder)
-    with hold_batch(folder, within_s=_LOCK_WITHIN_S):
+    with hold_maintenance(folder), hold_batch(folder, within_s=_LOCK_WITHIN_S):
         entry = add_listener(folder, user_id)
-        ask_for_renewal(folder)
+        RENEWAL_OF_SPEED.ask(folder)
         before = _count_erased(folder.lake, read_newest_run(folder.lake))
         run = _run_until_gone(spark, folder, settings, address)
         if run is None:
@@ -105,7 +107,7 @@ def _run_until_gone(
         newest = read_newest_run(folder.lake)
         if newest is None:
             return None
-        if _covers(newest.end_offsets, ends):
+        if newest.covers(ends):
             if _is_pinned_blank(folder.lake, newest) or rounds == _MORE_ROUNDS:
                 return newest
             rounds += 1
@@ -120,10 +122,6 @@ def _is_pinned_blank(lake: Path, run: Run) -> bool:
     """Tell whether bronze still has every file that the run pins: none was blanked since."""
     pinned = list_files(lake, BRONZE_SONG_PLAYS, run.pins[BRONZE_SONG_PLAYS.name])
     return set(pinned) <= set(list_files(lake, BRONZE_SONG_PLAYS))
-
-
-def _covers(reached: Mapping[int, int], ends: Mapping[int, int]) -> bool:
-    return all(reached.get(partition, 0) >= end for partition, end in ends.items())
 
 
 def _count_erased(lake: Path, run: Run | None) -> int:

@@ -18,11 +18,11 @@ from crossfade.kafka import KafkaAddress
 from crossfade.lake import BRONZE_SONG_PLAYS, Run, list_files, read_newest_run
 from crossfade.processing.batch.lock import hold_batch
 from crossfade.processing.batch.publish import publish_run
-from crossfade.processing.batch.request import is_asked, take_request
 from crossfade.processing.batch.run import Workplace, compute_run
 from crossfade.processing.batch.settle import settle_erasures
 from crossfade.processing.batch.tables import create_tables, head_versions, sign_commits
 from crossfade.processing.decode import WORKERS
+from crossfade.processing.requests import RUN_OF_BATCH
 from crossfade.spark import build_session
 from crossfade.telemetry import get_logger
 
@@ -167,14 +167,14 @@ def run_schedule(
     waited for.
     """
     every_ms = parse_duration(settings.batch_every)
-    while not (list_files(folder.lake, BRONZE_SONG_PLAYS) or is_asked(folder)):
+    while not (list_files(folder.lake, BRONZE_SONG_PLAYS) or RUN_OF_BATCH.waits(folder)):
         if until.wait(_WATCH_S):
             return
     spark = build_batch_session(folder, settings)
     due = now_ms()
     try:
         while not until.is_set():
-            if now_ms() < due and not take_request(folder):
+            if now_ms() < due and not RUN_OF_BATCH.take(folder):
                 until.wait(_WATCH_S)
                 continue
             due = now_ms() + every_ms

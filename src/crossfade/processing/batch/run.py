@@ -40,6 +40,7 @@ from crossfade.processing.batch.refine import (
 )
 from crossfade.processing.batch.removal import remove_rows
 from crossfade.processing.batch.restore import undo_dead_run
+from crossfade.processing.batch.seal import seal_files
 from crossfade.processing.batch.silver import append_judged, demote_losers
 from crossfade.processing.batch.tables import create_added_tables, head_versions, read_table
 from crossfade.processing.batch.tuning import tune_for
@@ -101,6 +102,7 @@ def compute_run(place: Workplace) -> Run | None:
     after = head_versions(lake)
     check_positions(lake, before, after, intake)
     check_sums(lake, after, dirty)
+    seal_files(lake)
     run = Run(
         run=place.previous.run + 1,
         run_uuid=place.run_uuid,

@@ -1,5 +1,7 @@
 """What a published run leaves to be done for erased listeners; done again after a crash."""
 
+from crossfade.embedded.hold import hold_maintenance
+from crossfade.errors import StackError
 from crossfade.folder import DataFolder
 from crossfade.lake import Run
 from crossfade.processing.batch.blanking import blank_erased
@@ -20,6 +22,15 @@ def settle_erasures(folder: DataFolder, newest: Run) -> None:
         return
     mark_removed(folder, newest.run)
     records = blank_erased(folder.lake, newest)
-    files = vacuum_bronze(folder.lake, newest)
+    files = _vacuum(folder, newest)
     if records or files:
         _log.info("erased", blanked_records=records, removed_files=files)
+
+
+def _vacuum(folder: DataFolder, newest: Run) -> int:
+    """Remove files, unless somebody relies on their staying: then a later run does."""
+    try:
+        with hold_maintenance(folder):
+            return vacuum_bronze(folder.lake, newest)
+    except StackError:
+        return 0

@@ -1,4 +1,4 @@
-"""A new generation of speed: how it is asked for, what is put away, and where it begins."""
+"""A new generation of speed: what is put away for it, and where it begins."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from crossfade.binding import Beginning
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.time_rules import FUTURE_MS
-from crossfade.folder import DataFolder, write_atomically
+from crossfade.folder import DataFolder
 from crossfade.kafka import (
     SONG_PLAYS,
     KafkaAddress,
@@ -16,27 +16,7 @@ from crossfade.kafka import (
 from crossfade.kafka_clients import read_record
 from crossfade.lake import GOLD_RUN, OPS_HANDOVER, connect, list_files, register_table
 
-_NAME = "speed.renewal"
 _DAMAGED = "speed.damaged"
-
-
-def ask_for_renewal(folder: DataFolder) -> None:
-    """Ask speed to count its open windows anew; without a driver, the next one does so."""
-    write_atomically(folder.run / _NAME, b"")
-
-
-def is_renewal_asked(folder: DataFolder) -> bool:
-    """Tell whether a request waits."""
-    return (folder.run / _NAME).exists()
-
-
-def take_renewal_request(folder: DataFolder) -> bool:
-    """Take the request that waits, if there is one."""
-    try:
-        (folder.run / _NAME).unlink()
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def remove_generation(folder: DataFolder) -> None:

@@ -3,21 +3,20 @@
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from crossfade.binding import SpeedBinding, bind_speed
+from crossfade.binding import SpeedBinding, bind_speed, tie_speed
 from crossfade.checkpoint import read_committed, require_metadata
 from crossfade.config import Settings
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder
 from crossfade.kafka import SONG_PLAYS, KafkaAddress, topic_id
 from crossfade.processing.lost_records import refuse_lost_records
+from crossfade.processing.requests import RENEWAL_OF_SPEED
 from crossfade.processing.speed.job import SPEED, WindowSink, first_marker, start_speed
 from crossfade.processing.speed.markers import MarkerLog
 from crossfade.processing.speed.renewal import (
     find_beginning,
-    is_renewal_asked,
     remove_generation,
     set_generation_aside,
-    take_renewal_request,
 )
 from crossfade.telemetry import get_logger
 
@@ -42,13 +41,13 @@ class RunningSpeed:
         """Begin a new epoch: its first marker, then the query. A waiting renewal comes first.
 
         Raises:
-            DamagedError: the checkpoint cannot be read.
+            DamagedError: the checkpoint cannot be read, or is another one's.
             LakeError: the checkpoint does not belong to this topic.
             BrokerError: Kafka is away, or no longer holds what is to be read next.
         """
-        if is_renewal_asked(self._folder):
+        if RENEWAL_OF_SPEED.waits(self._folder):
             remove_generation(self._folder)
-            take_renewal_request(self._folder)
+            RENEWAL_OF_SPEED.take(self._folder)
         require_metadata(self._checkpoint)
         binding = self._bind()
         session = self._spark.newSession()
@@ -62,6 +61,7 @@ class RunningSpeed:
             sink,
             first_offsets=binding.first_offsets,
         )
+        tie_speed(self._folder, str(self._query.id))
         return self._query
 
     def stop(self) -> None:

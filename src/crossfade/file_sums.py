@@ -1,0 +1,59 @@
+"""Checksums of data files, kept beside them as Hadoop keeps those of files that it wrote.
+
+Parquet's own checksums of pages are not written by every writer; these hold for each. On a local
+disk Spark holds what it reads against them by itself. The form is that of Hadoop's
+`ChecksumFileSystem`: `.NAME.crc` holds `crc` and a zero byte, the length of a chunk (32 bits,
+big-endian), and the CRC-32 of each chunk of the file.
+"""
+
+import struct
+from pathlib import Path
+from zlib import crc32
+
+from crossfade.folder import write_atomically
+
+_MAGIC = b"crc\0"
+_CHUNK = 512
+_AT_ONCE = 8192
+"""Chunks that are read together."""
+_HEAD = struct.Struct(">4sI")
+
+
+def has_sum(path: Path) -> bool:
+    """Tell whether a file has checksums beside it."""
+    return _beside(path).exists()
+
+
+def write_sum(path: Path) -> None:
+    """Write the checksums of a file as it is now."""
+    write_atomically(_beside(path), _HEAD.pack(_MAGIC, _CHUNK) + _sum_chunks(path, _CHUNK))
+
+
+def is_as_written(path: Path) -> bool:
+    """Tell whether a file is what its checksums say; one without them is taken at its word.
+
+    Raises:
+        FileNotFoundError: the file is gone.
+    """
+    try:
+        kept = _beside(path).read_bytes()
+    except FileNotFoundError:
+        path.stat()
+        return True
+    if len(kept) < _HEAD.size:
+        return False
+    magic, chunk = _HEAD.unpack_from(kept)
+    return magic == _MAGIC and chunk > 0 and kept[_HEAD.size :] == _sum_chunks(path, chunk)
+
+
+def _sum_chunks(path: Path, chunk: int) -> bytes:
+    sums: list[int] = []
+    with path.open("rb") as file:
+        while content := file.read(chunk * _AT_ONCE):
+            part = memoryview(content)
+            sums += (crc32(part[begin : begin + chunk]) for begin in range(0, len(part), chunk))
+    return struct.pack(f">{len(sums)}I", *sums)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.crc")
