@@ -43,14 +43,14 @@ def run_rows(
 
 def run_random(section: Section, minutes: float, *, seed: int, rate: int, scratch: Path) -> None:
     """Do random faults, now and then two at once, for so many minutes."""
-    deal = _Pack(random.Random(seed)).deal
+    deal = Pack(random.Random(seed)).deal
     with _a_bench(scratch, seed=seed, rate=rate, section=section) as (bench, judge):
         ends = time.monotonic() + minutes * 60
         while time.monotonic() < ends:
             _hurt(bench, judge, section, deal(bench.dice.choice(_TOGETHER)))
 
 
-class _Pack:
+class Pack:
     """Deals faults in random order, each as often as its share before any is dealt again."""
 
     def __init__(self, dice: random.Random) -> None:

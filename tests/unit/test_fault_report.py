@@ -1,0 +1,58 @@
+"""The report of the fault suite, and the pack of which its random schedules are dealt."""
+
+import random
+from collections import Counter
+
+from fault.case import Outcome
+from fault.cases_live import LIVE_FAULTS
+from fault.live_run import Pack
+from fault.report import Report
+
+
+def a_report() -> Report:
+    return Report(command="scripts/faults", seed=7, began="now")
+
+
+def test_a_run_holds_if_every_row_does_and_one_that_cannot_be_done_here_is_no_failure() -> None:
+    report = a_report()
+    assert not report.holds
+    section = report.section("rows")
+    section.row("F1", "one").outcomes.append(Outcome(injected=1, healed_s=3.0, said="died"))
+    section.row("F2", "two").not_run = "needs root"
+    assert report.holds
+    page = report.to_markdown()
+    assert "| F1 | one | 1 | 0 | 0 | 0 | 3 s | holds | died |" in page
+    assert "| F2 | two | 0 | 0 | 0 | 0 | - | not run | needs root |" in page
+
+
+def test_one_wrong_outcome_fails_the_run_and_is_the_one_that_is_shown() -> None:
+    report = a_report()
+    row = report.section("rows").row("F1", "one")
+    row.outcomes += [Outcome(injected=1, said="well"), Outcome(injected=1, lost=2, said="ill")]
+    assert not report.holds
+    assert "| F1 | one | 2 | 2 | 0 | 0 | - | **FAILS** | ill |" in report.to_markdown()
+
+
+def test_a_fault_that_did_not_happen_fails_the_run() -> None:
+    report = a_report()
+    report.section("rows").row("F1", "one").outcomes.append(Outcome(injected=0))
+    assert not report.holds
+
+
+def test_a_part_that_breaks_off_fails_the_run_though_its_rows_hold() -> None:
+    report = a_report()
+    section = report.section("rows")
+    section.row("F1", "one").outcomes.append(Outcome(injected=1))
+    section.row("end", "the part comes to its end").failure = "AssertionError: no broker"
+    assert not report.holds
+
+
+def test_a_pack_deals_every_fault_as_often_as_its_share_and_never_two_of_a_kind_at_once() -> None:
+    pack, dealt = Pack(random.Random(3)), Counter[str]()
+    shares = {fault.id: fault.share for fault in LIVE_FAULTS if fault.share}
+    while dealt.total() < sum(shares.values()):
+        two = pack.deal(2 if dealt.total() < sum(shares.values()) / 2 else 1)
+        assert len({fault.id for fault in two}) == len(two)
+        dealt.update(fault.id for fault in two)
+    assert dealt == shares
+    assert shares["F25-driver"] == shares["F05-kill"] == shares["F66-supervisor"] == 10
