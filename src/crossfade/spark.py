@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from filelock import BaseFileLock, FileLock, Timeout
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
@@ -69,6 +70,8 @@ _LOCAL_FILES = {
 
 _END_WITHIN_S = 120.0
 
+_claimed: dict[Path, BaseFileLock] = {}
+
 _JAVA_OPTIONS = (
     "-Duser.timezone=UTC",
     # Die, not limp, when the heap is full: the supervisor starts a new process.
@@ -84,6 +87,25 @@ _JAVA_OPTIONS = (
     "-XX:-UsePerfData",
     f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties').as_uri()}",
 )
+
+
+def claim_scratch(wanted: Path) -> Path:
+    """Give a folder that no other living process has: the wanted one, or `-2`, `-3` … beside it.
+
+    This process has it until it ends; asked again, it is given the same.
+    """
+    folder, number = wanted, 1
+    while folder not in _claimed:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "lock", blocking=False, thread_local=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            number += 1
+            folder = wanted.with_name(f"{wanted.name}-{number}")
+        else:
+            _claimed[folder] = lock
+    return folder
 
 
 def build_session(
@@ -102,7 +124,8 @@ def build_session(
         cache: the per-user cache that holds the verified jars.
         master: Spark's master; empty: four threads of this process, with task retry.
         memory: heap limit of the driver.
-        scratch: folder of this process alone; what a killed one left in its `tmp` is removed.
+        scratch: folder of this process alone, or of a number beside it while another process has
+            that; what a killed one left in its `tmp` is removed.
         settings: what this process sets otherwise.
 
     Raises:
@@ -112,6 +135,7 @@ def build_session(
     java = find_java()
     jars = ":".join(str(path) for path in require_jars("spark", cache))
     placed = [f'"{option}"' for option in class_data_options("spark", cache)]
+    scratch = claim_scratch(scratch)
     temporary = scratch / "tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
