@@ -8,11 +8,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import psutil
 from confluent_kafka import KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from crossfade.clock import now_ms, parse_time
 from fault.stack import RunningStack
 
 SONG_PLAYS = "song-plays"
@@ -22,6 +24,13 @@ HEAL_WITHIN_S = 60.0
 _GIVE_UP_AFTER_S = 240.0
 _POLL_S = 0.25
 _ASK_KAFKA_S = 5.0
+
+
+class Healing(NamedTuple):
+    """After how many seconds all went on, and the run that was waited for was published."""
+
+    healed_s: float
+    published_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -61,7 +70,10 @@ class LiveBench:
 
     def published_run(self) -> int:
         """Give the number of the newest published run; -1 while nobody tells."""
-        return int((self.stack.ask("status").get("batch") or {}).get("run", -1))
+        return int(self._newest_run().get("run", -1))
+
+    def _newest_run(self) -> dict[str, Any]:
+        return dict(self.stack.ask("status").get("batch") or {})
 
     def await_healed(
         self,
@@ -69,29 +81,41 @@ class LiveBench:
         *,
         new_run_after: int | None = None,
         within_s: float = _GIVE_UP_AFTER_S,
-    ) -> float:
-        """Wait until all goes on as before a fault, and give how long that took since it began.
+    ) -> Healing:
+        """Wait until all goes on as before a fault that began at a moment.
 
         All children run; archive and speed have read what Kafka held at a moment after the fault;
-        the answer about the present is complete; and batch has published, if asked for.
+        the answer about the present is complete. Where batch was hurt, it is back when the run
+        begins that is published after run `new_run_after`; that is waited for.
 
         Raises:
             AssertionError: it does not heal at all.
         """
         targets: dict[int, int] | None = None
+        back_s: float | None = None
         while True:
             if targets is None:
                 targets = self.end_offsets()
-            missing = "Kafka" if targets is None else self._missing(targets, new_run_after)
+            missing = "Kafka" if targets is None else self._missing(targets)
             elapsed = time.monotonic() - began
-            if not missing:
-                return elapsed
+            if missing:
+                back_s = None
+            elif back_s is None:
+                back_s = elapsed
+            if back_s is not None:
+                if new_run_after is None:
+                    return Healing(back_s)
+                run = self._newest_run()
+                if int(run.get("run", -1)) > new_run_after:
+                    ago_s = (now_ms() - parse_time(run["published_at"]) + run["took_ms"]) / 1_000
+                    return Healing(max(back_s, elapsed - ago_s), elapsed)
+                missing = f"a run after {new_run_after}"
             words = self.stack.last_words()
             assert self.stack.process.poll() is None, f"the stack ended: {words}"
             assert elapsed < within_s, f"{missing} is not back: {words}"
             time.sleep(_POLL_S)
 
-    def _missing(self, targets: Mapping[int, int], new_run_after: int | None) -> str:
+    def _missing(self, targets: Mapping[int, int]) -> str:
         """Name what is not back yet; empty when all is."""
         children = self.stack.children()
         for name in ("broker", "serve", "streams", "batch"):
@@ -103,8 +127,6 @@ class LiveBench:
                 return f"{query} up to {targets}"
         if not self.stack.ask("trending").get("complete"):
             return "a complete answer"
-        if new_run_after is not None and self.published_run() <= new_run_after:
-            return f"a run after {new_run_after}"
         return ""
 
     def send(self, *values: bytes | None, key: bytes | None = None) -> int:

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fault.case import Outcome
-from fault.cases_live import LIVE_FAULTS, LiveFault
+from fault.cases_live import LIVE_FAULTS, Injury, LiveFault
 from fault.judge import Judge
-from fault.live_bench import HEAL_WITHIN_S, LiveBench
+from fault.live_bench import HEAL_WITHIN_S, Healing, LiveBench
 from fault.memory import MemoryWatch
 from fault.report import Section
 from fault.stack import a_running_stack
@@ -22,8 +22,6 @@ SETTINGS = {
     "CROSSFADE_LATE_AFTER": "1m",
     "CROSSFADE_BATCH_EVERY": "10s",
     "CROSSFADE_ARCHIVE_EVERY": "5s",
-    # Else how soon batch is healed is a matter of what the live side leaves it.
-    "CROSSFADE_BATCH_NICE": "0",
 }
 _SCENARIO = Path(__file__).with_name("everything.toml")
 _CALM_S = (0.0, 8.0)
@@ -87,28 +85,35 @@ def _hurt(bench: LiveBench, judge: Judge, section: Section, faults: Iterable[Liv
     runs = [injury.new_run_after for _, injury in injuries if injury.new_run_after is not None]
     began = max(injury.began for _, injury in injuries)
     try:
-        healed_s = bench.await_healed(began, new_run_after=max(runs, default=None))
+        healing = bench.await_healed(began, new_run_after=max(runs, default=None))
     except AssertionError as error:
         for row, _ in injuries:
             row.failure = str(error)
         tell(f"It does not heal; a person starts it again: {error}")
         bench.stack.stop()
         bench.stack.launch()
-        healed_s = bench.await_healed(time.monotonic(), within_s=_WARM_WITHIN_S)
+        healing = bench.await_healed(time.monotonic(), within_s=_WARM_WITHIN_S)
     found = judge.since_last()
     for row, injury in injuries:
-        if healed_s > HEAL_WITHIN_S:
-            row.failure = f"healed after {healed_s:.0f} s, not {HEAL_WITHIN_S:.0f} s"
+        if healing.healed_s > HEAL_WITHIN_S:
+            row.failure = f"healed after {healing.healed_s:.0f} s, not {HEAL_WITHIN_S:.0f} s"
         outcome = Outcome(
             injected=int(bool(injury.seen)),
             lost=found.lost,
             repeated=found.repeated,
             wrong=found.wrong,
-            healed_s=healed_s,
-            said=injury.seen,
+            healed_s=healing.healed_s,
+            said=_describe(injury, healing),
         )
         row.outcomes.append(outcome)
-        tell(f"{row.id}: {injury.seen or 'DID NOT HAPPEN'}; healed in {healed_s:.1f} s; {found}")
+        tell(f"{row.id}: {outcome.said}; healed in {healing.healed_s:.1f} s; {found}")
+
+
+def _describe(injury: Injury, healing: Healing) -> str:
+    seen = injury.seen or "DID NOT HAPPEN"
+    if injury.new_run_after is None or healing.published_s is None:
+        return seen
+    return f"{seen}; its next run was published after {healing.published_s:.0f} s"
 
 
 @contextmanager

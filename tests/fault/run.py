@@ -4,6 +4,7 @@ import argparse
 import random
 import shlex
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -37,6 +38,9 @@ _EXAMPLE = "example: scripts/faults --minutes 60 --seed 7 --report report.md"
 def main() -> int:
     """Run what was asked for, and give the exit code."""
     asked = _parse()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Also in the background: what a run has started must end with it.
+        signal.signal(number, signal.default_int_handler)
     if asked.list:
         for case in list_cases():
             sys.stdout.write(f"{case.id:20} {case.title}\n")
