@@ -61,13 +61,13 @@ class Pack:
         """Give some faults, each another one."""
         dealt: list[LiveFault] = []
         while len(dealt) < number:
-            other = next((one for one in reversed(self._left) if one not in dealt), None)
-            if other is None:
+            others = (place for place, one in enumerate(self._left) if one not in dealt)
+            place = next(others, None)
+            if place is None:
                 self._left = [fault for fault in LIVE_FAULTS for _ in range(fault.share)]
                 self._dice.shuffle(self._left)
             else:
-                self._left.remove(other)
-                dealt.append(other)
+                dealt.append(self._left.pop(place))
         return dealt
 
 

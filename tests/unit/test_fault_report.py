@@ -1,5 +1,6 @@
 """The report of the fault suite, and the pack of which its random schedules are dealt."""
 
+import itertools
 import random
 from collections import Counter
 
@@ -56,3 +57,10 @@ def test_a_pack_deals_every_fault_as_often_as_its_share_and_never_two_of_a_kind_
         dealt.update(fault.id for fault in two)
     assert dealt == shares
     assert shares["F25-driver"] == shares["F05-kill"] == shares["F66-supervisor"] == 10
+
+
+def test_a_pack_is_shuffled() -> None:
+    pack = Pack(random.Random(3))
+    dealt = [pack.deal(1)[0].id for _ in range(40)]
+    assert len(set(dealt)) > 10
+    assert sum(one == other for one, other in itertools.pairwise(dealt)) < 8
