@@ -1,12 +1,14 @@
 """Start cases: disks that are full, that can only be read, or that do not keep what they took."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from fault.case import Case, Outcome
 from fault.damage import SmallDisk, failing_calls
 from fault.lake_image import published_image, versions
-from fault.outcomes import also, both, healed, refused
+from fault.outcomes import also, both, healed, refused, settle
 from fault.place import Place
+from fault.stack import QUICK, a_running_stack
 from fault.template import on_copy
 
 _BRONZE = "bronze/song_plays"
@@ -32,6 +34,27 @@ def _full(below: str, *words: str) -> Callable[[Place], Outcome]:
         return both([outcome, _go_on(place)])
 
     return run
+
+
+def _three_failures(place: Place) -> Outcome:
+    """Let a running stack fail three times over one micro-batch; once there is room, it goes on."""
+    disk = SmallDisk(place.data / "datalake" / "bronze", place.at_end)
+    free = disk.fill()
+    with a_running_stack(place.data, QUICK) as stack:
+
+        def alarm() -> str:
+            return str(stack.children().get("streams", {}).get("alarm", ""))
+
+        stack.wait_for("an alarm", alarm, within_s=180)
+        said = alarm()
+        disk.make_room()
+        healed_s = stack.wait_for("the end of the alarm", lambda: not alarm(), within_s=180)
+        ended = stack.stop()
+    outcome = settle(place, injected=int(free < 4096), said=f"alarm: {said[:120]}")
+    names_it = said.startswith("archive, micro-batch") and "disk is full" in said
+    outcome = also(outcome, is_so=names_it, otherwise=f"the alarm does not name it: {said}")
+    outcome = also(outcome, is_so=ended == 0, otherwise=f"the stack ended with {ended}")
+    return replace(outcome, healed_s=healed_s)
 
 
 def _go_on(place: Place) -> Outcome:
@@ -78,6 +101,7 @@ CASES = (
         "start",
         on_copy(_full("_checkpoint", "archive")),
     ),
+    Case("F41-alarm", "three failures of one micro-batch", "start", on_copy(_three_failures)),
     Case("F41-gold", "disk full below gold", "start", on_copy(_full("gold", "batch", "--once"))),
     Case("F42-read-only", "the lake's disk can only be read", "start", on_copy(_read_only)),
     Case("F43-flush", "flushing to the disk fails", "start", on_copy(_flush_fails)),

@@ -24,7 +24,7 @@ STEPS = (
     f"{BATCH}.run.publish_run",
     f"{BATCH}.settle.mark_removed",
     f"{BATCH}.settle.blank_erased",
-    f"{BATCH}.settle.vacuum_bronze",
+    f"{BATCH}.erasure.vacuum_bronze",
 )
 
 
