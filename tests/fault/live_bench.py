@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,7 +45,6 @@ class LiveBench:
     audience: "subprocess.Popen[bytes] | None" = None
     others: int = 0
     """Records that cases sent beside the audience."""
-    pauses: list[float] = field(default_factory=list)
 
     @property
     def bootstrap(self) -> str:
@@ -71,8 +70,13 @@ class LiveBench:
             return None
 
     def published_run(self) -> int:
-        """Give the number of the newest published run; -1 while nobody tells."""
-        return int(self._newest_run().get("run", -1))
+        """Give the number of the newest published run, once the API tells it: it may be away.
+
+        Without that any run, also one of before a fault, would pass for one of after it.
+        """
+        told: dict[str, Any] = {}
+        self.stack.wait_for("the newest run", lambda: told.update(self._newest_run()) or told)
+        return int(told["run"])
 
     def _newest_run(self) -> dict[str, Any]:
         return dict(self.stack.ask("status").get("batch") or {})

@@ -4,7 +4,7 @@ import json
 import random
 import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -168,7 +168,7 @@ def _end_audience(bench: LiveBench) -> None:
 
 
 def _judge_whole(bench: LiveBench, judge: Judge, section: Section) -> None:
-    """Take all in, wait for the last hand-overs, and hold everything against everything."""
+    """Take all in, and hold everything against everything."""
     tell("Taking in all that Kafka holds …")
     row = section.row("whole", "all layers, at the end")
     batch = bench.stack.run("batch", "--once", "--json", within_s=900)
@@ -194,10 +194,10 @@ def _judge_whole(bench: LiveBench, judge: Judge, section: Section) -> None:
         )
     )
     tell(f"{row.id}: {row.summary().said}")
-    section.notes.append(_describe_volume(bench, told))
+    section.notes.append(_describe_volume(bench))
 
 
-def _describe_volume(bench: LiveBench, told: Mapping[str, object]) -> str:
+def _describe_volume(bench: LiveBench) -> str:
     ends = bench.end_offsets() or {}
     set_to = ", ".join(f"{name}={value}" for name, value in SETTINGS.items())
     return (

@@ -18,8 +18,9 @@ def test_a_run_holds_if_every_row_does_and_one_that_cannot_be_done_here_is_no_fa
     report = a_report()
     assert not report.holds
     section = report.section("rows")
-    section.row("F1", "one").outcomes.append(Outcome(injected=1, healed_s=3.0, said="died"))
     section.row("F2", "two").not_run = "needs root"
+    assert not report.holds
+    section.row("F1", "one").outcomes.append(Outcome(injected=1, healed_s=3.0, said="died"))
     assert report.holds
     page = report.to_markdown()
     assert "| F1 | one | 1 | 0 | 0 | 0 | 3 s | holds | died |" in page
