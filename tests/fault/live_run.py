@@ -4,15 +4,17 @@ import json
 import random
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from fault.case import Outcome
-from fault.cases_live import LIVE_FAULTS, Injury, LiveFault
+from fault.cases_live import LIVE_FAULTS, LiveFault
 from fault.judge import Judge
-from fault.live_bench import HEAL_WITHIN_S, Healing, LiveBench
+from fault.live_bench import HEAL_WITHIN_S, LiveBench
 from fault.memory import MemoryWatch
+from fault.publications import Publications
 from fault.report import Section
 from fault.stack import a_running_stack
 from fault.tell import tell
@@ -37,18 +39,20 @@ def run_rows(
     section: Section, faults: Sequence[LiveFault], *, seed: int, rate: int, scratch: Path
 ) -> None:
     """Do faults one after the other."""
-    with _a_bench(scratch, seed=seed, rate=rate, section=section) as (bench, judge):
+    with _a_bench(scratch, seed=seed, rate=rate, section=section) as scene:
         for fault in faults:
-            _hurt(bench, judge, section, [fault])
+            _hurt(scene, [fault])
 
 
 def run_random(section: Section, minutes: float, *, seed: int, rate: int, scratch: Path) -> None:
     """Do random faults, now and then two at once, for so many minutes."""
     deal = Pack(random.Random(seed)).deal
-    with _a_bench(scratch, seed=seed, rate=rate, section=section) as (bench, judge):
+    with _a_bench(scratch, seed=seed, rate=rate, section=section) as scene:
         ends = time.monotonic() + minutes * 60
         while time.monotonic() < ends:
-            _hurt(bench, judge, section, deal(bench.dice.choice(_TOGETHER)))
+            spare_batch = scene.publications.is_owed
+            number = scene.bench.dice.choice(_TOGETHER)
+            _hurt(scene, deal(number, spare_batch=spare_batch))
 
 
 class Pack:
@@ -58,71 +62,85 @@ class Pack:
         self._dice = dice
         self._left: list[LiveFault] = []
 
-    def deal(self, number: int) -> list[LiveFault]:
-        """Give some faults, each another one."""
+    def deal(self, number: int, *, spare_batch: bool = False) -> list[LiveFault]:
+        """Give some faults, each another one; those that stop batch stay in the pack on request."""
         dealt: list[LiveFault] = []
         while len(dealt) < number:
-            others = (place for place, one in enumerate(self._left) if one not in dealt)
-            place = next(others, None)
+            if not any(one not in dealt for one in self._left):
+                self._fill()
+            fits = (
+                place
+                for place, one in enumerate(self._left)
+                if one not in dealt and not (spare_batch and one.stops_batch)
+            )
+            place = next(fits, None)
             if place is None:
-                self._left = [fault for fault in LIVE_FAULTS for _ in range(fault.share)]
-                self._dice.shuffle(self._left)
+                self._fill()
             else:
                 dealt.append(self._left.pop(place))
         return dealt
 
+    def _fill(self) -> None:
+        whole = [fault for fault in LIVE_FAULTS for _ in range(fault.share)]
+        self._dice.shuffle(whole)
+        self._left += whole
 
-def _hurt(bench: LiveBench, judge: Judge, section: Section, faults: Iterable[LiveFault]) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """A stack with an audience, who judges it, and where it is written down."""
+
+    bench: LiveBench
+    judge: Judge
+    section: Section
+    publications: Publications
+
+
+def _hurt(scene: _Scene, faults: Sequence[LiveFault]) -> None:
     """Inject faults, wait until all is healed, and hold the archive against Kafka."""
+    bench = scene.bench
     time.sleep(bench.dice.uniform(*_CALM_S))
+    if any(fault.stops_batch for fault in faults):
+        scene.publications.wait()
+        scene.publications.stop()
     injuries = []
     for fault in faults:
-        row = section.row(fault.id, fault.title)
+        row = scene.section.row(fault.id, fault.title)
         try:
             injuries.append((row, fault.inject(bench)))
-        except AssertionError as error:
-            row.failure = str(error)
-            tell(f"{fault.id}: {error}")
+        except Exception as error:  # noqa: BLE001 - the other rows go on
+            row.failure = f"{type(error).__name__}: {error}"
+            tell(f"{fault.id}: {row.failure}")
     if not injuries:
         return
-    runs = [injury.new_run_after for _, injury in injuries if injury.new_run_after is not None]
     began = max(injury.began for _, injury in injuries)
     try:
-        healing = bench.await_healed(began, new_run_after=max(runs, default=None))
+        healed_s = bench.await_healed(began, with_batch=any(one.is_on_batch for one in faults))
     except AssertionError as error:
         for row, _ in injuries:
             row.failure = str(error)
         tell(f"It does not heal; a person starts it again: {error}")
         bench.stack.stop()
         bench.stack.launch()
-        healing = bench.await_healed(time.monotonic(), within_s=_WARM_WITHIN_S)
-    found = judge.since_last()
+        healed_s = bench.await_healed(time.monotonic(), within_s=_WARM_WITHIN_S)
+    found = scene.judge.since_last()
     for row, injury in injuries:
-        if healing.healed_s > HEAL_WITHIN_S:
-            row.failure = f"healed after {healing.healed_s:.0f} s, not {HEAL_WITHIN_S:.0f} s"
+        if healed_s > HEAL_WITHIN_S:
+            row.failure = f"healed after {healed_s:.0f} s, not {HEAL_WITHIN_S:.0f} s"
         outcome = Outcome(
             injected=int(bool(injury.seen)),
             lost=found.lost,
             repeated=found.repeated,
             wrong=found.wrong,
-            healed_s=healing.healed_s,
-            said=_describe(injury, healing),
+            healed_s=healed_s,
+            said=injury.seen or "DID NOT HAPPEN",
         )
         row.outcomes.append(outcome)
-        tell(f"{row.id}: {outcome.said}; healed in {healing.healed_s:.1f} s; {found}")
-
-
-def _describe(injury: Injury, healing: Healing) -> str:
-    seen = injury.seen or "DID NOT HAPPEN"
-    if injury.new_run_after is None or healing.published_s is None:
-        return seen
-    return f"{seen}; its next run was published after {healing.published_s:.0f} s"
+        tell(f"{row.id}: {outcome.said}; healed in {healed_s:.1f} s; {found}")
 
 
 @contextmanager
-def _a_bench(
-    scratch: Path, *, seed: int, rate: int, section: Section
-) -> Iterator[tuple[LiveBench, Judge]]:
+def _a_bench(scratch: Path, *, seed: int, rate: int, section: Section) -> Iterator[_Scene]:
     """Give a stack with an audience; in the end all is drained and judged as a whole."""
     scratch.mkdir(parents=True)
     ledger = scratch / "ledger"
@@ -137,9 +155,16 @@ def _a_bench(
         )
         watch = MemoryWatch(stack)
         try:
-            bench.await_healed(time.monotonic(), new_run_after=0, within_s=_WARM_WITHIN_S)
+            stack.wait_for(
+                "a run with plays",
+                lambda: int(bench.newest_run().get("run", 0)) > 0,
+                within_s=_WARM_WITHIN_S,
+            )
+            bench.await_healed(time.monotonic(), within_s=_WARM_WITHIN_S)
             tell(f"The stack runs under {rate} plays a second; seed {seed}.")
-            yield bench, judge
+            publications = Publications(bench, section)
+            yield _Scene(bench, judge, section, publications)
+            publications.sum_up()
             _end_audience(bench)
             _judge_whole(bench, judge, section)
         finally:

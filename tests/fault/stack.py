@@ -138,6 +138,13 @@ class RunningStack:
         except (OSError, json.JSONDecodeError, KeyError):
             return {}
 
+    def run_began_at(self) -> int:
+        """Give when batch's newest run began, in Unix milliseconds; 0 before there was one."""
+        try:
+            return int(json.loads((self.data / "run" / "batch.json").read_text())["began_at"])
+        except (OSError, json.JSONDecodeError):
+            return 0
+
     def wait_for(
         self, what: str, condition: Callable[[], object], *, within_s: float = 120
     ) -> float:

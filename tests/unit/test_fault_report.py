@@ -60,6 +60,13 @@ def test_a_pack_deals_every_fault_as_often_as_its_share_and_never_two_of_a_kind_
     assert shares["F25-driver"] == shares["F05-kill"] == shares["F66-supervisor"] == 10
 
 
+def test_a_pack_keeps_what_stops_batch_while_batch_is_to_be_spared() -> None:
+    pack = Pack(random.Random(3))
+    spared = [pack.deal(1, spare_batch=True)[0] for _ in range(200)]
+    assert not any(fault.stops_batch for fault in spared)
+    assert any(fault.stops_batch for fault in pack.deal(2) + pack.deal(2) + pack.deal(2))
+
+
 def test_a_pack_is_shuffled() -> None:
     pack = Pack(random.Random(3))
     dealt = [pack.deal(1)[0].id for _ in range(40)]

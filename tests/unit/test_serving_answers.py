@@ -8,12 +8,13 @@ import datasketches
 import pytest
 
 import handmade_lake as handmade
-from crossfade.clock import DAY_MS, floor_to, format_time, utc_date
+from crossfade.clock import DAY_MS, floor_to, format_time, now_ms, parse_time, utc_date
 from crossfade.config import load_settings
 from crossfade.contract.play import Play
 from crossfade.contract.time_rules import TimeRules
 from crossfade.errors import MisuseError
 from crossfade.folder import DataFolder, open_folder
+from crossfade.processing.progress import telling_run
 from crossfade.serving.answers import Sight, answer_chart, answer_geography, answer_trending
 from crossfade.serving.ranges import AskedRange, RangeTexts, read_range
 from crossfade.serving.rollup import By
@@ -280,3 +281,20 @@ def test_late_plays_to_come_are_unknown_once_speed_is_silent(
     sight = Sight(build_snapshot(folder), speed, RULES, NOW + age)
 
     assert answer_status(sight, folder)["speed"]["late_pending"] == known
+
+
+def test_the_run_that_batch_is_at_is_told_while_it_goes_on(tmp_path: Path) -> None:
+    folder = _write_gold(tmp_path, _plays())
+    sight = Sight(build_snapshot(folder), _speed_of([]), RULES, NOW)
+    assert answer_status(sight, folder)["run_at_work"] is None
+
+    with telling_run(folder, 7):
+        at_work = answer_status(sight, folder)["run_at_work"]
+    assert at_work is not None
+    assert at_work["run"] == 7
+    assert now_ms() - parse_time(at_work["began_at"]) < 60_000
+    assert answer_status(sight, folder)["run_at_work"] is None
+
+    with pytest.raises(RuntimeError), telling_run(folder, 8):
+        raise RuntimeError
+    assert answer_status(sight, folder)["run_at_work"] is None

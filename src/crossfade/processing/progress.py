@@ -1,6 +1,7 @@
-"""How far the queries of a driver are, told to other processes in `streams.json`."""
+"""How far the queries of a driver are, and which run batch is at: told to other processes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import msgspec
 
@@ -15,7 +16,7 @@ def is_behind(done: BatchPlan, ends: Mapping[int, int]) -> bool:
 
 
 def tell_progress(folder: DataFolder, done: Mapping[str, BatchPlan]) -> None:
-    """Write how far the queries are; another driver's queries stay."""
+    """Write in `streams.json` how far the queries are; another driver's queries stay."""
     path = folder.run / "streams.json"
     try:
         told = msgspec.json.decode(path.read_bytes(), type=dict[str, object])
@@ -24,3 +25,18 @@ def tell_progress(folder: DataFolder, done: Mapping[str, BatchPlan]) -> None:
     for name, plan in done.items():
         told[name] = {"end_offsets": plan.end_offsets, "batch": plan.batch, "at": now_ms()}
     write_atomically(path, msgspec.json.encode(told))
+
+
+@contextmanager
+def telling_run(folder: DataFolder, run: int) -> Iterator[None]:
+    """Tell in `batch.json` of a run of batch when it begins and when it ends, however it ends.
+
+    After a crash it is told as one that goes on, until the next run begins.
+    """
+    told: dict[str, int | None] = {"run": run, "began_at": now_ms(), "ended_at": None}
+    path = folder.run / "batch.json"
+    write_atomically(path, msgspec.json.encode(told))
+    try:
+        yield
+    finally:
+        write_atomically(path, msgspec.json.encode(told | {"ended_at": now_ms()}))

@@ -32,8 +32,9 @@ def answer_status(sight: Sight, folder: DataFolder) -> Answer:
         "boundary_age_ms": sight.now - boundary if boundary > NO_BOUNDARY else None,
         "as_of": _time(run.published_at_ms) if run is not None else None,
         "batch": _describe_run(run),
+        "run_at_work": _describe_run_at_work(folder),
         "speed": _describe_speed(sight),
-        "streams": _read_streams(folder),
+        "streams": _read_told(folder, "streams.json"),
         "alarms": alarms.ringing,
         "plays_refused": alarms.refused,
     }
@@ -90,10 +91,18 @@ def _describe_speed(sight: Sight) -> Answer | None:
     }
 
 
-def _read_streams(folder: DataFolder) -> Answer | None:
-    """Read what the streaming queries tell of themselves; None before they ever ran."""
+def _describe_run_at_work(folder: DataFolder) -> Answer | None:
+    """Give the run that batch is at, and since when; None between two runs."""
+    told = _read_told(folder, "batch.json")
+    if told is None or told["ended_at"] is not None:
+        return None
+    return {"run": told["run"], "began_at": format_time(told["began_at"])}
+
+
+def _read_told(folder: DataFolder, name: str) -> Answer | None:
+    """Read what the queries or batch tell of themselves; None before they ever ran."""
     try:
-        told: Any = msgspec.json.decode((folder.run / "streams.json").read_bytes())
+        told: Any = msgspec.json.decode((folder.run / name).read_bytes())
     except (FileNotFoundError, msgspec.DecodeError):
         return None
     return dict(told)

@@ -22,6 +22,7 @@ from crossfade.processing.batch.run import Workplace, compute_run
 from crossfade.processing.batch.settle import settle_erasures
 from crossfade.processing.batch.tables import create_tables, head_versions, sign_commits
 from crossfade.processing.decode import WORKERS
+from crossfade.processing.progress import telling_run
 from crossfade.processing.requests import RUN_OF_BATCH
 from crossfade.spark import build_session
 from crossfade.telemetry import get_logger
@@ -117,7 +118,8 @@ def run_held(
     run_uuid = uuid.uuid4().hex
     sign_commits(spark, run_uuid)
     place = Workplace(spark, folder, settings, address, previous, run_uuid)
-    run = compute_run(place)
+    with telling_run(folder, previous.run + 1):
+        run = compute_run(place)
     settle_erasures(folder, run or previous)
     if run is not None:
         _log.info(
