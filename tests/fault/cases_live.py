@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import psutil
 from confluent_kafka.admin import AdminClient, NewPartitions
@@ -33,19 +33,19 @@ class LiveFault:
         inject: makes it happen.
         share: how often it is in the pack of which random schedules are dealt; the rows' run does
             each once.
-        stops_batch: whether a run of batch that goes on is lost with it.
+        hurts: the live side, batch alone, or both.
     """
 
     id: str
     title: str
     inject: Callable[[LiveBench], Injury]
     share: int = 2
-    stops_batch: bool = False
+    hurts: Literal["live", "batch", "both"] = "live"
 
     @property
-    def is_on_batch(self) -> bool:
-        """Tell whether it is batch itself that is hurt."""
-        return self.id.startswith("F52")
+    def stops_batch(self) -> bool:
+        """Tell whether a run of batch that goes on is lost with it."""
+        return self.hurts != "live"
 
 
 def _kill_leader(child: str) -> Callable[[LiveBench], Injury]:
@@ -258,16 +258,14 @@ LIVE_FAULTS = (
     LiveFault("F05-restart", "the broker is restarted", _ask_to_end("broker"), 3),
     LiveFault("F08-pause", "the broker stands still", _freeze_a_while("broker", 4, 15), 2),
     LiveFault("F08-hang", "the broker hangs for good", _freeze_for_good("broker"), 2),
-    LiveFault("F52-batch", "kill -9 of batch", _kill_leader("batch"), 10, stops_batch=True),
-    LiveFault("F52-java", "kill -9 of batch's Java", _kill_java("batch"), 3, stops_batch=True),
-    LiveFault("F52-hang", "batch hangs", _freeze_for_good("batch"), 1, stops_batch=True),
+    LiveFault("F52-batch", "kill -9 of batch", _kill_leader("batch"), 10, hurts="batch"),
+    LiveFault("F52-java", "kill -9 of batch's Java", _kill_java("batch"), 3, hurts="batch"),
+    LiveFault("F52-hang", "batch hangs", _freeze_for_good("batch"), 1, hurts="batch"),
     LiveFault("F55-kill", "kill -9 of the API", _kill_leader("serve"), 10),
     LiveFault("F55-hang", "the API hangs", _freeze_for_good("serve"), 2),
     LiveFault("F61-streams", "the driver is asked to end", _ask_to_end("streams"), 2),
-    LiveFault("F61-stack", "the stack is stopped and started", _restart_stack, 2, stops_batch=True),
-    LiveFault(
-        "F66-supervisor", "kill -9 of the supervisor", _kill_supervisor, 10, stops_batch=True
-    ),
+    LiveFault("F61-stack", "the stack is stopped and started", _restart_stack, 2, hurts="both"),
+    LiveFault("F66-supervisor", "kill -9 of the supervisor", _kill_supervisor, 10, hurts="both"),
     LiveFault("F51-silence", "nobody plays anything", _freeze_audience, 1),
     LiveFault("F44-live", "hostile records straight into Kafka", _send_hostile, 2),
     LiveFault("F24-oversized", "records of 3 and 5 MB", _send_oversized, 1),
