@@ -266,7 +266,7 @@ LIVE_FAULTS = (
     LiveFault("F61-streams", "the driver is asked to end", _ask_to_end("streams"), 2),
     LiveFault("F61-stack", "the stack is stopped and started", _restart_stack, 2, hurts="both"),
     LiveFault("F66-supervisor", "kill -9 of the supervisor", _kill_supervisor, 10, hurts="both"),
-    LiveFault("F51-silence", "nobody plays anything", _freeze_audience, 1),
+    LiveFault("F51-silence", "nobody plays anything", _freeze_audience, 0),
     LiveFault("F44-live", "hostile records straight into Kafka", _send_hostile, 2),
     LiveFault("F24-oversized", "records of 3 and 5 MB", _send_oversized, 1),
     LiveFault("F50-lag", "one topic partition lags behind", _flood_one_partition, 2),
