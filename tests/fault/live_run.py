@@ -225,9 +225,9 @@ def _judge_whole(bench: LiveBench, judge: Judge, section: Section) -> None:
             lost=found.lost,
             repeated=found.repeated,
             wrong=found.wrong + found.unexplained,
-            said=f"{found}; crossfade reconcile "
+            said="crossfade reconcile "
             + ("holds" if told["holds"] else "does not hold")
-            + f"; both in {time.monotonic() - began:.0f} s",
+            + f", and by the oracle {found}; both in {time.monotonic() - began:.0f} s",
         )
     )
     tell(f"{row.id}: {row.summary().said}")
