@@ -60,15 +60,6 @@ class LiveBench:
         except KafkaException:
             return None
 
-    def published_run(self) -> int:
-        """Give the number of the newest published run, once the API tells it: it may be away.
-
-        Without that any run, also one of before a fault, would pass for one of after it.
-        """
-        told: dict[str, Any] = {}
-        self.stack.wait_for("the newest run", lambda: told.update(self.newest_run()) or told)
-        return int(told["run"])
-
     def newest_run(self) -> dict[str, Any]:
         """Ask the API for the newest published run; nothing while it is away."""
         return dict(self.stack.ask("status").get("batch") or {})

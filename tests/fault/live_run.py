@@ -57,7 +57,7 @@ def run_random(section: Section, minutes: float, *, seed: int, rate: int, scratc
     with _a_bench(scratch, seed=seed, rate=rate, section=section) as scene:
         ends = time.monotonic() + minutes * 60
         while time.monotonic() < ends:
-            spare_batch = scene.publications.is_owed
+            spare_batch = scene.publications.still_owes()
             number = scene.bench.dice.choice(_TOGETHER)
             _hurt(scene, deal(number, spare_batch=spare_batch))
 

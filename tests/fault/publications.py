@@ -24,36 +24,42 @@ class Publications:
     def __init__(self, bench: LiveBench, section: Section) -> None:
         self._bench, self._section = bench, section
         self._took: list[float] = []
-        self._stopped: tuple[int, int] | None = None
-        """The newest published run when batch was stopped, and that moment."""
+        self._stopped_at: int | None = None
 
     def stop(self) -> None:
         """Note that batch is about to be stopped."""
-        self._stopped = self._bench.published_run(), now_ms()
+        self._stopped_at = now_ms()
 
-    @property
-    def is_owed(self) -> bool:
-        """Tell whether a run is owed still; one that does not come in time fails the row."""
-        if self._stopped is None:
+    def still_owes(self) -> bool:
+        """Ask whether a run is owed still; one that does not come in time fails the row."""
+        if self._stopped_at is None:
             return False
-        before, since = self._stopped
-        newest = self._bench.newest_run()
-        if int(newest.get("run", -1)) > before:
-            self._took.append((parse_time(newest["published_at"]) - since) / 1_000)
-            tell(f"Batch published run {newest['run']}, {self._took[-1]:.0f} s after its stop.")
-        elif now_ms() - since > _WITHIN_S * 1_000:
+        waited_s = (now_ms() - self._stopped_at) / 1_000
+        published_at = self._find_published(self._stopped_at)
+        if published_at is not None:
+            self._took.append((published_at - self._stopped_at) / 1_000)
+            tell(f"Batch published a run {self._took[-1]:.0f} s after its stop.")
+        elif waited_s > _WITHIN_S:
             self._row.failure = f"no run was published within {_WITHIN_S:.0f} s of a stop"
             tell(f"Batch: {self._row.failure}")
         else:
             return True
-        self._stopped = None
+        self._stopped_at = None
         return False
 
     def wait(self) -> None:
         """Wait until nothing is owed."""
-        while self.is_owed:
+        while self.still_owes():
             assert self._bench.stack.process.poll() is None, self._bench.stack.last_words()
             time.sleep(_POLL_S)
+
+    def _find_published(self, begun_since: int) -> int | None:
+        """Give when the newest run was published, if it also began since a moment."""
+        newest = self._bench.newest_run()
+        if not newest:
+            return None
+        published_at = parse_time(newest["published_at"])
+        return published_at if published_at - newest["took_ms"] >= begun_since else None
 
     @property
     def _row(self) -> Row:
