@@ -36,7 +36,7 @@ _OF_EARLIER = """\
 late_by = ["2h", "4h"]
 behind_by = ["2h", "4h"]
 """
-_CALM_S = (0.0, 8.0)
+_CALM_S = (0.0, 25.0)
 _WARM_WITHIN_S = 600.0
 _TOGETHER = (1, 1, 1, 2)
 """How many faults a step of a random schedule does at once: one of these."""
