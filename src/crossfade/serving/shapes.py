@@ -63,6 +63,9 @@ class Status(_Shape):
     boundary_age_ms: int | None
     as_of: str | None
     batch: dict[str, Any] | None = Field(description="the newest run; null before the first")
+    run_at_work: dict[str, Any] | None = Field(
+        description="the run that batch is at, and since when; null between two"
+    )
     speed: dict[str, Any] | None = Field(description="null where speed is not read here")
     streams: dict[str, Any] | None = Field(description="what each query has committed")
     alarms: dict[str, str] = Field(description="what a process fails at again and again")
