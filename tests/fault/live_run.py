@@ -227,7 +227,7 @@ def _judge_whole(bench: LiveBench, judge: Judge, section: Section) -> None:
             wrong=found.wrong + found.unexplained,
             said="crossfade reconcile "
             + ("holds" if told["holds"] else "does not hold")
-            + f", and by the oracle {found}; both in {time.monotonic() - began:.0f} s",
+            + f", and the oracle {found}; both in {time.monotonic() - began:.0f} s",
         )
     )
     tell(f"{row.id}: {row.summary().said}")
