@@ -1,7 +1,7 @@
 """How far the queries of a driver are, and which run batch is at: told to other processes."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import msgspec
 
@@ -39,4 +39,6 @@ def telling_run(folder: DataFolder, run: int) -> Iterator[None]:
     try:
         yield
     finally:
-        write_atomically(path, msgspec.json.encode(told | {"ended_at": now_ms()}))
+        # On a full disk this fails too, and must not hide what the run failed at.
+        with suppress(OSError):
+            write_atomically(path, msgspec.json.encode(told | {"ended_at": now_ms()}))
