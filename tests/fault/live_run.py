@@ -23,8 +23,7 @@ SETTINGS = {
     "CROSSFADE_GRAIN": "1m",
     "CROSSFADE_LATE_AFTER": "1m",
     "CROSSFADE_ARCHIVE_EVERY": "5s",
-    # Two cores have to do all of this, and the harness beside it: both layers go at a pace. A run
-    # computes the whole day anew, and a day of this hour has millions of plays.
+    # Two cores have to do all of this, and the harness beside it: both layers go at a pace.
     "CROSSFADE_SPEED_EVERY": "2s",
     "CROSSFADE_BATCH_EVERY": "60s",
 }

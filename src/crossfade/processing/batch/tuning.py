@@ -13,8 +13,8 @@ _ALWAYS = {
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "4096",
     # A checksum of a table costs jobs over its log at each commit; batch proves more.
     "spark.databricks.delta.writeChecksumFile.enabled": "false",
-    # Rows come from the very ranges that they replace, and the laws of conservation judge them. The
-    # check would read the two times of each range, out of up to 64, as text again for each row.
+    # A row's window comes of the time by which its range chose it; the sums within the ranges are
+    # proved. The check would read the times of up to 64 ranges as text again for each row.
     "spark.databricks.delta.replaceWhere.constraintCheck.enabled": "false",
     # Small partitions of a shuffle are put together, so that a table gets few files.
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
