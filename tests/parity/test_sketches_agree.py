@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 from datasketches import hll_sketch
 
-from crossfade.serving.merge import SKETCH_LG_K, estimate_listeners
+from crossfade.contract.counting import SKETCH_LG_K
+from crossfade.processing.batch.charts import estimate_united
+from crossfade.serving.merge import estimate_listeners
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -18,14 +20,11 @@ def test_serving_reads_and_unites_sketches_as_spark_does(
     spark: "SparkSession", listeners: int
 ) -> None:
     sketched = spark.sql(
-        "SELECT id % 3 AS part, "
+        "SELECT id % 20 AS part, "
         f"hll_sketch_agg(concat('user-', id % {listeners}), {SKETCH_LG_K}) AS sketch "
-        f"FROM range({3 * listeners}) GROUP BY id % 3"
+        f"FROM range({3 * listeners}) GROUP BY id % 20"
     )
-    sketched.createOrReplaceTempView("sketched")
-    [united] = spark.sql(
-        "SELECT hll_sketch_estimate(hll_union_agg(sketch)) AS listeners FROM sketched"
-    ).collect()
+    [united] = sketched.agg(estimate_united("sketch").alias("listeners")).collect()
 
     ours = estimate_listeners(bytes(row.sketch) for row in sketched.collect())
 

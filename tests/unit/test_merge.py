@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from crossfade.clock import DAY_MS, HOUR_MS, MINUTE_MS, day_start_ms
 from crossfade.contract.boundary import NO_BOUNDARY, next_boundary
+from crossfade.contract.counting import SKETCH_LG_K
 from crossfade.errors import MisuseError
 from crossfade.serving.merge import (
     Names,
@@ -167,13 +168,25 @@ def test_the_names_of_the_newest_day_are_shown_and_there_those_of_most_plays() -
     assert merged["s"].names == common.names
 
 
-def test_listeners_of_two_parts_who_are_the_same_people_count_once() -> None:
-    def seen(first: int, last: int) -> bytes:
-        sketch = hll_sketch(10)
-        for number in range(first, last):
-            sketch.update(f"user-{number}")
-        return bytes(sketch.serialize_compact())
+def seen(first: int, last: int) -> bytes:
+    """Give the sketch of some listeners."""
+    sketch = hll_sketch(SKETCH_LG_K)
+    for number in range(first, last):
+        sketch.update(f"user-{number}")
+    return bytes(sketch.serialize_compact())
 
+
+def test_listeners_are_as_many_in_whatever_order_their_sketches_come() -> None:
+    sketches, chance = [seen(n, n + 40) for n in range(0, 400, 20)], Random(7)
+    answers = set()
+    for _ in range(20):
+        chance.shuffle(sketches)
+        answers.add(estimate_listeners(sketches))
+    assert len(answers) == 1
+    assert answers.pop() == pytest.approx(420, rel=0.1)
+
+
+def test_listeners_of_two_parts_who_are_the_same_people_count_once() -> None:
     assert estimate_listeners([seen(0, 20), seen(10, 30)]) == 30
     assert estimate_listeners([seen(0, 3_000)] * 2) == pytest.approx(3_000, rel=0.1)
     assert estimate_listeners([]) == 0

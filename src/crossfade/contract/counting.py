@@ -9,5 +9,8 @@ COUNTED_AFTER_MS = 30_000
 DAILY_CAP = 10
 """Charted plays that one listener can give one song in one UTC day."""
 
+SKETCH_LG_K = 10
+"""Size of a listeners sketch in both layers: HyperLogLog of 2^10 registers, stated error 3.3 %."""
+
 CHART_WEEK_STARTS = 4
 """Weekday on which a chart week begins (`date.weekday`): Friday, so it ends on Thursday."""

@@ -13,10 +13,8 @@ from typing import NamedTuple
 from datasketches import hll_sketch, hll_union
 
 from crossfade.clock import DAY_MS, floor_to, format_duration, format_time
+from crossfade.contract.counting import SKETCH_LG_K
 from crossfade.errors import MisuseError
-
-SKETCH_LG_K = 10
-"""Size of a listeners sketch in both layers: a stated error of 3.3 %."""
 
 Span = tuple[int, int]
 """A half-open range of milliseconds since the epoch."""
@@ -119,10 +117,15 @@ def rank(totals: Mapping[str, Totals], limit: int) -> list[tuple[str, Totals]]:
 
 
 def estimate_listeners(sketches: Iterable[bytes]) -> int:
-    """Unite sketches and estimate how many listeners they saw; Spark's bytes are ours."""
+    """Unite sketches and estimate how many listeners they saw; Spark's bytes are ours.
+
+    The same in whatever order they come: united with itself, a union forgets the estimate that it
+    kept on its way, and gives the one of its registers.
+    """
     union = hll_union(SKETCH_LG_K)
     for sketch in sketches:
         union.update(hll_sketch.deserialize(sketch))
+    union.update(union.get_result())
     return round(union.get_estimate())
 
 

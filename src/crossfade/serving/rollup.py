@@ -8,7 +8,8 @@ from enum import StrEnum
 from datasketches import hll_sketch, hll_union
 
 from crossfade.clock import utc_date
-from crossfade.serving.merge import SKETCH_LG_K, Names
+from crossfade.contract.counting import SKETCH_LG_K
+from crossfade.serving.merge import Names
 from crossfade.window_log import Grain, WindowRow, WindowValue
 
 _UNITED_AT_ONCE = 256

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from datasketches import hll_sketch, hll_union
 
-from crossfade.serving.merge import SKETCH_LG_K, Names, Span, Totals
+from crossfade.contract.counting import SKETCH_LG_K
+from crossfade.serving.merge import Names, Span, Totals
 from crossfade.serving.rollup import By, Sums, WindowRollup
 from crossfade.window_log import Grain
 

@@ -5,7 +5,7 @@ from functools import reduce
 from pathlib import Path
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from crossfade.contract.periods import Period
@@ -97,9 +97,15 @@ def _count_listeners(entries: DataFrame, calendar: DataFrame, sketches: DataFram
         .join(calendar, on="date", how="inner")
         .join(entries.select(*key, "kind"), on=["kind", "id", *key[1:3]], how="inner")
         .groupBy(*key)
-        .agg(F.hll_sketch_estimate(F.hll_union_agg("listeners")).alias("listeners"))
+        .agg(estimate_united("listeners").alias("listeners"))
     )
     return entries.join(heard, on=key, how="left")
+
+
+def estimate_united(sketch: str) -> Column:
+    """Estimate how many listeners a column of sketches saw, as serving does: in any order alike."""
+    united = F.hll_union_agg(sketch)
+    return F.hll_sketch_estimate(F.hll_union(united, united))
 
 
 def _fingerprints(entries: DataFrame) -> dict[ChartKey, int]:

@@ -4,10 +4,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from crossfade.clock import HOUR_MS
-from crossfade.contract.counting import DAILY_CAP
-
-SKETCH_LG_K = 10
-"""Size of a listeners sketch in both layers: a stated error of 3.3 %."""
+from crossfade.contract.counting import DAILY_CAP, SKETCH_LG_K
 
 _SONG = ("country", "song_id", "title", "artist", "album", "genre")
 

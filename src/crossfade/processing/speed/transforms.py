@@ -3,13 +3,11 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from crossfade.contract.counting import SKETCH_LG_K
 from crossfade.contract.time_rules import FUTURE_MS, TimeRules
 from crossfade.suppression import ERASED
 
 _FIELDS = ("user_id", "grain", "ms_played", "is_counted")
-
-SKETCH_LG_K = 10
-"""Size of the listeners' sketch (HyperLogLog, 2^10 registers): a stated error of 3.3 %."""
 
 
 def list_fields(*, exactly: bool) -> tuple[str, ...]:
