@@ -34,6 +34,12 @@ class WindowKey(msgspec.Struct, frozen=True, gc=False):
     grain: Grain = msgspec.field(name="k")
 
 
+class _Place(msgspec.Struct, frozen=True, gc=False):
+    """The part of a key that is enough to leave a row out."""
+
+    window_start_ms: int = msgspec.field(name="w")
+
+
 class WindowValue(msgspec.Struct, frozen=True, gc=False):
     """Absolute measures of a row as of a micro-batch; `listeners` is Spark's HLL sketch, lgK 10."""
 
@@ -92,6 +98,16 @@ def encode_probe_key(run_uuid: str) -> bytes:
     return msgspec.json.encode({"probe": run_uuid})
 
 
+def read_window_start(key: bytes | None) -> int | None:
+    """Read which window a row is of: a tenth of the work of all of it; None if it is no row."""
+    if not key or not key.startswith(_ROW_PREFIX):
+        return None
+    try:
+        return _PLACE.decode(key).window_start_ms
+    except msgspec.DecodeError:
+        return None
+
+
 def decode_record(key: bytes | None, value: bytes | None) -> WindowRow | Marker | None:
     """Read a record of the topic; None for a probe, a tombstone or what is not ours.
 
@@ -117,5 +133,6 @@ _grain_of = attrgetter(*Grain._fields)
 _MARKER_PREFIX = b'{"marker"'
 _ROW_PREFIX = b'{"g":'
 _KEY = msgspec.json.Decoder(WindowKey)
+_PLACE = msgspec.json.Decoder(_Place)
 _VALUE = msgspec.json.Decoder(WindowValue)
 _MARKER = msgspec.json.Decoder(Marker)

@@ -225,6 +225,18 @@ def test_a_new_generation_counts_once_it_has_caught_up(stage: Stage) -> None:
     assert read_speed_log(stage.address).first_offsets == {0: 0}
 
 
+def test_only_the_windows_asked_for_are_held_in_memory(stage: Stage) -> None:
+    stage.say()
+    stage.mark()
+    begin, end = stage.window_start, stage.window_start + GRAIN
+    inside = read_speed_log(stage.address, windows_from=begin, windows_to=end)
+    assert {window for window, _ in inside.rows} == {begin}
+    before = read_speed_log(stage.address, windows_to=begin)
+    after = read_speed_log(stage.address, windows_from=end)
+    for log in (before, after):
+        assert (log.rows, log.end_offsets) == ({}, {0: PLAYS})
+
+
 def test_rows_without_their_marker_do_not_count_as_progress(stage: Stage) -> None:
     stage.say()
     assert read_speed_log(stage.address).progress is None

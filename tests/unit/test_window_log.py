@@ -14,6 +14,7 @@ from crossfade.window_log import (
     WindowValue,
     decode_record,
     encode_probe_key,
+    read_window_start,
 )
 
 KEY = b'{"g":"g1","e":3,"w":1559390400000,"k":["SE","s1","T","A","L","G"]}'
@@ -41,6 +42,12 @@ def test_a_row_as_spark_writes_it_is_read() -> None:
     assert (row.key.epoch, row.key.window_start_ms) == (3, 1_559_390_400_000)
     assert row.key.grain == Grain("SE", "s1", "T", "A", "L", "G")
     assert row.value == WindowValue(7, 5, 4, 90_000, b"\x01\x02")
+
+
+def test_a_rows_window_is_read_from_its_key_alone() -> None:
+    assert read_window_start(KEY) == 1_559_390_400_000
+    for other in (None, b"", MARKER.encode_key(), encode_probe_key("run"), b"text", KEY[:-9]):
+        assert read_window_start(other) is None
 
 
 def test_an_album_or_genre_that_is_absent_is_null_in_the_key() -> None:

@@ -76,10 +76,10 @@ def find_verdicts(
     """Compare all windows that the runs after `after_run` took over."""
     boundaries = {run: boundary for run, boundary, _ in pinned.ask("runs")}
     covered = {run: dict(ends) for run, _, ends in pinned.ask("runs")}
-    windows_from = boundaries.get(after_run, NO_BOUNDARY)
-    if windows_from == pinned.run.boundary:
+    windows_from, windows_to = boundaries.get(after_run, NO_BOUNDARY), pinned.run.boundary
+    if windows_from == windows_to:
         return []
-    speed = read_speed_log(address, windows_from=windows_from)
+    speed = read_speed_log(address, windows_from=windows_from, windows_to=windows_to)
     facts = find_handovers(pinned, speed, after_run=after_run, windows_from=windows_from)
     return compare_handovers(
         facts, speed.progress, covered=covered, grain_ms=pinned.folder.time_rules.grain_ms

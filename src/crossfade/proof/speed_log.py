@@ -18,7 +18,9 @@ from crossfade.kafka_clients import read_record
 from crossfade.lake import NO_BOUNDARY
 from crossfade.proof.read_topic import read_topic
 from crossfade.proof.verdicts import SpeedProgress
-from crossfade.window_log import Grain, Marker, WindowRow, decode_record
+from crossfade.window_log import Grain, Marker, WindowRow, decode_record, read_window_start
+
+_NO_END = 1 << 62
 
 
 class Measures(NamedTuple):
@@ -90,8 +92,14 @@ class _Generation:
         return {p: min(one.get(p, 0) for one in said) for p in set().union(*said)}
 
 
-def read_speed_log(address: KafkaAddress, *, windows_from: int = NO_BOUNDARY) -> SpeedLog:
-    """Read the topic to the end that it has now, from where rows of `windows_from` may begin."""
+def read_speed_log(
+    address: KafkaAddress, *, windows_from: int = NO_BOUNDARY, windows_to: int = _NO_END
+) -> SpeedLog:
+    """Read the topic to the end that it has now, from where rows of `windows_from` may begin.
+
+    Rows of windows that begin before `windows_from`, or not before `windows_to`, are left out: a
+    busy hour has millions of them.
+    """
     starts = read_start_offsets(address, PLAYS_BY_WINDOW)
     begins = starts
     if windows_from > NO_BOUNDARY:
@@ -100,7 +108,9 @@ def read_speed_log(address: KafkaAddress, *, windows_from: int = NO_BOUNDARY) ->
     ends = read_end_offsets(address, PLAYS_BY_WINDOW)
     generations: dict[str, _Generation] = {}
     for message in read_topic(address, PLAYS_BY_WINDOW, begins=begins, ends=ends):
-        _take_in(generations, message)
+        window = read_window_start(message.key())
+        if window is None or windows_from <= window < windows_to:
+            _take_in(generations, message)
     chosen = choose_generation(list(generations.values()), len(ends))
     return SpeedLog(
         rows=chosen.rows,
