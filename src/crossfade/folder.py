@@ -99,11 +99,7 @@ def open_folder(settings: Settings, *, create: bool = True) -> DataFolder:
         StackError: the folder is missing and may not be made, or cannot be written.
     """
     root = settings.data.absolute()
-    if strange := sorted(set(str(root)) & _STRANGE):
-        what = (
-            f"The path {root} has {' '.join(strange)} in it, which Kafka or Spark takes otherwise."
-        )
-        raise MisuseError(what, "Choose a folder without that: --data or CROSSFADE_DATA.")
+    refuse_strange_path(root)
     path = root / "crossfade.json"
     if path.exists():
         identity = _read_identity(path)
@@ -113,6 +109,19 @@ def open_folder(settings: Settings, *, create: bool = True) -> DataFolder:
         what = f"No data folder at {root}."
         raise StackError(what, 'Start with "crossfade up", or name another one with --data.')
     return DataFolder(root, _create(root, settings))
+
+
+def refuse_strange_path(root: Path) -> None:
+    """Make sure that Kafka, Spark and Delta all find what lies below an absolute path.
+
+    Raises:
+        MisuseError: it has a sign that means something else to one of them.
+    """
+    if strange := sorted(set(str(root)) & _STRANGE):
+        what = (
+            f"The path {root} has {' '.join(strange)} in it, which Kafka or Spark takes otherwise."
+        )
+        raise MisuseError(what, "Choose a folder without that: --data or CROSSFADE_DATA.")
 
 
 def read_stack(folder: DataFolder) -> StackAddresses | None:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from backed_up import a_backed_up_folder, back_up, restore
+from backed_up import a_backed_up_folder, back_up, restore, unheard
 from crossfade.backup import restore as restore_module
 from crossfade.backup import take as take_module
 from crossfade.backup.manifest import MANIFEST, Manifest, read_manifest, write_manifest
@@ -140,6 +140,13 @@ def test_a_place_where_something_is_stays_as_it_is(
         restore(backup, Path("/"))
     (tmp_path / "empty").mkdir()
     restore(backup, tmp_path / "empty")
+
+
+def test_nothing_is_restored_to_where_no_stack_could_run(backup: Path, tmp_path: Path) -> None:
+    place = tmp_path / "50%,off"
+    with pytest.raises(MisuseError, match="has % , in it"):
+        restore_backup(backup, place, unheard)
+    assert not place.exists()
 
 
 def test_of_one_that_is_cut_short_nothing_is_left(

@@ -8,7 +8,7 @@ from crossfade.backup.manifest import Manifest, StoredFile, read_manifest
 from crossfade.backup.take import Tell
 from crossfade.embedded.room import LEAST_FREE, require_room
 from crossfade.errors import LakeError, MisuseError
-from crossfade.folder import FORMAT_VERSION
+from crossfade.folder import FORMAT_VERSION, refuse_strange_path
 
 
 def restore_backup(backup: Path, root: Path, tell: Tell) -> Manifest:
@@ -20,12 +20,14 @@ def restore_backup(backup: Path, root: Path, tell: Tell) -> Manifest:
         tell: told of each piece; what it raises ends the restore, and nothing is left of it.
 
     Raises:
-        MisuseError: it is no backup, is of another format, or the data folder is not empty.
+        MisuseError: it is no backup, is of another format, or the data folder is not empty or has
+            a path that no stack can use.
         LakeError: a file is missing or is not as it was written; it is named.
         StackError: the data folder cannot be written.
         MachineError: its disk has too little room.
     """
     root = root.absolute()
+    refuse_strange_path(root)
     manifest = read_manifest(backup)
     if manifest.folder_format != FORMAT_VERSION:
         what = (
