@@ -274,4 +274,4 @@ LIVE_FAULTS = (
     LiveFault("F04-twice", "two producers send the same plays", _send_from_two_producers, 0),
     LiveFault("F20-partitions", "topic partitions are added", _add_partitions, 0),
 )
-"""In the order in which the rows' run does them; the last one changes the topic for good."""
+"""In the order in which the rows' run does them, if batch owes no publication to the next one."""

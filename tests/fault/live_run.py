@@ -44,9 +44,14 @@ _TOGETHER = (1, 1, 1, 2)
 def run_rows(
     section: Section, faults: Sequence[LiveFault], *, seed: int, rate: int, scratch: Path
 ) -> None:
-    """Do faults one after the other."""
+    """Do faults one after the other; those that stop batch give it time to publish in between."""
+    left = list(faults)
     with _a_bench(scratch, seed=seed, rate=rate, section=section) as scene:
-        for fault in faults:
+        while left:
+            owes = scene.publications.still_owes()
+            fits = (one for one in left if not (owes and one.stops_batch))
+            fault = next(fits, left[0])
+            left.remove(fault)
             _hurt(scene, [fault])
 
 
@@ -212,12 +217,13 @@ def _judge_whole(bench: LiveBench, judge: Judge, section: Section) -> None:
         row.failure = batch.stderr
         return
     began = time.monotonic()
-    found = judge.whole()
-    proof = bench.stack.run("reconcile", "--ledger", str(judge.ledger), "--json", within_s=1800)
-    told = json.loads(proof.stdout) if proof.stdout else {"holds": False, "findings": []}
+    with bench.stack.beside("reconcile", "--ledger", str(judge.ledger), "--json") as proof:
+        found = judge.whole()
+        answer, errors = proof.communicate(timeout=1800)
+    told = json.loads(answer) if answer else {"holds": False, "findings": []}
     if not told["holds"]:
         wrong = [one for one in told["findings"] if one["verdict"] == "unexplained"]
-        row.failure = f"crossfade reconcile: {wrong or proof.stderr}"
+        row.failure = f"crossfade reconcile: {wrong or errors}"
     row.outcomes.append(
         Outcome(
             injected=1,

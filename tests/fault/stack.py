@@ -82,6 +82,21 @@ class RunningStack:
         with log.open("ab") as file:
             return subprocess.Popen(command, env=self.env, stdout=file, stderr=file)
 
+    @contextmanager
+    def beside(self, *words: str) -> Iterator["subprocess.Popen[str]"]:
+        """Give a command that works while the block does, and ends with it at the latest."""
+        with subprocess.Popen(
+            [sys.executable, "-m", "crossfade", *words],
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
     def ask(self, path: str) -> dict[str, Any]:
         """Ask the API; nothing while it is away."""
         try:
