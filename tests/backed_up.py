@@ -9,7 +9,7 @@ from deltalake import CommitProperties, Transaction, write_deltalake
 from crossfade.backup.manifest import Manifest
 from crossfade.backup.restore import restore_backup
 from crossfade.backup.take import take_backup
-from crossfade.binding import ArchiveBinding
+from crossfade.binding import ArchiveBinding, bind_batch
 from crossfade.config import load_settings
 from crossfade.folder import DataFolder, open_folder, write_atomically
 from crossfade.lake import (
@@ -18,6 +18,7 @@ from crossfade.lake import (
     connect,
     open_table,
     register_table,
+    require_run,
     table_path,
 )
 from handmade_lake import NOON, a_lake, a_play, records_of
@@ -35,6 +36,7 @@ def a_backed_up_folder(root: Path, *, batch: int = 7) -> DataFolder:
     commit_micro_batch(folder, batch)
     binding = ArchiveBinding("topic", "table", {0: 0, 1: 0})
     write_atomically(folder.checkpoints / "archive.binding.json", msgspec.json.encode(binding))
+    bind_batch(folder, require_run(folder.lake).pins)
     write_atomically(folder.checkpoints / "speed.binding.json", b"{}")
     write_atomically(folder.checkpoints / "speed" / "metadata", b"{}")
     return folder

@@ -1,12 +1,13 @@
-"""What ties a streaming query's checkpoint to what it reads and writes.
+"""What ties a streaming query's checkpoint to what it reads and writes, and batch to its tables.
 
 Spark itself does not notice that a topic was deleted and made anew, or that an output was
 replaced under its checkpoint: it would lose records in silence. A binding file beside the
-checkpoint names both sides; a start that finds one half missing or another one refuses.
+checkpoint names both sides; a start that finds one half missing or another one refuses. Batch's
+checkpoint is gold/run: its pins are version numbers, which another stack's tables have as well.
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -15,6 +16,7 @@ import msgspec
 from crossfade.checkpoint import read_query_id
 from crossfade.errors import DamagedError, LakeError
 from crossfade.folder import DataFolder, write_atomically
+from crossfade.lake import BATCH_TABLES, GOLD_RUN, open_table
 
 
 class ArchiveBinding(msgspec.Struct, frozen=True):
@@ -41,6 +43,12 @@ class SpeedBinding(msgspec.Struct, frozen=True):
     query: str = ""
 
 
+class BatchBinding(msgspec.Struct, frozen=True):
+    """Batch's: the id of each table of silver and gold that it has made."""
+
+    table_ids: dict[str, str]
+
+
 class Beginning(NamedTuple):
     """Where a new generation of speed begins, as its binding keeps it."""
 
@@ -49,8 +57,9 @@ class Beginning(NamedTuple):
 
 
 _FROM_KAFKAS_FIRST = Beginning({}, None)
+_PUT_BACK = "Put it back, or restore all of the lake from one backup."
 
-_Binding = TypeVar("_Binding", ArchiveBinding, SpeedBinding)
+_Binding = TypeVar("_Binding", ArchiveBinding, SpeedBinding, BatchBinding)
 
 
 def read_archive_binding(folder: DataFolder) -> ArchiveBinding | None:
@@ -136,6 +145,61 @@ def tie_speed(folder: DataFolder, query: str) -> None:
     bound = _read(path, SpeedBinding)
     if bound is not None and bound.query != query:
         write_atomically(path, msgspec.json.encode(msgspec.structs.replace(bound, query=query)))
+
+
+def refuse_other_tables(folder: DataFolder) -> None:
+    """Make sure that silver and gold are the tables that batch has made.
+
+    A table that is gone is not looked for, nor one of which no binding tells, as in a folder of
+    an earlier release.
+
+    Raises:
+        LakeError: a table lies in the place of another one.
+    """
+    _find_tables(folder, _read_table_ids(folder))
+
+
+def bind_batch(folder: DataFolder, pinned: Iterable[str]) -> None:
+    """Do the same, and bind the tables that a published run pins; the caller holds batch's lock.
+
+    Raises:
+        LakeError: a table lies in the place of another one.
+    """
+    bound = _read_table_ids(folder)
+    found = _find_tables(folder, bound)
+    known = {**bound, **{name: found[name] for name in {*pinned, GOLD_RUN.name} & found.keys()}}
+    if known != bound:
+        write_atomically(_path(folder, "batch"), msgspec.json.encode(BatchBinding(known)))
+
+
+def begin_batch(folder: DataFolder) -> None:
+    """Forget the tables of before: batch makes all of them anew; the caller holds its lock.
+
+    Raises:
+        LakeError: gold/run is gone from beside others, so nobody knows what counts of those.
+    """
+    bound = _read_table_ids(folder)
+    others = sorted(_find_tables(folder, bound))
+    if bound and others:
+        what = f"{GOLD_RUN.name} is gone from {folder.lake}, beside {others[0]}."
+        raise LakeError(what, _PUT_BACK)
+    _path(folder, "batch").unlink(missing_ok=True)
+
+
+def _read_table_ids(folder: DataFolder) -> dict[str, str]:
+    binding = _read(_path(folder, "batch"), BatchBinding)
+    return {} if binding is None else binding.table_ids
+
+
+def _find_tables(folder: DataFolder, bound: Mapping[str, str]) -> dict[str, str]:
+    """Give the id of each table of silver and gold that is there; none contradicts the bound."""
+    opened = {table.name: open_table(folder.lake, table) for table in (*BATCH_TABLES, GOLD_RUN)}
+    found = {name: str(one.metadata().id) for name, one in opened.items() if one is not None}
+    for name, table_id in found.items():
+        if bound.get(name, table_id) != table_id:
+            what = f"The table {name} is not the one that batch has made in {folder.lake}."
+            raise LakeError(what, _PUT_BACK)
+    return found
 
 
 def _refuse_other_topic(bound: str, found: str, query: str) -> None:

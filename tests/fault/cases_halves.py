@@ -117,15 +117,18 @@ def _bronze_swapped(place: Place, other: Path) -> Outcome:
     return refused(place, driver, "not the one", injected=injected, before=before)
 
 
-def _silver_swapped(place: Place, other: Path) -> Outcome:
-    """Put another stack's silver there, at a version that a run has pinned."""
-    table = "silver/plays"
-    ours, theirs = (data / "datalake" / table for data in (place.data, other))
-    injected = int(replace_folder(ours, theirs))
-    before = take_image(place.data, "silver", "gold")
-    outcome = refused(place, place.run("batch", "--once"), table, injected=injected, before=None)
-    is_same = take_image(place.data, "silver", "gold") == before
-    return also(outcome, is_so=is_same, otherwise="batch wrote")
+def _swapped(table: str) -> Callable[[Place, Path], Outcome]:
+    def run(place: Place, other: Path) -> Outcome:
+        """Put another stack's table there, which may be at the version that a run has pinned."""
+        ours, theirs = (data / "datalake" / table for data in (place.data, other))
+        injected = int(replace_folder(ours, theirs))
+        before = take_image(place.data, "silver", "gold")
+        batch, words = place.run("batch", "--once"), f"{table} is not the one"
+        outcome = refused(place, batch, words, injected=injected, before=None)
+        is_same = take_image(place.data, "silver", "gold") == before
+        return also(outcome, is_so=is_same, otherwise="batch wrote")
+
+    return run
 
 
 def _moved(*below: str) -> Callable[[Place], Outcome]:
@@ -194,7 +197,9 @@ CASES = (
     ),
     Case("F31-bronze", "bronze gone", "start", on_copy(_bronze_gone)),
     Case("F33-bronze", "another stack's bronze", "start", beside_other(_bronze_swapped)),
-    Case("F33-silver", "another stack's silver", "start", beside_other(_silver_swapped)),
+    Case("F33-silver", "another stack's silver", "start", beside_other(_swapped("silver/plays"))),
+    Case("F33-gold", "another stack's charts", "start", beside_other(_swapped("gold/chart"))),
+    Case("F33-run", "another stack's runs", "start", beside_other(_swapped("gold/run"))),
     Case("F33-moved", "the whole data folder moved", "start", on_copy(_moved("elsewhere", "data"))),
     Case(
         "F33-spaces",

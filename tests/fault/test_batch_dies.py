@@ -1,5 +1,6 @@
 """Batch that dies between tables, tables that others touch, and numbers that cannot be proved."""
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from crossfade.folder import open_folder
 from crossfade.lake import SILVER_PLAYS, read_newest_run, require_run, table_path
 from crossfade.processing.batch import run as run_module
 from crossfade.processing.batch.tables import commit_note
+from crossfade.processing.new_table import create_table
 from handmade_lake import Record, a_play
 
 if TYPE_CHECKING:
@@ -74,6 +76,17 @@ def test_a_play_that_is_deleted_within_a_run_is_never_published(
     assert read_newest_run(bench.lake) == before
     bench.published()
     bench.assert_as_by_hand()
+
+
+def test_a_table_that_batch_did_not_make_is_refused_and_named(bench: BatchBench) -> None:
+    ours = table_path(bench.lake, SILVER_PLAYS)
+    aside = ours.rename(ours.with_name("aside"))
+    create_table(bench.lake, SILVER_PLAYS, commit_note("x"))
+    with pytest.raises(LakeError, match="silver/plays is not the one that batch has made"):
+        bench.run()
+    shutil.rmtree(ours)
+    aside.rename(ours)
+    assert bench.run() is None
 
 
 def test_a_commit_that_is_not_of_a_run_is_refused_and_named(bench: BatchBench) -> None:

@@ -139,6 +139,7 @@ def test_the_checkpoint_ends_with_the_micro_batch_that_bronze_ends_with(
     }
     assert names == {
         "archive.binding.json",
+        "batch.binding.json",
         "archive/metadata",
         "archive/sources/0/0",
         *(f"archive/offsets/{number}" for number in range(8)),

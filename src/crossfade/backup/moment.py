@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossfade.backup.table_files import check_copy, list_table_files
-from crossfade.binding import read_archive_binding
+from crossfade.binding import read_archive_binding, refuse_other_tables
 from crossfade.checkpoint import (
     NO_BATCH,
     newest_committed,
@@ -25,7 +25,7 @@ from crossfade.lake import (
 )
 
 _ARCHIVE = "archive"
-_BINDING = "archive.binding.json"
+_BINDINGS = ("archive.binding.json", "batch.binding.json")
 _KEPT_FOR_GOOD = ("suppression", "erasures")
 """Folders of a data folder that erasure writes, where there are some."""
 
@@ -61,8 +61,10 @@ def choose_moment(folder: DataFolder) -> Moment:
     after all of it: what the archive has not read is still there.
 
     Raises:
-        LakeError: the archive's checkpoint and bronze are not of one moment.
+        LakeError: the archive's checkpoint and bronze are not of one moment, or a table of silver
+            or gold is another stack's.
     """
+    refuse_other_tables(folder)
     tables = {}
     for name, table in TABLES.items():
         if name.startswith("ops/") and (opened := open_table(folder.lake, table)) is not None:
@@ -146,7 +148,7 @@ def _list_checkpoint(folder: DataFolder, batch: int) -> list[Path]:
         for path in sorted((root / log).glob("*"))
         if path.name.isdecimal() and int(path.name) <= batch
     ]
-    fixed = [folder.checkpoints / _BINDING, root / "metadata"]
+    fixed = [*(folder.checkpoints / name for name in _BINDINGS), root / "metadata"]
     fixed += sorted(path for path in (root / "sources").rglob("*") if path.is_file())
     listed = [path for path in (*numbered, *fixed) if path.exists() and path.suffix != ".crc"]
     sidecars = [path.with_name(f".{path.name}.crc") for path in listed]

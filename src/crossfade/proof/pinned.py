@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from crossfade.binding import refuse_other_tables
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.lake import (
@@ -61,7 +62,7 @@ def open_pinned_lake(folder: DataFolder, run: Run | None = None) -> PinnedLake:
     """Open the tables of a published run, the newest one unless told.
 
     Raises:
-        LakeError: nothing was published yet, or a table is not pinned.
+        LakeError: nothing was published yet, or a table is not pinned, or is another stack's.
     """
     run = run or require_run(folder.lake)
     connection = connect()
@@ -77,8 +78,9 @@ def list_pinned_files(folder: DataFolder, run: Run) -> dict[Table, list[str]]:
     """List the data files of every table at its pin, and those of gold/run as it is now.
 
     Raises:
-        LakeError: a table is not pinned.
+        LakeError: a table is not pinned, or is another stack's.
     """
+    refuse_other_tables(folder)
     tables = (BRONZE_SONG_PLAYS, *BATCH_TABLES)
     pinned = {table: _list_pinned(folder, table, run.pins) for table in tables}
     return pinned | {GOLD_RUN: list_files(folder.lake, GOLD_RUN)}

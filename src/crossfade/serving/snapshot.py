@@ -10,6 +10,7 @@ from typing import NamedTuple
 import duckdb
 from deltalake.exceptions import DeltaError
 
+from crossfade.binding import refuse_other_tables
 from crossfade.clock import utc_date
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
@@ -99,8 +100,9 @@ def build_snapshot(folder: DataFolder) -> Snapshot:
     """Open every table at the newest run's pins.
 
     Raises:
-        LakeError: a pinned version cannot be read any more.
+        LakeError: a pinned version cannot be read any more, or is of another stack's table.
     """
+    refuse_other_tables(folder)
     run = read_newest_run(folder.lake)
     files = {table.name: _list_pinned(folder, table, run) for table in _PINNED}
     boundary = run.boundary if run is not None else NO_BOUNDARY

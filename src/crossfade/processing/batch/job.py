@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pyspark.sql import SparkSession
 
 import crossfade
-from crossfade.binding import read_archive_binding
+from crossfade.binding import begin_batch, bind_batch, read_archive_binding
 from crossfade.clock import now_ms, parse_duration
 from crossfade.config import Settings
 from crossfade.contract.boundary import NO_BOUNDARY
@@ -41,7 +41,8 @@ def set_up(spark: SparkSession, folder: DataFolder) -> Run:
     """Make every table empty and publish run 0: V_0 is where the archive began, C_0 is -infinity.
 
     Raises:
-        LakeError: the archive has not begun, so nobody knows where bronze starts.
+        LakeError: the archive has not begun, so nobody knows where bronze starts; or gold/run alone
+            is gone.
     """
     binding = read_archive_binding(folder)
     if binding is None:
@@ -49,6 +50,7 @@ def set_up(spark: SparkSession, folder: DataFolder) -> Run:
         raise LakeError(what, 'Start "crossfade up", or import plays first.')
     run_uuid = uuid.uuid4().hex
     sign_commits(spark, run_uuid)
+    begin_batch(folder)
     create_tables(folder.lake, run_uuid)
     now = now_ms()
     run = Run(
@@ -115,6 +117,7 @@ def run_held(
     if read_archive_binding(folder) is None:
         return None
     previous = read_newest_run(folder.lake) or set_up(spark, folder)
+    bind_batch(folder, previous.pins)
     run_uuid = uuid.uuid4().hex
     sign_commits(spark, run_uuid)
     place = Workplace(spark, folder, settings, address, previous, run_uuid)

@@ -1,0 +1,119 @@
+"""Silver and gold are the tables that batch has made: versions alone do not tell them apart."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from crossfade.backup.moment import choose_moment
+from crossfade.binding import begin_batch, bind_batch
+from crossfade.clock import DAY_MS
+from crossfade.config import load_settings
+from crossfade.errors import LakeError
+from crossfade.folder import DataFolder, open_folder
+from crossfade.lake import BATCH_TABLES, GOLD_RUN, TABLES, open_table, require_run
+from crossfade.proof.pinned import open_pinned_lake
+from crossfade.serving.snapshot import build_snapshot
+from handmade_lake import NOON, a_lake, a_play, records_of, write_table
+
+MADE = [*(table.name for table in BATCH_TABLES), GOLD_RUN.name]
+
+
+def a_stack(folder: DataFolder) -> DataFolder:
+    """Make a lake with a published run, bound as its next run would."""
+    records = records_of(a_play(1), a_play(2))
+    written = a_lake(records, boundary=NOON + DAY_MS).write(folder)
+    bind_batch(written, require_run(written.lake).pins)
+    return written
+
+
+@pytest.fixture
+def stack(data_folder: DataFolder) -> DataFolder:
+    """Give a folder of which batch has made every table."""
+    return a_stack(data_folder)
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> DataFolder:
+    """Give another stack's folder, whose tables are at the same versions."""
+    return a_stack(open_folder(load_settings(data=tmp_path / "other")))
+
+
+def version_of(folder: DataFolder, name: str) -> int:
+    table = open_table(folder.lake, TABLES[name])
+    assert table is not None
+    return table.version()
+
+
+def swap(folder: DataFolder, other: DataFolder, name: str) -> None:
+    assert version_of(folder, name) == version_of(other, name)
+    shutil.rmtree(folder.lake / name)
+    shutil.copytree(other.lake / name, folder.lake / name)
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_table_of_another_stack_at_the_same_version_is_refused(
+    stack: DataFolder, other: DataFolder, name: str
+) -> None:
+    pins = require_run(stack.lake).pins
+    bind_batch(stack, pins)
+    swap(stack, other, name)
+    with pytest.raises(LakeError, match=rf"{name} is not the one that batch has made"):
+        bind_batch(stack, pins)
+
+
+@pytest.mark.parametrize("read", [build_snapshot, open_pinned_lake, choose_moment])
+def test_nobody_reads_a_table_of_another_stack(
+    stack: DataFolder, other: DataFolder, read: Callable[[DataFolder], object]
+) -> None:
+    swap(stack, other, "gold/chart")
+    with pytest.raises(LakeError, match="gold/chart is not the one"):
+        read(stack)
+
+
+def test_a_table_that_changes_stays_the_one_that_was_made(stack: DataFolder) -> None:
+    write_table(stack, "gold/chart", [])
+    bind_batch(stack, require_run(stack.lake).pins)
+    build_snapshot(stack)
+
+
+def test_a_folder_of_an_earlier_release_is_bound_by_its_next_run(
+    stack: DataFolder, other: DataFolder
+) -> None:
+    (stack.checkpoints / "batch.binding.json").unlink()
+    build_snapshot(stack)
+    bind_batch(stack, require_run(stack.lake).pins)
+    swap(stack, other, "silver/plays")
+    with pytest.raises(LakeError, match="silver/plays is not the one"):
+        build_snapshot(stack)
+
+
+def test_a_table_that_no_published_run_pins_may_be_made_anew(
+    stack: DataFolder, other: DataFolder
+) -> None:
+    (stack.checkpoints / "batch.binding.json").unlink()
+    pins = {name: pin for name, pin in require_run(stack.lake).pins.items() if "erased" not in name}
+    bind_batch(stack, pins)
+    swap(stack, other, "silver/erased")
+    bind_batch(stack, pins)
+
+
+def test_tables_without_their_runs_are_not_begun_anew(stack: DataFolder) -> None:
+    shutil.rmtree(stack.lake / "gold/run")
+    with pytest.raises(LakeError, match=r"gold/run is gone from .*, beside gold/activity_hour"):
+        begin_batch(stack)
+
+
+def test_all_of_silver_and_gold_may_be_computed_anew(stack: DataFolder, other: DataFolder) -> None:
+    for layer in ("silver", "gold"):
+        shutil.rmtree(stack.lake / layer)
+    begin_batch(stack)
+    for layer in ("silver", "gold"):
+        shutil.copytree(other.lake / layer, stack.lake / layer)
+    bind_batch(stack, require_run(stack.lake).pins)
+
+
+def test_a_set_up_that_was_cut_off_goes_on(data_folder: DataFolder) -> None:
+    write_table(data_folder, "silver/plays", [])
+    begin_batch(data_folder)
