@@ -76,7 +76,6 @@ class Stack:
         folder: Path,
         *specs: ChildSpec,
         backoff: Backoff = QUICK,
-        silent_for_s: float = 15.0,
     ) -> None:
         self.folder = folder
         self.request = StopRequest()
@@ -85,7 +84,6 @@ class Stack:
             logs=folder,
             state_file=folder / "children.json",
             backoff=backoff,
-            silent_for_s=silent_for_s,
         )
 
     def of(self, name: str) -> ChildState:
@@ -108,10 +106,8 @@ class Stack:
 
 
 @contextmanager
-def running(
-    folder: Path, *specs: ChildSpec, backoff: Backoff = QUICK, silent_for_s: float = 15.0
-) -> Iterator[Stack]:
-    stack = Stack(folder, *specs, backoff=backoff, silent_for_s=silent_for_s)
+def running(folder: Path, *specs: ChildSpec, backoff: Backoff = QUICK) -> Iterator[Stack]:
+    stack = Stack(folder, *specs, backoff=backoff)
     try:
         stack.supervisor.start(stack.request)
         yield stack
@@ -370,8 +366,8 @@ def test_a_child_that_was_stopped_by_a_signal_is_buried_and_comes_back(tmp_path:
     script = (
         f"import pathlib, time\nwhile True: pathlib.Path({str(beat)!r}).touch(); time.sleep(.1)"
     )
-    spec = a_child("streams", script, ready=beat.exists, alive=beats(beat))
-    with running(tmp_path, spec, silent_for_s=4.0) as stack:
+    spec = a_child("streams", script, ready=beat.exists, alive=beats(beat), silent_for_s=4.0)
+    with running(tmp_path, spec) as stack:
         first = stack.pid("streams")
         deadline = time.monotonic() + 6
         stack.watch_until(lambda: time.monotonic() > deadline)
@@ -382,8 +378,8 @@ def test_a_child_that_was_stopped_by_a_signal_is_buried_and_comes_back(tmp_path:
 
 
 def test_a_child_that_never_beat_is_not_taken_for_silent(tmp_path: Path) -> None:
-    spec = a_child("batch", LIVES, alive=lambda: False)
-    with running(tmp_path, spec, silent_for_s=0.1) as stack:
+    spec = a_child("batch", LIVES, alive=lambda: False, silent_for_s=0.1)
+    with running(tmp_path, spec) as stack:
         first = stack.pid("batch")
         deadline = time.monotonic() + 1
         stack.watch_until(lambda: time.monotonic() > deadline)

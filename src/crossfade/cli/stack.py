@@ -29,6 +29,10 @@ _AT_ONCE_S = 2.0
 _SLOWLY_S = 10.0
 """What an answer of a busy machine may take: slow is not dead."""
 
+_DRIVER_SILENT_FOR_S = 10.0
+"""Its heart beats each second, 6 s late at most on two cores with ten processes waiting for them;
+to be back within a minute, a driver that hangs needs the rest of it for Spark's start."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stack:
@@ -100,6 +104,7 @@ def prepare_stack(folder: DataFolder, settings: Settings) -> Stack:
             streams,
             is_early=True,
             alive=beats(heartbeat_path(folder, "streams")),
+            silent_for_s=_DRIVER_SILENT_FOR_S,
             unfinished=lambda: list_micro_batches(folder.checkpoints, ("speed", "archive")),
         ),
         replace(

@@ -37,6 +37,8 @@ class ChildSpec:
         nice: how much it, and all that it starts, yields to others.
         alive: asked again and again. A child that has said yes once and then says nothing for too
             long is buried: stopped by a signal, or hanging, it would not end by itself.
+        silent_for_s: so long; more than any pause of Java's or of a busy machine, and little enough
+            that it is back within a minute, its start included.
         unfinished: names each piece of work that is begun and not done; asked when it has died, and
             while an alarm is on.
         is_early: started at once beside the first; it waits by itself for what it needs.
@@ -52,6 +54,7 @@ class ChildSpec:
     nice: int = 0
     is_early: bool = False
     alive: Callable[[], bool] | None = None
+    silent_for_s: float = 15.0
     unfinished: Callable[[], Sequence[str]] = tuple
 
 

@@ -24,10 +24,6 @@ State = Literal["starting", "running", "waiting", "stopped"]
 
 _POLL_S = 0.1
 _KEEPS_DYING_AT = 3
-_SILENT_FOR_S = 15.0
-"""A child that answers nothing for so long is buried. Longer than any pause of Java's or of a busy
-machine; short enough that a child stopped by a signal is back within a minute, its start included.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +81,11 @@ class Supervisor:
         logs: Path,
         state_file: Path,
         backoff: Backoff = Backoff(),
-        silent_for_s: float = _SILENT_FOR_S,
     ) -> None:
         """Name the children, the folder of their logs and the file that tells their state."""
         self._slots = [_Slot(spec, logs / f"{spec.name}.log") for spec in specs]
         self._state_file = state_file
         self._backoff = backoff
-        self._silent_for_s = silent_for_s
         self._asked: set[str] = set()
         self._asked_lock = threading.Lock()
         self._logger = get_logger("supervisor")
@@ -207,8 +201,8 @@ class Supervisor:
             self._ask_ready(slot)
             if not slot.ready and alive_s > slot.spec.ready_within_s:
                 self._bury(slot, child, f"not ready within {slot.spec.ready_within_s:.0f} s")
-        elif slot.pulse is not None and slot.pulse.look() > self._silent_for_s:
-            self._bury(slot, child, f"has not answered for {self._silent_for_s:.0f} s")
+        elif slot.pulse is not None and slot.pulse.look() > slot.spec.silent_for_s:
+            self._bury(slot, child, f"has not answered for {slot.spec.silent_for_s:.0f} s")
         elif slot.failures and alive_s > self._backoff.settled_after_s:
             slot.failures = 0
 
