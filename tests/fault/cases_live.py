@@ -31,9 +31,9 @@ class LiveFault:
         id: its id in the matrix and a word.
         title: what happens.
         inject: makes it happen.
-        share: how often it is in the pack of which random schedules are dealt; the rows' run does
-            each once.
+        share: how often it is in the pack of which random schedules are dealt.
         hurts: the live side, batch alone, or both.
+        in_a_row: how often the rows' run does it, one after the other.
     """
 
     id: str
@@ -41,6 +41,7 @@ class LiveFault:
     inject: Callable[[LiveBench], Injury]
     share: int = 2
     hurts: Literal["live", "batch", "both"] = "live"
+    in_a_row: int = 1
 
     @property
     def stops_batch(self) -> bool:
@@ -265,7 +266,15 @@ LIVE_FAULTS = (
     LiveFault("F55-hang", "the API hangs", _freeze_for_good("serve"), 2),
     LiveFault("F61-streams", "the driver is asked to end", _ask_to_end("streams"), 2),
     LiveFault("F61-stack", "the stack is stopped and started", _restart_stack, 2, hurts="both"),
-    LiveFault("F66-supervisor", "kill -9 of the supervisor", _kill_supervisor, 10, hurts="both"),
+    LiveFault(
+        "F66-supervisor",
+        "kill -9 of the supervisor",
+        _kill_supervisor,
+        share=10,
+        hurts="both",
+        # Random schedules, which let batch publish in between, do not come to ten in an hour.
+        in_a_row=6,
+    ),
     LiveFault("F51-silence", "nobody plays anything", _freeze_audience, 0),
     LiveFault("F44-live", "hostile records straight into Kafka", _send_hostile, 2),
     LiveFault("F24-oversized", "records of 3 and 5 MB", _send_oversized, 1),

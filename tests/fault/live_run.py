@@ -52,7 +52,8 @@ def run_rows(
             fits = (one for one in left if not (owes and one.stops_batch))
             fault = next(fits, left[0])
             left.remove(fault)
-            _hurt(scene, [fault])
+            for number in range(fault.in_a_row):
+                _hurt(scene, [fault], spare_batch=not number)
 
 
 def run_random(section: Section, minutes: float, *, seed: int, rate: int, scratch: Path) -> None:
@@ -107,12 +108,16 @@ class _Scene:
     publications: Publications
 
 
-def _hurt(scene: _Scene, faults: Sequence[LiveFault]) -> None:
-    """Inject faults, wait until all is healed after the last, hold the archive against Kafka."""
+def _hurt(scene: _Scene, faults: Sequence[LiveFault], *, spare_batch: bool = True) -> None:
+    """Inject faults, wait until all is healed after the last, hold the archive against Kafka.
+
+    `spare_batch` lets batch publish what it owes before a fault stops it.
+    """
     bench = scene.bench
     time.sleep(bench.dice.uniform(*_CALM_S))
     if any(fault.stops_batch for fault in faults):
-        scene.publications.wait()
+        if spare_batch:
+            scene.publications.wait()
         scene.publications.stop()
     injuries = []
     for fault in faults:
