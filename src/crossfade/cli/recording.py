@@ -30,7 +30,10 @@ def record_journey() -> None:
         CrossfadeError: this machine cannot run a stage, or its Java records no classes.
     """
     with tempfile.TemporaryDirectory(prefix="crossfade-record-") as scratch:
-        settings = load_settings(data=Path(scratch) / "data", bootstrap="", spark_master="")
+        # It takes what others leave of the processor: slow is no reason to end it.
+        settings = load_settings(
+            data=Path(scratch) / "data", bootstrap="", spark_master="", watchdog_after="1h"
+        )
         folder = open_folder(settings)
         read_to_the_end = StopRequest()
         read_to_the_end.asked.set()
