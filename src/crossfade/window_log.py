@@ -99,7 +99,7 @@ def encode_probe_key(run_uuid: str) -> bytes:
 
 
 def read_window_start(key: bytes | None) -> int | None:
-    """Read which window a row is of: a tenth of the work of all of it; None if it is no row."""
+    """Read which window a row is of, and nothing else of it; None if it is no row."""
     if not key or not key.startswith(_ROW_PREFIX):
         return None
     try:

@@ -57,7 +57,6 @@ def test_a_table_of_another_stack_at_the_same_version_is_refused(
     stack: DataFolder, other: DataFolder, name: str
 ) -> None:
     pins = require_run(stack.lake).pins
-    bind_batch(stack, pins)
     swap(stack, other, name)
     with pytest.raises(LakeError, match=rf"{name} is not the one that batch has made"):
         bind_batch(stack, pins)

@@ -30,8 +30,8 @@ _SLOWLY_S = 10.0
 """What an answer of a busy machine may take: slow is not dead."""
 
 _DRIVER_SILENT_FOR_S = 10.0
-"""Its heart beats each second, 6 s late at most on two cores with ten processes waiting for them;
-to be back within a minute, a driver that hangs needs the rest of it for Spark's start."""
+"""Its heart beats each second; to be back within a minute, a driver that hangs needs most of it for
+Spark's start. Batch has longer: it yields, and so its heart beats later."""
 
 
 @dataclass(frozen=True, slots=True)
