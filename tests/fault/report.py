@@ -10,6 +10,8 @@ import psutil
 
 from fault.case import Outcome
 
+_SCRATCH = "SCRATCH"
+
 
 @dataclass(slots=True)
 class Row:
@@ -86,11 +88,14 @@ class Report:
         self.sections.append(Section(title))
         return self.sections[-1]
 
-    def write(self, path: Path) -> None:
-        """Write the table, and the JSON beside it."""
+    def write(self, path: Path, scratch: Path) -> None:
+        """Write the table, and the JSON beside it; the folder of the run is gone, and not named."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.to_markdown(), "utf-8")
-        path.with_suffix(".json").write_text(self.to_json(), "utf-8")
+        for file, text in (
+            (path, self.to_markdown()),
+            (path.with_suffix(".json"), self.to_json()),
+        ):
+            file.write_text(text.replace(str(scratch), _SCRATCH), "utf-8")
 
     def to_markdown(self) -> str:
         """Give the report as a page."""

@@ -56,7 +56,7 @@ def main() -> int:
     try:
         _run(asked, seed, scratch, report)
     finally:
-        report.write(asked.report)
+        report.write(asked.report, scratch)
         tell(f"Report: {asked.report}")
         if report.holds:
             shutil.rmtree(scratch)

@@ -3,6 +3,7 @@
 import itertools
 import random
 from collections import Counter
+from pathlib import Path
 
 from fault.case import Outcome
 from fault.cases_live import LIVE_FAULTS
@@ -33,6 +34,17 @@ def test_one_wrong_outcome_fails_the_run_and_is_the_one_that_is_shown() -> None:
     row.outcomes += [Outcome(injected=1, said="well"), Outcome(injected=1, lost=2, said="ill")]
     assert not report.holds
     assert "| F1 | one | 2 | 2 | 0 | 0 | - | **FAILS** | ill |" in report.to_markdown()
+
+
+def test_a_report_names_no_folder_of_its_run(tmp_path: Path) -> None:
+    report = a_report()
+    scratch = tmp_path / "crossfade-faults-1"
+    said = f"refused: {scratch}/data"
+    report.section("rows").row("F1", "one").outcomes.append(Outcome(injected=1, said=said))
+    report.write(tmp_path / "report.md", scratch)
+    for file in (tmp_path / "report.md", tmp_path / "report.json"):
+        assert "SCRATCH/data" in file.read_text()
+        assert str(scratch) not in file.read_text()
 
 
 def test_a_fault_that_did_not_happen_fails_the_run() -> None:
