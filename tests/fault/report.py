@@ -89,7 +89,7 @@ class Report:
         return self.sections[-1]
 
     def write(self, path: Path, scratch: Path) -> None:
-        """Write the table, and the JSON beside it; the folder of the run is gone, and not named."""
+        """Write the table, and the JSON beside it, without the name of the run's own folder."""
         path.parent.mkdir(parents=True, exist_ok=True)
         for file, text in (
             (path, self.to_markdown()),
