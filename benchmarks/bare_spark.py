@@ -14,8 +14,8 @@ from pyspark.sql import functions as F
 from benchmarks.preload import a_preloaded_topic
 from crossfade.config import load_settings
 from crossfade.errors import StackError
-from crossfade.kafka import SONG_PLAYS, KafkaAddress
-from crossfade.spark import build_session
+from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress
+from crossfade.processing.spark import build_session
 
 _PLAYS = 20_000
 _FIELDS = "event_time BIGINT, song_id STRING, country STRING, ms_played BIGINT"

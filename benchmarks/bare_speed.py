@@ -20,8 +20,8 @@ from pyspark.sql import functions as F
 
 from benchmarks.processes import cpu_seconds
 from crossfade.config import load_settings
-from crossfade.kafka import PLAYS_BY_WINDOW, SONG_PLAYS, KafkaAddress, read_end_offsets
-from crossfade.spark import build_session
+from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.processing.spark import build_session
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

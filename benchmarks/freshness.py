@@ -19,13 +19,13 @@ from crossfade.clock import now_ms
 from crossfade.contract.decode import encode_play
 from crossfade.contract.play import Play
 from crossfade.errors import StackError
-from crossfade.kafka import (
+from crossfade.kafka.clients import open_producer, open_reader
+from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
     KafkaAddress,
     read_end_offsets,
 )
-from crossfade.kafka_clients import open_producer, open_reader
 
 _REACH = "p99 under 1,500 ms at 10,000 plays/s, archive running"
 _COUNTRY = "AQ"

@@ -19,7 +19,7 @@ from benchmarks.results import keep_result, spread
 from crossfade.config import Settings, load_settings
 from crossfade.embedded.broker import Broker
 from crossfade.errors import MachineError
-from crossfade.kafka import create_topics
+from crossfade.kafka.topics import create_topics
 
 _REACH = (
     "to Kafka at least 1.0 of ProducerPerformance with the same records; to a file 1,500,000 a "

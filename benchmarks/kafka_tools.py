@@ -11,7 +11,7 @@ from crossfade.embedded.jar_lock import read_lock
 from crossfade.embedded.jars import require_jars
 from crossfade.embedded.java import find_java
 from crossfade.errors import MachineError
-from crossfade.kafka import SONG_PLAYS, KafkaAddress
+from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress
 
 _LOCK = Path(__file__).with_name("jars.lock")
 _LOGGING_JARS = ("slf4j-api-2.*.jar", "log4j-slf4j2-impl-*.jar")

@@ -11,7 +11,7 @@ from crossfade.embedded.broker import Broker
 from crossfade.generator.kafka_sink import KafkaSink
 from crossfade.generator.options import Report, SimulationOptions
 from crossfade.generator.produce import simulate
-from crossfade.kafka import KafkaAddress, create_topics
+from crossfade.kafka.topics import KafkaAddress, create_topics
 
 
 @dataclass(frozen=True, slots=True)

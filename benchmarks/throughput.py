@@ -10,8 +10,8 @@ from benchmarks.preload import Preloaded, a_preloaded_topic
 from benchmarks.results import keep_result, spread
 from crossfade.config import load_settings
 from crossfade.errors import StackError
-from crossfade.kafka import SONG_PLAYS
-from crossfade.kafka_clients import read_record
+from crossfade.kafka.clients import read_record
+from crossfade.kafka.topics import SONG_PLAYS
 
 _REACH = "120,000 plays/s for archive + speed together, sketches and names included"
 

@@ -9,10 +9,10 @@ from deltalake import CommitProperties, Transaction, write_deltalake
 from crossfade.backup.manifest import Manifest
 from crossfade.backup.restore import restore_backup
 from crossfade.backup.take import take_backup
-from crossfade.binding import ArchiveBinding, bind_batch
 from crossfade.config import load_settings
 from crossfade.folder import DataFolder, open_folder, write_atomically
-from crossfade.lake import (
+from crossfade.lake.binding import ArchiveBinding, bind_batch
+from crossfade.lake.tables import (
     BRONZE_SONG_PLAYS,
     TABLES,
     connect,

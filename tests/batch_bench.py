@@ -9,13 +9,13 @@ import pyarrow as pa
 from datasketches import hll_sketch
 from deltalake import write_deltalake
 
-from crossfade.binding import ArchiveBinding
 from crossfade.clock import DAY_MS, HOUR_MS, MINUTE_MS, utc_date
 from crossfade.config import Settings
 from crossfade.contract.decode import encode_play
 from crossfade.contract.play import Play
 from crossfade.folder import DataFolder, write_atomically
-from crossfade.lake import (
+from crossfade.lake.binding import ArchiveBinding
+from crossfade.lake.tables import (
     BATCH_TABLES,
     BRONZE_SONG_PLAYS,
     Run,

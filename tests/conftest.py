@@ -11,7 +11,7 @@ from hypothesis import settings
 from crossfade.config import load_settings
 from crossfade.embedded.broker import Broker
 from crossfade.folder import DataFolder, open_folder
-from crossfade.kafka import KafkaAddress, create_topics
+from crossfade.kafka.topics import KafkaAddress, create_topics
 from own_topics import own_topics
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def empty_topics(spare_broker: Broker) -> Iterator[KafkaAddress]:
 def spark(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
     """Give the one Spark session of this test run."""
     from crossfade.processing.decode import WORKERS
-    from crossfade.spark import build_session
+    from crossfade.processing.spark import build_session
 
     scratch = tmp_path_factory.mktemp("spark")
     session = build_session("tests", cache=cache, memory="2g", scratch=scratch, settings=WORKERS)

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from batch_bench import BatchBench, a_history
-from crossfade.lake import BRONZE_SONG_PLAYS, connect, list_files, register_table
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, connect, list_files, register_table
 from crossfade.processing.batch.erasure import Erasure, erase_listener
 from handmade_lake import Record
 

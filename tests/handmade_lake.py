@@ -17,7 +17,7 @@ from crossfade.clock import DAY_MS, HOUR_MS, utc_date
 from crossfade.contract.decode import Rejection, decode_play, encode_play
 from crossfade.contract.play import Play
 from crossfade.folder import DataFolder
-from crossfade.lake import GOLD_RUN, TABLES, open_table, split_columns, table_path
+from crossfade.lake.tables import GOLD_RUN, TABLES, open_table, split_columns, table_path
 from handmade_gold import derive_gold
 
 Row = dict[str, Any]

@@ -15,9 +15,7 @@ import pyarrow.parquet as pq
 from crossfade.clock import DAY_MS, HOUR_MS
 from crossfade.contract.counting import COUNTED_AFTER_MS
 from crossfade.contract.decode import encode_play
-from crossfade.contract.play import Play
-from crossfade.folder import DataFolder
-from crossfade.ledger import (
+from crossfade.contract.ledger import (
     COUNT_SCHEMA,
     COUNTS,
     RECORD_SCHEMA,
@@ -26,7 +24,9 @@ from crossfade.ledger import (
     Ledger,
     open_ledger,
 )
-from crossfade.proof.findings import Finding, Reconciliation
+from crossfade.contract.play import Play
+from crossfade.folder import DataFolder
+from crossfade.lake.findings import Finding, Reconciliation
 from crossfade.proof.reconcile import reconcile
 from handmade_lake import NOON, HandmadeLake, Record, a_lake, a_play
 

@@ -16,8 +16,8 @@ from crossfade.config import load_settings
 from crossfade.contract.decode import Rejection, decode_play, encode_play
 from crossfade.contract.play import Play
 from crossfade.folder import DataFolder, open_folder
-from crossfade.lake import GOLD_RUN, TABLES, open_table
-from crossfade.window_log import Grain, Marker, WindowKey, WindowValue
+from crossfade.kafka.window_log import Grain, Marker, WindowKey, WindowValue
+from crossfade.lake.tables import GOLD_RUN, TABLES, open_table
 from fault.oracle import Logs, Oracle
 from fault.oracle_findings import Judgement
 from fault.oracle_kafka import Log, LogRecord

@@ -8,7 +8,7 @@ from confluent_kafka.admin import AdminClient
 
 from crossfade.config import load_settings
 from crossfade.embedded.broker import Broker
-from crossfade.kafka import PLAYS_BY_WINDOW, SONG_PLAYS, KafkaAddress, create_topics
+from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS, KafkaAddress, create_topics
 
 _WITHIN_S = 20.0
 

@@ -8,13 +8,13 @@ from confluent_kafka import Message
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from crossfade.binding import bind_speed
 from crossfade.clock import now_ms
 from crossfade.config import Settings, load_settings
 from crossfade.contract.decode import encode_play
 from crossfade.contract.play import Play
 from crossfade.folder import DataFolder
-from crossfade.kafka import (
+from crossfade.kafka.clients import open_producer, open_reader, positions_from_start
+from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
     KafkaAddress,
@@ -22,10 +22,10 @@ from crossfade.kafka import (
     read_end_offsets,
     topic_id,
 )
-from crossfade.kafka_clients import open_producer, open_reader, positions_from_start
+from crossfade.kafka.window_log import Grain, Marker, WindowValue, decode_record
+from crossfade.lake.binding import bind_speed
 from crossfade.processing.speed.job import SPEED, WindowSink, first_marker, start_speed
 from crossfade.processing.speed.markers import MarkerLog
-from crossfade.window_log import Grain, Marker, WindowValue, decode_record
 
 _READ_WITHIN_S = 30.0
 

@@ -15,7 +15,7 @@ from confluent_kafka import KafkaException
 from crossfade.config import load_settings
 from crossfade.embedded.broker import Broker
 from crossfade.embedded.child import Child
-from crossfade.kafka import KafkaAddress
+from crossfade.kafka.topics import KafkaAddress
 from fault.commands import WITHIN_S, Command
 from fault.damage import clock_of_java
 from fault.oracle import Logs, Oracle

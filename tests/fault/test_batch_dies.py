@@ -11,7 +11,7 @@ from crossfade.config import load_settings
 from crossfade.contract.decode import encode_play
 from crossfade.errors import LakeError, UnprovenError
 from crossfade.folder import open_folder
-from crossfade.lake import SILVER_PLAYS, read_newest_run, require_run, table_path
+from crossfade.lake.tables import SILVER_PLAYS, read_newest_run, require_run, table_path
 from crossfade.processing.batch import run as run_module
 from crossfade.processing.batch.tables import commit_note
 from crossfade.processing.new_table import create_table

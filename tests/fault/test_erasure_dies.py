@@ -8,7 +8,7 @@ import pytest
 from batch_bench import BatchBench
 from crossfade.config import load_settings
 from crossfade.folder import open_folder
-from crossfade.lake import BRONZE_SONG_PLAYS, open_table, require_run
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, open_table, require_run
 from crossfade.processing.batch import blanking
 from crossfade.proof.reconcile import reconcile
 from erasure_bench import GONE, erase, find_text, is_of, named_history

@@ -16,7 +16,7 @@ from crossfade.embedded.pulse import beats
 from crossfade.embedded.stop_request import StopRequest
 from crossfade.embedded.supervisor import Backoff, Supervisor
 from crossfade.folder import DataFolder, heartbeat_path, open_folder
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
 from speed_runs import a_play, send
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark, pytest.mark.fault]

@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import KafkaError, Message
 
 from crossfade.config import load_settings
+from crossfade.contract.ledger import open_ledger
 from crossfade.embedded import broker as broker_module
 from crossfade.embedded.broker import Broker
 from crossfade.errors import BrokerError, MachineError, MisuseError
@@ -15,9 +16,8 @@ from crossfade.folder import open_folder
 from crossfade.generator.options import SimulationOptions
 from crossfade.generator.produce import Simulation
 from crossfade.generator.sinks import FileSink
-from crossfade.kafka import SONG_PLAYS, create_topics
-from crossfade.kafka_clients import open_producer, read_record
-from crossfade.ledger import open_ledger
+from crossfade.kafka.clients import open_producer, read_record
+from crossfade.kafka.topics import SONG_PLAYS, create_topics
 
 pytestmark = [pytest.mark.fault, pytest.mark.kafka]
 

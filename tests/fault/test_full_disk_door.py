@@ -15,8 +15,8 @@ from crossfade.embedded.disk_guard import DiskGuard, read_door
 from crossfade.embedded.stop_request import StopRequest
 from crossfade.embedded.supervisor import Supervisor
 from crossfade.folder import DataFolder, open_folder
-from crossfade.kafka import PLAYS_BY_WINDOW, SONG_PLAYS, create_topics, read_end_offsets
-from crossfade.kafka_clients import open_producer, read_record
+from crossfade.kafka.clients import open_producer, read_record
+from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS, create_topics, read_end_offsets
 
 pytestmark = [pytest.mark.fault, pytest.mark.kafka]
 

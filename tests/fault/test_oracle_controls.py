@@ -14,15 +14,15 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from batch_bench import BatchBench, a_history
-from crossfade.binding import read_archive_binding
-from crossfade.checkpoint import newest_committed
 from crossfade.clock import SECOND_MS, now_ms
 from crossfade.config import Settings, load_settings
 from crossfade.contract.time_rules import TimeRules
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder, open_folder
-from crossfade.kafka import KafkaAddress
-from crossfade.lake import Run
+from crossfade.kafka.topics import KafkaAddress
+from crossfade.lake.binding import read_archive_binding
+from crossfade.lake.checkpoint import newest_committed
+from crossfade.lake.tables import Run
 from crossfade.processing.archive import start_archive
 from crossfade.processing.batch.job import run_once
 from crossfade.processing.batch.refine import judge_candidates

@@ -13,13 +13,13 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from crossfade.binding import SpeedBinding
-from crossfade.checkpoint import newest_committed, read_committed
 from crossfade.config import load_settings
 from crossfade.errors import BrokerError, DamagedError
 from crossfade.folder import DataFolder, open_folder
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets
-from crossfade.lake import require_run
+from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.lake.binding import SpeedBinding
+from crossfade.lake.checkpoint import newest_committed, read_committed
+from crossfade.lake.tables import require_run
 from crossfade.processing.batch.job import run_once
 from crossfade.processing.driver import ARCHIVE, Driver
 from crossfade.processing.requests import RENEWAL_OF_SPEED

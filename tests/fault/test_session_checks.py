@@ -8,9 +8,9 @@ from batch_bench import BatchBench, a_history
 from crossfade.config import load_settings
 from crossfade.errors import LakeError, MisuseError
 from crossfade.folder import open_folder
-from crossfade.lake import BRONZE_SONG_PLAYS, list_files, read_newest_run, table_path
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files, read_newest_run, table_path
 from crossfade.processing.failures import explaining
-from crossfade.session_checks import require_settings
+from crossfade.processing.session_checks import require_settings
 
 if TYPE_CHECKING:
     from pathlib import Path

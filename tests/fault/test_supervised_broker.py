@@ -9,8 +9,8 @@ from crossfade.config import load_settings
 from crossfade.embedded.broker import Broker
 from crossfade.embedded.stop_request import StopRequest
 from crossfade.embedded.supervisor import Backoff, Supervisor
-from crossfade.kafka import SONG_PLAYS, create_topics, read_end_offsets
-from crossfade.kafka_clients import open_producer
+from crossfade.kafka.clients import open_producer
+from crossfade.kafka.topics import SONG_PLAYS, create_topics, read_end_offsets
 
 pytestmark = [pytest.mark.fault, pytest.mark.kafka]
 

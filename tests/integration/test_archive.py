@@ -12,13 +12,12 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME
 from confluent_kafka.admin import AdminClient
 from pyspark.sql import SparkSession
 
-from crossfade.binding import read_archive_binding
-from crossfade.checkpoint import read_query_id
 from crossfade.config import Settings, load_settings
 from crossfade.embedded.broker import Broker
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder, open_folder
-from crossfade.kafka import (
+from crossfade.kafka.clients import open_producer
+from crossfade.kafka.topics import (
     LOG_APPEND_TIME,
     SONG_PLAYS,
     KafkaAddress,
@@ -26,8 +25,9 @@ from crossfade.kafka import (
     read_end_offsets,
     topic_id,
 )
-from crossfade.kafka_clients import open_producer
-from crossfade.lake import BRONZE_SONG_PLAYS, connect, list_files, register_table, table_path
+from crossfade.lake.binding import read_archive_binding
+from crossfade.lake.checkpoint import read_query_id
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, connect, list_files, register_table, table_path
 from crossfade.processing.archive import start_archive
 from crossfade.processing.classic import start_classic
 from crossfade.proof.classic_lake import list_classic_files

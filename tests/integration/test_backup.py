@@ -14,13 +14,13 @@ from pyspark.sql import SparkSession
 
 from backed_up import back_up, read_table, restore
 from crossfade.backup.take import take_backup
-from crossfade.checkpoint import newest_committed
 from crossfade.config import Settings, load_settings
 from crossfade.contract.decode import encode_play
 from crossfade.embedded.broker import Broker
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder, open_folder
-from crossfade.kafka import (
+from crossfade.kafka.clients import open_producer
+from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
     KafkaAddress,
@@ -28,8 +28,14 @@ from crossfade.kafka import (
     read_end_offsets,
     topic_id,
 )
-from crossfade.kafka_clients import open_producer
-from crossfade.lake import BRONZE_SONG_PLAYS, connect, list_files, register_table, require_run
+from crossfade.lake.checkpoint import newest_committed
+from crossfade.lake.tables import (
+    BRONZE_SONG_PLAYS,
+    connect,
+    list_files,
+    register_table,
+    require_run,
+)
 from crossfade.processing.archive import start_archive
 from crossfade.processing.batch.job import run_once
 from crossfade.proof.read_topic import read_topic

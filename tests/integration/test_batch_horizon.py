@@ -8,20 +8,20 @@ from confluent_kafka import TopicPartition
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.embedded.broker import Broker
 from crossfade.errors import BrokerError
-from crossfade.kafka import (
+from crossfade.kafka.clients import open_producer, open_reader
+from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
     KafkaAddress,
     read_end_offsets,
 )
-from crossfade.kafka_clients import open_producer, open_reader
+from crossfade.kafka.window_log import decode_record, encode_probe_key
 from crossfade.processing.batch.horizon import (
     ask_kafka,
     assume_without_kafka,
     read_next_log_times,
     send_probe,
 )
-from crossfade.window_log import decode_record, encode_probe_key
 from own_topics import own_topics
 
 pytestmark = pytest.mark.kafka

@@ -13,7 +13,8 @@ from crossfade.config import load_settings
 from crossfade.embedded.broker import Broker
 from crossfade.embedded.ports import find_free_ports
 from crossfade.errors import BrokerError, MachineError
-from crossfade.kafka import (
+from crossfade.kafka.clients import open_producer, read_record
+from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
     KafkaAddress,
@@ -23,7 +24,6 @@ from crossfade.kafka import (
     read_end_offsets,
     topic_id,
 )
-from crossfade.kafka_clients import open_producer, read_record
 
 pytestmark = pytest.mark.kafka
 

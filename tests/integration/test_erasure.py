@@ -17,10 +17,10 @@ from crossfade.contract.decode import encode_play
 from crossfade.embedded.hold import hold_maintenance
 from crossfade.errors import LakeError, StackError
 from crossfade.folder import open_folder
-from crossfade.lake import SILVER_ERASED, require_run
+from crossfade.lake.findings import Verdict
+from crossfade.lake.tables import SILVER_ERASED, require_run
 from crossfade.processing.batch.publish import publish_run
 from crossfade.proof.erasure import SPEED, ErasureProof, prove_erasure
-from crossfade.proof.findings import Verdict
 from crossfade.proof.reconcile import reconcile
 from crossfade.suppression import add_listener, load_suppression
 from erasure_bench import GONE, erase, find_text, is_of, named_history, read_bronze

@@ -11,14 +11,20 @@ from pyspark.sql.streaming.query import StreamingQuery
 from crossfade.config import Settings, load_settings
 from crossfade.contract.decode import encode_play
 from crossfade.folder import DataFolder
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets
-from crossfade.kafka_clients import open_producer
-from crossfade.lake import BRONZE_SONG_PLAYS, connect, list_files, register_table, require_run
+from crossfade.kafka.clients import open_producer
+from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.lake.findings import Verdict
+from crossfade.lake.tables import (
+    BRONZE_SONG_PLAYS,
+    connect,
+    list_files,
+    register_table,
+    require_run,
+)
 from crossfade.processing.archive import start_archive
 from crossfade.processing.batch.erasure import erase_listener
 from crossfade.processing.batch.job import run_once
 from crossfade.proof.erasure import NO_BYTES, NO_ROW, prove_erasure
-from crossfade.proof.findings import Verdict
 from crossfade.proof.reconcile import reconcile
 from crossfade.suppression import add_listener
 from speed_runs import a_play, read_said, running_speed, send

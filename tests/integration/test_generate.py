@@ -19,6 +19,7 @@ from confluent_kafka import Message, TopicPartition
 
 from crossfade.config import Settings
 from crossfade.contract.decode import decode_play
+from crossfade.contract.ledger import RECORDS, open_ledger
 from crossfade.contract.play import Play
 from crossfade.embedded.broker import Broker
 from crossfade.embedded.ports import find_free_ports
@@ -26,14 +27,13 @@ from crossfade.errors import BrokerError
 from crossfade.generator.kafka_sink import KafkaSink
 from crossfade.generator.options import Report, SimulationOptions
 from crossfade.generator.produce import Progress, Simulation, simulate
-from crossfade.kafka import (
+from crossfade.kafka.clients import open_reader
+from crossfade.kafka.topics import (
     SONG_PLAYS,
     KafkaAddress,
     create_topics,
     read_end_offsets,
 )
-from crossfade.kafka_clients import open_reader
-from crossfade.ledger import RECORDS, open_ledger
 
 pytestmark = pytest.mark.kafka
 

@@ -18,13 +18,13 @@ from crossfade.folder import DataFolder
 from crossfade.ingest import delivery
 from crossfade.ingest.importing import ImportFormat, import_files, reader_of
 from crossfade.ingest.sample import sample_year_path
-from crossfade.kafka import (
+from crossfade.kafka.clients import open_reader
+from crossfade.kafka.topics import (
     SONG_PLAYS,
     KafkaAddress,
     read_end_offsets,
     read_start_offsets,
 )
-from crossfade.kafka_clients import open_reader
 
 pytestmark = pytest.mark.kafka
 

@@ -12,21 +12,21 @@ from crossfade.clock import MINUTE_MS, floor_to, now_ms
 from crossfade.contract.decode import encode_play
 from crossfade.embedded.broker import Broker
 from crossfade.folder import DataFolder
-from crossfade.kafka import (
+from crossfade.kafka.clients import open_producer
+from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
     KafkaAddress,
     read_end_offsets,
 )
-from crossfade.kafka_clients import open_producer
-from crossfade.proof.findings import Finding, Reconciliation, Verdict
+from crossfade.kafka.window_log import Grain, Marker, WindowKey, WindowValue, encode_probe_key
+from crossfade.lake.findings import Finding, Reconciliation, Verdict
 from crossfade.proof.handover import read_recorded, record_handovers
 from crossfade.proof.handover_check import HANDED_OVER
 from crossfade.proof.kafka_copy import SAME_BYTES
 from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import reconcile
 from crossfade.proof.speed_log import read_speed_log
-from crossfade.window_log import Grain, Marker, WindowKey, WindowValue, encode_probe_key
 from handmade_lake import HandmadeLake, Record, a_lake, a_play
 from own_topics import own_topics
 

@@ -11,7 +11,7 @@ from crossfade.embedded.hold import hold_folder
 from crossfade.embedded.reach import reach_kafka
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder, StackAddresses, open_folder, write_stack
-from crossfade.kafka import SONG_PLAYS, partition_count
+from crossfade.kafka.topics import SONG_PLAYS, partition_count
 
 pytestmark = pytest.mark.kafka
 

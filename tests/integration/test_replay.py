@@ -23,9 +23,9 @@ from crossfade.folder import DataFolder
 from crossfade.ingest import delivery
 from crossfade.ingest.replay import CountedPlays, replay
 from crossfade.ingest.replay_report import Candidate, ReplayReport
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets
-from crossfade.kafka_clients import open_producer
-from crossfade.lake import (
+from crossfade.kafka.clients import open_producer
+from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.lake.tables import (
     SILVER_PLAYS,
     Run,
     connect,

@@ -9,14 +9,14 @@ import pytest
 
 from crossfade.clock import now_ms
 from crossfade.folder import DataFolder
-from crossfade.kafka import (
+from crossfade.kafka.clients import open_producer
+from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
     KafkaAddress,
     read_end_offsets,
 )
-from crossfade.kafka_clients import open_producer
-from crossfade.window_log import Marker
+from crossfade.kafka.window_log import Marker
 from served import serving
 
 pytestmark = pytest.mark.kafka

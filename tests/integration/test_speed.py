@@ -7,7 +7,6 @@ from confluent_kafka.admin import AdminClient
 from datasketches import hll_sketch
 from pyspark.sql import SparkSession
 
-from crossfade.checkpoint import newest_committed
 from crossfade.clock import MINUTE_MS, SECOND_MS, now_ms
 from crossfade.config import load_settings
 from crossfade.contract.decode import Rejection, decode_play
@@ -15,10 +14,11 @@ from crossfade.contract.examples import read_examples
 from crossfade.contract.examples.generated import generate_examples
 from crossfade.errors import BrokerError
 from crossfade.folder import DataFolder
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.kafka.window_log import Grain
+from crossfade.lake.checkpoint import newest_committed
 from crossfade.processing.failures import explain_failure
 from crossfade.processing.speed.job import SPEED
-from crossfade.window_log import Grain
 from speed_runs import a_play, read_said, read_topic, running_speed, send, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark]

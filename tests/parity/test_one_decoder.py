@@ -16,9 +16,9 @@ from crossfade.contract.time_rules import FUTURE_MS
 from crossfade.ingest.files import open_source
 from crossfade.ingest.importing import ImportFormat, read_plays, reader_of
 from crossfade.ingest.report import ImportReport
-from crossfade.kafka import LOG_APPEND_TIME
+from crossfade.kafka.topics import LOG_APPEND_TIME
+from crossfade.kafka.window_log import encode_grains
 from crossfade.processing.decode import FIELD_TYPES, decode_plays
-from crossfade.window_log import encode_grains
 
 pytestmark = pytest.mark.spark
 

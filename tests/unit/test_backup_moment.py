@@ -21,7 +21,7 @@ from crossfade.backup.table_files import check_copy, list_table_files
 from crossfade.backup.take import take_backup
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
-from crossfade.lake import GOLD_SONG, SILVER_PLAYS, TABLES, read_newest_run, table_path
+from crossfade.lake.tables import GOLD_SONG, SILVER_PLAYS, TABLES, read_newest_run, table_path
 from handmade_lake import a_run, write_table
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from crossfade.backup.moment import choose_moment
-from crossfade.binding import begin_batch, bind_batch
 from crossfade.clock import DAY_MS
 from crossfade.config import load_settings
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder, open_folder
-from crossfade.lake import BATCH_TABLES, GOLD_RUN, TABLES, open_table, require_run
+from crossfade.lake.binding import begin_batch, bind_batch
+from crossfade.lake.tables import BATCH_TABLES, GOLD_RUN, TABLES, open_table, require_run
 from crossfade.proof.pinned import open_pinned_lake
 from crossfade.serving.snapshot import build_snapshot
 from handmade_lake import NOON, a_lake, a_play, records_of, write_table

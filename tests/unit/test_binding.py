@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.binding import (
+from crossfade.errors import DamagedError, LakeError
+from crossfade.folder import DataFolder
+from crossfade.lake.binding import (
     ArchiveBinding,
     Beginning,
     bind_archive,
@@ -13,8 +15,6 @@ from crossfade.binding import (
     read_archive_binding,
     tie_speed,
 )
-from crossfade.errors import DamagedError, LakeError
-from crossfade.folder import DataFolder
 
 FOUND = ArchiveBinding(topic_id="topic-a", table_id="table-a", first_offsets={0: 5, 1: 0})
 

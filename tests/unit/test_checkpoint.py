@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.checkpoint import (
+from crossfade.errors import LakeError
+from crossfade.lake.checkpoint import (
     NO_BATCH,
     BatchPlan,
     newest_committed,
@@ -10,7 +11,6 @@ from crossfade.checkpoint import (
     read_committed,
     read_plan,
 )
-from crossfade.errors import LakeError
 
 PLAN = 'v1\n{"batchWatermarkMs":%d,"batchTimestampMs":5,"conf":{}}\n{"song-plays":{"0":7,"11":9}}'
 

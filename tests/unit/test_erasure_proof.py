@@ -9,9 +9,9 @@ import pytest
 
 from crossfade.clock import DAY_MS
 from crossfade.folder import DataFolder
-from crossfade.lake import SILVER_ERASED
+from crossfade.lake.findings import Reconciliation, Verdict
+from crossfade.lake.tables import SILVER_ERASED
 from crossfade.proof.erasure import LISTED, NO_BYTES, NO_ROW, ErasureProof, prove_erasure
-from crossfade.proof.findings import Reconciliation, Verdict
 from crossfade.proof.ledger_check import SAME_ANSWER
 from crossfade.proof.reconcile import reconcile
 from crossfade.proof.traces import Needle, holds_bytes, search_columns

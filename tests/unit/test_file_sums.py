@@ -5,9 +5,9 @@ from zlib import crc32
 
 import pytest
 
-from crossfade.file_sums import has_sum, is_as_written, write_sum
 from crossfade.folder import DataFolder
-from crossfade.lake import BATCH_TABLES, list_files
+from crossfade.lake.file_sums import has_sum, is_as_written, write_sum
+from crossfade.lake.tables import BATCH_TABLES, list_files
 from crossfade.processing.batch.seal import seal_files
 from crossfade.proof.reconcile import reconcile
 from handmade_lake import NOON, a_lake, a_play, records_of

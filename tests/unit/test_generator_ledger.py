@@ -13,13 +13,13 @@ import pytest
 
 from crossfade.clock import DAY_MS, HOUR_MS, MINUTE_MS, now_ms
 from crossfade.contract.decode import Rejection, decode_play
+from crossfade.contract.ledger import RECORD_SCHEMA, RECORDS, SEAL, Ledger, open_ledger
 from crossfade.contract.play import Play
 from crossfade.errors import MachineError, MisuseError
 from crossfade.generator.options import SimulationOptions
 from crossfade.generator.produce import Simulation
 from crossfade.generator.scenario import BotKind, Bots, Faults, read_scenario
 from crossfade.generator.sinks import FileSink
-from crossfade.ledger import RECORD_SCHEMA, RECORDS, SEAL, Ledger, open_ledger
 
 PAST = 1_714_521_600_000
 MANY_FAULTS = Faults(

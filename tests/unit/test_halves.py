@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.checkpoint import read_query_id
 from crossfade.errors import LakeError
+from crossfade.lake.checkpoint import read_query_id
 from crossfade.processing.halves import refuse_other_moment
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from crossfade.clock import MINUTE_MS
 from crossfade.folder import DataFolder
-from crossfade.lake import NO_BOUNDARY
+from crossfade.kafka.window_log import Grain
+from crossfade.lake.tables import NO_BOUNDARY
 from crossfade.proof.handover import append_handovers, read_recorded
 from crossfade.proof.handover_facts import find_handovers
 from crossfade.proof.pinned import open_pinned_lake
@@ -17,7 +18,6 @@ from crossfade.proof.verdicts import (
     WindowFacts,
     compare_handovers,
 )
-from crossfade.window_log import Grain
 from handmade_lake import NOON, HandmadeLake, a_lake, a_play, a_run, records_of
 
 GRAIN = 10 * MINUTE_MS

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from crossfade.contract.ledger import open_ledger
 from crossfade.folder import DataFolder
-from crossfade.ledger import open_ledger
-from crossfade.proof.findings import Verdict
+from crossfade.lake.findings import Verdict
 from crossfade.proof.ledger_check import IN_BRONZE, NOTHING_ELSE, SAME_ANSWER, SAME_PLAY
 from crossfade.proof.ledger_totals import GOLD_COUNTS, WHOLE
 from handmade_lake import NOON, HandmadeLake, a_lake, a_play

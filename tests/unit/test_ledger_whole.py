@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from crossfade.cli import app
 from crossfade.cli.reconcile import reconcile
+from crossfade.contract.ledger import COUNTS, RECORDS, open_ledger
 from crossfade.errors import LakeError, MisuseError
 from crossfade.folder import DataFolder
-from crossfade.ledger import COUNTS, RECORDS, open_ledger
-from crossfade.proof.findings import Verdict
+from crossfade.lake.findings import Verdict
 from crossfade.proof.ledger_check import NOTHING_ELSE, SAME_ANSWER
 from crossfade.proof.ledger_totals import WHOLE
 from handmade_ledger import (

@@ -7,8 +7,8 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from crossfade.lake import BRONZE_SONG_PLAYS, list_files
-from crossfade.window_log import Grain, WindowKey, WindowValue
+from crossfade.kafka.window_log import Grain, WindowKey, WindowValue
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files
 from fault.oracle_kafka import LogRecord
 from handmade_lake import NOON, Record, Row, a_lake, a_run, write_table
 from oracle_stage import BOUNDARY, GRAIN, OPEN, Stage, a_right_stage, as_log, as_logged

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from crossfade.window_log import Marker, WindowKey, WindowValue
+from crossfade.kafka.window_log import Marker, WindowKey, WindowValue
 from fault.oracle_kafka import LogRecord
 from oracle_stage import BOUNDARY, NEAR, OPEN, Stage, a_right_stage, say
 

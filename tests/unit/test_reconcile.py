@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from crossfade.binding import ArchiveBinding, bind_archive
 from crossfade.clock import DAY_MS
 from crossfade.contract.play import Play
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
-from crossfade.proof.findings import Reconciliation, Verdict
+from crossfade.lake.binding import ArchiveBinding, bind_archive
+from crossfade.lake.findings import Reconciliation, Verdict
 from crossfade.proof.reconcile import reconcile
 from handmade_gold import sketch_of
 from handmade_lake import NOON, HandmadeLake, a_lake, a_play, records_of

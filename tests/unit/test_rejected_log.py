@@ -7,8 +7,8 @@ from crossfade.contract.decode import MAX_PLAY_BYTES, decode_play, encode_play
 from crossfade.contract.reasons import MEANINGS, Reason, Rejection
 from crossfade.contract.time_rules import FUTURE_MS
 from crossfade.folder import DataFolder
-from crossfade.lake import require_run
-from crossfade.rejected_log import Known, RejectedLog, RejectedRecord, describe, explain
+from crossfade.lake.rejected_log import Known, RejectedLog, RejectedRecord, describe, explain
+from crossfade.lake.tables import require_run
 from handmade_lake import NOON, HandmadeLake, Record, a_lake, a_play, write_table
 
 BAD_COUNTRY = encode_play(a_play(country="se"))

@@ -10,7 +10,7 @@ import pytest
 _CLAIM = """
 import sys
 from pathlib import Path
-from crossfade.spark import claim_scratch
+from crossfade.processing.spark import claim_scratch
 print(claim_scratch(Path(sys.argv[1])).name, claim_scratch(Path(sys.argv[1])).name, flush=True)
 sys.stdin.read()
 """

@@ -14,6 +14,7 @@ from crossfade.contract.play import Play
 from crossfade.contract.time_rules import TimeRules
 from crossfade.errors import MisuseError
 from crossfade.folder import DataFolder, open_folder
+from crossfade.kafka.window_log import Grain, Marker, WindowKey, WindowRow, WindowValue
 from crossfade.processing.progress import telling_run
 from crossfade.serving.answers import Sight, answer_chart, answer_geography, answer_trending
 from crossfade.serving.ranges import AskedRange, RangeTexts, read_range
@@ -21,7 +22,6 @@ from crossfade.serving.rollup import By
 from crossfade.serving.snapshot import SnapshotWatcher, build_snapshot
 from crossfade.serving.status import answer_status
 from crossfade.serving.window_state import PlacedRecord, WindowState
-from crossfade.window_log import Grain, Marker, WindowKey, WindowRow, WindowValue
 
 RULES = TimeRules()
 G = RULES.grain_ms

@@ -22,7 +22,7 @@ from crossfade.folder import (
     write_atomically,
     write_stack,
 )
-from crossfade.kafka import KafkaAddress
+from crossfade.kafka.topics import KafkaAddress
 from served import serving
 
 BOUNDARY = handmade.NOON + 3_600_000

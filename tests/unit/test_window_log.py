@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from crossfade.errors import BrokerError
-from crossfade.window_log import (
+from crossfade.kafka.window_log import (
     Grain,
     Marker,
     WindowKey,

@@ -6,10 +6,10 @@ import pytest
 from datasketches import hll_sketch
 
 from crossfade.clock import HOUR_MS, MINUTE_MS
+from crossfade.kafka.window_log import Grain, Marker, WindowKey, WindowRow, WindowValue
 from crossfade.serving.merge import Totals, estimate_listeners
 from crossfade.serving.rollup import By
 from crossfade.serving.window_state import HELD_MS, PlacedRecord, WindowState
-from crossfade.window_log import Grain, Marker, WindowKey, WindowRow, WindowValue
 
 G = 10 * MINUTE_MS
 W = 2_000_000 * G

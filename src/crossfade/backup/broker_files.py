@@ -14,7 +14,7 @@ from typing import NamedTuple
 from crossfade.backup.copier import Copier
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder
-from crossfade.kafka import SONG_PLAYS
+from crossfade.kafka.topics import SONG_PLAYS
 
 _OF_A_PROCESS = frozenset({".lock", ".kafka_cleanshutdown"})
 _UNFINISHED = (".tmp", ".deleted", ".cleaned", ".part")

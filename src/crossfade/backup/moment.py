@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossfade.backup.table_files import check_copy, list_table_files
-from crossfade.binding import read_archive_binding, refuse_other_tables
-from crossfade.checkpoint import (
+from crossfade.errors import LakeError
+from crossfade.folder import DataFolder
+from crossfade.lake.binding import read_archive_binding, refuse_other_tables
+from crossfade.lake.checkpoint import (
     NO_BATCH,
     newest_committed,
     newest_planned,
     read_plan,
     read_query_id,
 )
-from crossfade.errors import LakeError
-from crossfade.folder import DataFolder
-from crossfade.lake import (
+from crossfade.lake.tables import (
     BRONZE_SONG_PLAYS,
     GOLD_RUN,
     TABLES,

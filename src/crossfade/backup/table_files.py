@@ -7,7 +7,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from crossfade.errors import LakeError
-from crossfade.lake import Table, table_path
+from crossfade.lake.tables import Table, table_path
 
 _LOG = "_delta_log"
 _VERSION_DIGITS = 20

@@ -16,7 +16,7 @@ from crossfade.embedded.hold import hold_maintenance
 from crossfade.embedded.room import LEAST_FREE, require_room
 from crossfade.errors import MisuseError
 from crossfade.folder import DataFolder
-from crossfade.lake import BRONZE_SONG_PLAYS
+from crossfade.lake.tables import BRONZE_SONG_PLAYS
 
 Tell = Callable[[int, int], None]
 """Told of bytes copied, and of all there are to copy, as far as known."""

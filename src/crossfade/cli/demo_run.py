@@ -17,6 +17,7 @@ from crossfade.cli.stack import Stack, prepare_stack
 from crossfade.cli.summary import Summary, draw_summary
 from crossfade.clock import SECOND_MS, floor_to, now_ms, parse_time
 from crossfade.config import Settings
+from crossfade.contract.ledger import open_ledger
 from crossfade.embedded.hold import hold_folder
 from crossfade.embedded.stop_request import StopRequest, stop_on_signals
 from crossfade.errors import CrossfadeError, StackError
@@ -27,9 +28,8 @@ from crossfade.generator.produce import Simulation
 from crossfade.generator.scenario import read_scenario
 from crossfade.ingest.importing import ImportFormat, import_files, reader_of
 from crossfade.ingest.sample import sample_year_path
-from crossfade.kafka import SONG_PLAYS, read_end_offsets
-from crossfade.lake import read_newest_run
-from crossfade.ledger import open_ledger
+from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
+from crossfade.lake.tables import read_newest_run
 from crossfade.proof.reconcile import reconcile
 
 _SCENARIO = "viral-song"

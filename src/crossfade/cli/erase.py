@@ -23,10 +23,10 @@ from crossfade.folder import (
     read_stack,
     write_atomically,
 )
-from crossfade.kafka import KafkaAddress, address_from
+from crossfade.kafka.topics import KafkaAddress, address_from
 
 if TYPE_CHECKING:
-    from crossfade.lake import Run
+    from crossfade.lake.tables import Run
     from crossfade.processing.batch.erasure import Erasure
     from crossfade.proof.erasure import ErasureProof
 

@@ -18,8 +18,8 @@ from crossfade.config import Settings, load_settings
 from crossfade.folder import DataFolder, open_folder, read_stack
 
 if TYPE_CHECKING:
-    from crossfade.kafka import KafkaAddress
-    from crossfade.proof.findings import Finding, Reconciliation
+    from crossfade.kafka.topics import KafkaAddress
+    from crossfade.lake.findings import Finding, Reconciliation
 
 LedgerOption = Annotated[
     list[Path] | None,
@@ -44,7 +44,7 @@ def reconcile(
         crossfade reconcile --json
         crossfade reconcile --ledger ledger
     """
-    from crossfade.ledger import open_ledger
+    from crossfade.contract.ledger import open_ledger
     from crossfade.proof.reconcile import reconcile as prove
 
     ledgers = [open_ledger(path) for path in dict.fromkeys(map(Path.resolve, ledger or ()))]
@@ -60,7 +60,7 @@ def reconcile(
 
 
 def _find_kafka(settings: Settings, folder: DataFolder) -> "KafkaAddress | None":
-    from crossfade.kafka import address_from
+    from crossfade.kafka.topics import address_from
 
     stack = read_stack(folder)
     if stack is None and not settings.bootstrap:

@@ -17,7 +17,7 @@ from crossfade.generator.options import Report, SimulationOptions
 from crossfade.generator.produce import simulate
 from crossfade.processing.batch.job import build_batch_session, run_once
 from crossfade.processing.driver import run_queries
-from crossfade.spark import end_java
+from crossfade.processing.spark import end_java
 
 _PLAYS = 500
 _END_WITHIN_S = 10.0

@@ -19,7 +19,7 @@ from crossfade.errors import MisuseError
 from crossfade.folder import open_folder
 
 if TYPE_CHECKING:
-    from crossfade.rejected_log import RejectedRecord
+    from crossfade.lake.rejected_log import RejectedRecord
 
 _SHOWN = 20
 _LETTERS_SHOWN = 200
@@ -53,8 +53,8 @@ def rejected(
             what = f'Options before "{context.invoked_subcommand}" would say nothing.'
             raise MisuseError(what, "Write them behind it.")
         return
-    from crossfade.lake import require_run
-    from crossfade.rejected_log import RejectedLog, describe
+    from crossfade.lake.rejected_log import RejectedLog, describe
+    from crossfade.lake.tables import require_run
 
     wanted = parse_reason(reason)
     lake = open_folder(load_settings(data=data), create=False).lake
@@ -73,7 +73,7 @@ app.command("replay")(replay)
 def _show(
     records: "Iterable[RejectedRecord]", counts: Mapping[str, int], wanted: Reason | None
 ) -> None:
-    from crossfade.rejected_log import explain
+    from crossfade.lake.rejected_log import explain
 
     found = sum(counts.values()) if wanted is None else counts.get(wanted, 0)
     if not found:

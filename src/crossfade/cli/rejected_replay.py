@@ -24,7 +24,7 @@ from crossfade.suppression import load_suppression
 if TYPE_CHECKING:
     from crossfade.ingest.delivery import Delivery
     from crossfade.ingest.replay_report import ReplayReport
-    from crossfade.lake import Run
+    from crossfade.lake.tables import Run
 
 _PROBLEMS_SHOWN = 20
 
@@ -80,7 +80,7 @@ def replay(
         crossfade rejected replay repair.jsonl --dry-run
         crossfade rejected replay --reason event_time_future
     """
-    from crossfade.lake import require_run
+    from crossfade.lake.tables import require_run
 
     wanted = parse_reason(reason)
     if file is not None:
@@ -115,7 +115,7 @@ def _replay(
     from crossfade.ingest.repaired import read_repaired
     from crossfade.ingest.replay import CountedPlays, read_stored, replay
     from crossfade.ingest.replay_report import ReplayReport
-    from crossfade.rejected_log import RejectedLog
+    from crossfade.lake.rejected_log import RejectedLog
 
     report = ReplayReport(dry_run=open_delivery is None)
     with ExitStack() as opened:

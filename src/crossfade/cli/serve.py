@@ -29,7 +29,7 @@ def serve(data: DataOption = None, *, port: PortOption = None) -> None:
 
     from crossfade.embedded.ports import describe_holder, is_free
     from crossfade.folder import open_folder, read_stack
-    from crossfade.kafka import address_from
+    from crossfade.kafka.topics import address_from
     from crossfade.serving.app import build_app
 
     settings = load_settings(data=data, port=port)

@@ -21,7 +21,7 @@ from crossfade.embedded.supervisor import Supervisor
 from crossfade.embedded.unfinished import list_micro_batches, list_runs
 from crossfade.errors import MachineError
 from crossfade.folder import DataFolder, StackAddresses, heartbeat_path, write_stack
-from crossfade.kafka import KafkaAddress, create_topics
+from crossfade.kafka.topics import KafkaAddress, create_topics
 
 _DRAIN_GRACE_S = 60.0
 _START_WITHIN_S = 180.0

@@ -44,7 +44,7 @@ def status(data: DataOption = None, *, as_json: JsonOption = False) -> None:
 
 def _ask_layers(folder: DataFolder, stack: StackAddresses | None) -> dict[str, Any]:
     from crossfade.cli.api import fetch_answer
-    from crossfade.lake import NO_BOUNDARY, read_newest_run
+    from crossfade.lake.tables import NO_BOUNDARY, read_newest_run
 
     if stack is not None:
         try:

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from crossfade.proof.findings import Finding, Reconciliation, Verdict
+from crossfade.lake.findings import Finding, Reconciliation, Verdict
 
 _WRONG_SHOWN = 5
 

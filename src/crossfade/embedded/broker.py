@@ -26,7 +26,7 @@ from crossfade.embedded.ports import (
 from crossfade.embedded.room import LEAST_FREE, describe_full_disk, require_room
 from crossfade.errors import BrokerError, MachineError
 from crossfade.folder import write_atomically
-from crossfade.kafka import KafkaAddress
+from crossfade.kafka.topics import KafkaAddress
 
 _COMPILER = "-XX:TieredStopAtLevel=1"
 """The quick compiler alone: a broker copies bytes, and the thorough one takes from Spark's start

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from crossfade.embedded.ports import LOOPBACK
-from crossfade.kafka import MAX_RECORD_BYTES
+from crossfade.kafka.topics import MAX_RECORD_BYTES
 
 _SETTINGS = {
     # One node that is broker and controller; its quorum is itself.

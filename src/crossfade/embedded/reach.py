@@ -7,7 +7,7 @@ from crossfade.config import Settings
 from crossfade.embedded.broker import Broker
 from crossfade.embedded.hold import hold_folder
 from crossfade.folder import DataFolder, read_stack
-from crossfade.kafka import KafkaAddress, address_from, create_topics
+from crossfade.kafka.topics import KafkaAddress, address_from, create_topics
 
 
 @contextmanager

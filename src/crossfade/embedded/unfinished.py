@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from crossfade.checkpoint import newest_committed, newest_planned, read_committed, read_plan
 from crossfade.errors import LakeError
-from crossfade.kafka import SONG_PLAYS
+from crossfade.kafka.topics import SONG_PLAYS
+from crossfade.lake.checkpoint import newest_committed, newest_planned, read_committed, read_plan
 
 
 def list_micro_batches(checkpoints: Path, queries: Sequence[str]) -> list[str]:

@@ -11,13 +11,13 @@ from crossfade.generator.draws import Integers
 from crossfade.generator.librdkafka import QUEUE_FULL, ColumnProducer
 from crossfade.generator.partitions import place_keys
 from crossfade.generator.records import Records
-from crossfade.kafka import (
+from crossfade.kafka.clients import producer_config
+from crossfade.kafka.topics import (
     SONG_PLAYS,
     KafkaAddress,
     partition_count,
     require_broker,
 )
-from crossfade.kafka_clients import producer_config
 
 PATIENCE_MS = 10 * MINUTE_MS
 """How long a play may wait for Kafka to take it before the simulation gives up: long enough for a

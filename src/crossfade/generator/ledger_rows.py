@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from crossfade.contract.counting import COUNTED_AFTER_MS
+from crossfade.contract.ledger import Answer, Kind
 from crossfade.contract.reasons import Reason
 from crossfade.generator.catalogue import Catalogue
 from crossfade.generator.faults import BrokenRecord, Fault
@@ -13,7 +14,6 @@ from crossfade.generator.outbox import NO_BOT, NO_COPY, Sendings
 from crossfade.generator.pieces import hex_texts
 from crossfade.generator.places import read_places
 from crossfade.generator.records import Records
-from crossfade.ledger import Answer, Kind
 
 _REJECTED = {
     Fault.CLOCK_SECONDS: Reason.EVENT_TIME_INVALID,

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from crossfade.contract.ledger import COUNTS, RECORD_SCHEMA, RECORDS, SEAL, Seal
 from crossfade.errors import MachineError, MisuseError
 from crossfade.generator.ledger_rows import RowWriter
 from crossfade.generator.records import Records
-from crossfade.ledger import COUNTS, RECORD_SCHEMA, RECORDS, SEAL, Seal
 
 UNANSWERED = "interrupted before Kafka answered"
 

@@ -9,6 +9,7 @@ from threading import Event
 import numpy as np
 
 from crossfade.clock import SECOND_MS
+from crossfade.contract.ledger import Seal
 from crossfade.errors import BrokerError
 from crossfade.generator.catalogue import catalogue_of
 from crossfade.generator.draws import Integers
@@ -22,7 +23,6 @@ from crossfade.generator.records import Records
 from crossfade.generator.sinks import Sink
 from crossfade.generator.staging import name_run, set_stage
 from crossfade.generator.writers import Wishes, Writer, open_writer
-from crossfade.ledger import Seal
 
 _PROGRESS_EVERY_S = 0.2
 _MAX_WAIT_S = 0.1

@@ -2,8 +2,8 @@
 
 from confluent_kafka import KafkaError, Message
 
-from crossfade.kafka import SONG_PLAYS, KafkaAddress
-from crossfade.kafka_clients import open_producer
+from crossfade.kafka.clients import open_producer
+from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress
 
 _FULL_QUEUE_WAIT_S = 0.1
 _FLUSH_WAIT_S = 0.2

@@ -12,8 +12,8 @@ from crossfade.ingest.files import READ_ERRORS
 from crossfade.ingest.replay import cut_batches
 from crossfade.ingest.replay_report import Candidate, ReplayReport
 from crossfade.ingest.report import Break
-from crossfade.kafka import MAX_RECORD_BYTES
-from crossfade.rejected_log import Known, Position, RejectedLog
+from crossfade.kafka.topics import MAX_RECORD_BYTES
+from crossfade.lake.rejected_log import Known, Position, RejectedLog
 
 _LONGEST_LINE = 8 * MAX_RECORD_BYTES
 """Room for the largest record with each byte escaped, and for its position."""

@@ -15,9 +15,9 @@ from crossfade.contract.rules import RULES, BrokenRuleError
 from crossfade.ingest.delivery import Delivery
 from crossfade.ingest.replay_report import Candidate, ReplayReport
 from crossfade.ingest.rows import Judge
-from crossfade.kafka import SONG_PLAYS
-from crossfade.lake import SILVER_PLAYS, Run, connect, list_files, register_table
-from crossfade.rejected_log import RejectedLog
+from crossfade.kafka.topics import SONG_PLAYS
+from crossfade.lake.rejected_log import RejectedLog
+from crossfade.lake.tables import SILVER_PLAYS, Run, connect, list_files, register_table
 from crossfade.suppression import Suppression
 
 _BATCH_ROWS = 10_000

@@ -7,7 +7,7 @@ import msgspec
 
 from crossfade.contract.reasons import Reason, Rejection
 from crossfade.ingest.report import PROBLEMS_KEPT, Break
-from crossfade.rejected_log import Position
+from crossfade.lake.rejected_log import Position
 
 
 class Candidate(NamedTuple):

@@ -5,13 +5,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
-from crossfade.binding import ArchiveBinding, bind_archive, read_archive_binding
-from crossfade.checkpoint import NO_BATCH, read_committed, read_query_id
 from crossfade.clock import parse_duration
 from crossfade.config import Settings
 from crossfade.folder import DataFolder
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_start_offsets, topic_id
-from crossfade.lake import BRONZE_SONG_PLAYS, open_table, split_columns, table_path
+from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_start_offsets, topic_id
+from crossfade.lake.binding import ArchiveBinding, bind_archive, read_archive_binding
+from crossfade.lake.checkpoint import NO_BATCH, read_committed, read_query_id
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, open_table, split_columns, table_path
 from crossfade.processing.halves import refuse_other_moment
 from crossfade.processing.lost_records import refuse_lost_records
 from crossfade.processing.new_table import create_table

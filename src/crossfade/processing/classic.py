@@ -8,13 +8,13 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from crossfade.binding import ArchiveBinding, bind_archive
-from crossfade.checkpoint import NO_BATCH, read_committed
 from crossfade.clock import parse_duration
 from crossfade.config import Settings
 from crossfade.folder import DataFolder
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_start_offsets, topic_id
-from crossfade.lake import BRONZE_SONG_PLAYS
+from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_start_offsets, topic_id
+from crossfade.lake.binding import ArchiveBinding, bind_archive
+from crossfade.lake.checkpoint import NO_BATCH, read_committed
+from crossfade.lake.tables import BRONZE_SONG_PLAYS
 from crossfade.processing.archive import CORES, lay_out_records
 from crossfade.processing.halves import refuse_other_moment
 from crossfade.processing.lost_records import refuse_lost_records

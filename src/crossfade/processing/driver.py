@@ -9,19 +9,19 @@ from filelock import FileLock, Timeout
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from crossfade.checkpoint import BatchPlan, newest_committed, read_committed
 from crossfade.clock import SECOND_MS, parse_duration
 from crossfade.config import Settings
 from crossfade.embedded.stop_request import StopRequest
 from crossfade.errors import BrokerError, CrossfadeError, DamagedError, StackError
 from crossfade.folder import DataFolder
-from crossfade.kafka import (
+from crossfade.kafka.topics import (
     SONG_PLAYS,
     KafkaAddress,
     await_broker,
     create_topics,
     read_end_offsets,
 )
+from crossfade.lake.checkpoint import BatchPlan, newest_committed, read_committed
 from crossfade.processing.archive import start_archive
 from crossfade.processing.classic import start_classic
 from crossfade.processing.driver_spark import (

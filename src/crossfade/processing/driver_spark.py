@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from crossfade.config import Settings
 from crossfade.folder import DataFolder
 from crossfade.processing.decode import WORKERS
-from crossfade.spark import build_session
+from crossfade.processing.spark import build_session
 
 _SETTINGS = {
     **WORKERS,

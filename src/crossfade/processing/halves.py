@@ -6,8 +6,8 @@ output, as after a restore of one of them, would lose records in silence: a star
 
 from pathlib import Path
 
-from crossfade.checkpoint import newest_committed, newest_planned
 from crossfade.errors import LakeError
+from crossfade.lake.checkpoint import newest_committed, newest_planned
 
 
 def refuse_other_moment(checkpoint: Path, written: int, query: str) -> None:

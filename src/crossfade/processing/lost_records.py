@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from crossfade.errors import BrokerError
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets, read_start_offsets
+from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets, read_start_offsets
 
 _CURES = {
     "speed": (

@@ -5,7 +5,7 @@ from pathlib import Path
 from deltalake import CommitProperties, DeltaTable, Schema
 from pyspark.sql import types as T
 
-from crossfade.lake import Table, split_columns, table_path
+from crossfade.lake.tables import Table, split_columns, table_path
 
 _WITH_STATISTICS = (
     "partition",

@@ -5,9 +5,9 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
-from crossfade.checkpoint import BatchPlan
 from crossfade.clock import now_ms
 from crossfade.folder import DataFolder, write_atomically
+from crossfade.lake.checkpoint import BatchPlan
 
 
 def is_behind(done: BatchPlan, ends: Mapping[int, int]) -> bool:

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import psutil
 
-from crossfade.checkpoint import newest_committed, newest_planned, read_committed, read_plan
 from crossfade.errors import BrokerError, LakeError
 from crossfade.folder import DataFolder
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.lake.checkpoint import newest_committed, newest_planned, read_committed, read_plan
 from crossfade.telemetry import get_logger
 
 _EVERY_S = 5.0

@@ -1,6 +1,6 @@
 """Charts recomputed from silver, entry by entry."""
 
-from crossfade.proof.findings import Finding, judge
+from crossfade.lake.findings import Finding, judge
 from crossfade.proof.pinned import PinnedLake
 from crossfade.proof.totals import name_rows
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from crossfade.clock import format_time, now_ms
 from crossfade.folder import DataFolder
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_retention
-from crossfade.lake import (
+from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_retention
+from crossfade.lake.findings import Finding, Verdict, judge, leave_out, name_some
+from crossfade.lake.tables import (
     BATCH_TABLES,
     BRONZE_SONG_PLAYS,
     SILVER_ERASED,
@@ -20,7 +21,6 @@ from crossfade.lake import (
     require_run,
     table_path,
 )
-from crossfade.proof.findings import Finding, Verdict, judge, leave_out, name_some
 from crossfade.proof.traces import TELLING_BYTES, Needle, holds_bytes, search_columns
 from crossfade.suppression import load_suppression
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crossfade.file_sums import has_sum, is_as_written
 from crossfade.folder import DataFolder
-from crossfade.lake import Run, Table
-from crossfade.proof.findings import Finding, judge
+from crossfade.lake.file_sums import has_sum, is_as_written
+from crossfade.lake.findings import Finding, judge
+from crossfade.lake.tables import Run, Table
 from crossfade.proof.pinned import list_pinned_files
 
 LAW = "every data file is as it was written"

@@ -9,8 +9,8 @@ from deltalake import write_deltalake
 from crossfade.clock import now_ms
 from crossfade.errors import BrokerError
 from crossfade.folder import DataFolder
-from crossfade.kafka import KafkaAddress, require_broker
-from crossfade.lake import (
+from crossfade.kafka.topics import KafkaAddress, require_broker
+from crossfade.lake.tables import (
     NO_BOUNDARY,
     OPS_HANDOVER,
     connect,

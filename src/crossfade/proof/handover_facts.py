@@ -3,11 +3,11 @@
 import pyarrow as pa
 
 from crossfade.contract.time_rules import FUTURE_MS
-from crossfade.lake import NO_BOUNDARY
+from crossfade.kafka.window_log import Grain
+from crossfade.lake.tables import NO_BOUNDARY
 from crossfade.proof.pinned import PinnedLake
 from crossfade.proof.speed_log import SpeedLog
 from crossfade.proof.verdicts import WindowFacts
-from crossfade.window_log import Grain
 
 _EPOCH = 0
 _SPEED_ROWS = pa.schema(

@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from crossfade.contract.decode import Rejection, decode_play
 from crossfade.contract.play import Play
-from crossfade.kafka import LOG_APPEND_TIME
-from crossfade.proof.findings import Finding, judge
+from crossfade.kafka.topics import LOG_APPEND_TIME
+from crossfade.lake.findings import Finding, judge
 from crossfade.proof.pinned import PinnedLake
 from crossfade.proof.positions import name_position
 from crossfade.suppression import ERASED, Suppression, is_blank, load_suppression

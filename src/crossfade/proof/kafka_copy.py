@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
 
-from crossfade.kafka import (
+from crossfade.kafka.topics import (
     LOG_APPEND_TIME,
     SONG_PLAYS,
     KafkaAddress,
     read_end_offsets,
     read_start_offsets,
 )
-from crossfade.proof.findings import Finding, judge, leave_out
+from crossfade.lake.findings import Finding, judge, leave_out
 from crossfade.proof.pinned import PinnedLake
 from crossfade.proof.positions import name_position
 from crossfade.proof.read_topic import read_topic

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from crossfade.ledger import Ledger
-from crossfade.proof.findings import Finding, Verdict, leave_out
+from crossfade.contract.ledger import Ledger
+from crossfade.lake.findings import Finding, Verdict, leave_out
 from crossfade.proof.ledger_totals import check_gold, check_whole
 from crossfade.proof.ledger_views import find_wrong, judge_wrong, show_ledgers
 from crossfade.proof.pinned import PinnedLake

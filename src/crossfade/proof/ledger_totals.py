@@ -3,8 +3,8 @@
 from functools import partial
 
 from crossfade.clock import DAY_MS, HOUR_MS, floor_to, format_time
-from crossfade.ledger import Ledger, Seal
-from crossfade.proof.findings import Finding
+from crossfade.contract.ledger import Ledger, Seal
+from crossfade.lake.findings import Finding
 from crossfade.proof.ledger_views import Wrong, find_wrong, judge_wrong
 from crossfade.proof.pinned import PinnedLake
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 
+from crossfade.contract.ledger import COUNT_SCHEMA, RECORD_SCHEMA, RECORDS, Ledger
 from crossfade.errors import LakeError
-from crossfade.ledger import COUNT_SCHEMA, RECORD_SCHEMA, RECORDS, Ledger
-from crossfade.proof.findings import NAMED_AT_MOST, Finding, Verdict
+from crossfade.lake.findings import NAMED_AT_MOST, Finding, Verdict
 from crossfade.proof.pinned import PinnedLake
 from crossfade.suppression import load_suppression
 

@@ -3,7 +3,7 @@
 from datasketches import hll_sketch
 
 from crossfade.clock import DAY_MS, floor_to, format_time
-from crossfade.proof.findings import Finding, judge
+from crossfade.lake.findings import Finding, judge
 from crossfade.proof.pinned import PinnedLake
 
 NEAR_ENOUGH = "gold/listeners = listeners of silver, within the sketch's error"

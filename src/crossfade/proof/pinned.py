@@ -7,10 +7,10 @@ from typing import Any
 
 import duckdb
 
-from crossfade.binding import refuse_other_tables
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
-from crossfade.lake import (
+from crossfade.lake.binding import refuse_other_tables
+from crossfade.lake.tables import (
     ADDED_TABLES,
     BATCH_TABLES,
     BRONZE_SONG_PLAYS,

@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 
-from crossfade.binding import read_archive_binding
-from crossfade.kafka import SONG_PLAYS
-from crossfade.proof.findings import Finding, judge, leave_out
+from crossfade.kafka.topics import SONG_PLAYS
+from crossfade.lake.binding import read_archive_binding
+from crossfade.lake.findings import Finding, judge, leave_out
 from crossfade.proof.pinned import PinnedLake
 
 BEGINNING = "the runs begin where the archive began"

@@ -2,7 +2,7 @@
 
 from crossfade.clock import DAY_MS, HOUR_MS, floor_to
 from crossfade.contract.counting import DAILY_CAP
-from crossfade.proof.findings import Finding, judge
+from crossfade.lake.findings import Finding, judge
 from crossfade.proof.pinned import PinnedLake
 
 _MEASURES = ("plays", "counted_plays", "ms_played")

@@ -6,7 +6,7 @@ from typing import Any
 
 from crossfade.clock import utc_date
 from crossfade.contract.periods import Period
-from crossfade.lake import (
+from crossfade.lake.tables import (
     GOLD_CHART,
     GOLD_LISTENERS,
     GOLD_SONG_DAY,

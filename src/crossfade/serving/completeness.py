@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from crossfade.clock import SECOND_MS, format_duration, format_time
 from crossfade.contract.time_rules import TimeRules
-from crossfade.lake import NO_BOUNDARY
+from crossfade.lake.tables import NO_BOUNDARY
 from crossfade.serving.merge import Plan
 
 FRESH_MS = 10 * SECOND_MS

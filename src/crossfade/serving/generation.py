@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from crossfade.contract.boundary import NO_BOUNDARY
+from crossfade.kafka.window_log import Marker, WindowRow
 from crossfade.serving.rollup import WindowRollup
-from crossfade.window_log import Marker, WindowRow
 
 
 class Generation:

@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Mapping
 
+from crossfade.kafka.window_log import Marker
 from crossfade.serving.generation import reaches
-from crossfade.window_log import Marker
 
 _POLLS_KEPT = 3_600
 

@@ -3,8 +3,8 @@
 from crossfade.clock import format_time
 from crossfade.contract.reasons import Reason
 from crossfade.folder import DataFolder
-from crossfade.lake import NO_BOUNDARY
-from crossfade.rejected_log import RejectedLog, describe
+from crossfade.lake.rejected_log import RejectedLog, describe
+from crossfade.lake.tables import NO_BOUNDARY
 from crossfade.serving.answers import Answer, Sight
 
 _FIRST_BYTES = 4_096

@@ -9,8 +9,8 @@ from datasketches import hll_sketch, hll_union
 
 from crossfade.clock import utc_date
 from crossfade.contract.counting import SKETCH_LG_K
+from crossfade.kafka.window_log import Grain, WindowRow, WindowValue
 from crossfade.serving.merge import Names
-from crossfade.window_log import Grain, WindowRow, WindowValue
 
 _UNITED_AT_ONCE = 256
 """Sketches of a country that may wait: what a request may have to unite."""

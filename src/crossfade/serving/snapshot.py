@@ -10,11 +10,11 @@ from typing import NamedTuple
 import duckdb
 from deltalake.exceptions import DeltaError
 
-from crossfade.binding import refuse_other_tables
 from crossfade.clock import utc_date
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
-from crossfade.lake import (
+from crossfade.lake.binding import refuse_other_tables
+from crossfade.lake.tables import (
     GOLD_CHART,
     GOLD_LISTENERS,
     GOLD_RUN,

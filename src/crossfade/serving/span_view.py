@@ -6,9 +6,9 @@ from typing import NamedTuple
 from datasketches import hll_sketch, hll_union
 
 from crossfade.contract.counting import SKETCH_LG_K
+from crossfade.kafka.window_log import Grain
 from crossfade.serving.merge import Names, Span, Totals
 from crossfade.serving.rollup import By, Sums, WindowRollup
-from crossfade.window_log import Grain
 
 _NOTHING = (0, 0, 0)
 

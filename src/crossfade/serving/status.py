@@ -6,7 +6,7 @@ import msgspec
 
 from crossfade.clock import format_time
 from crossfade.folder import DataFolder
-from crossfade.lake import (
+from crossfade.lake.tables import (
     NO_BOUNDARY,
     OPS_HANDOVER,
     Run,

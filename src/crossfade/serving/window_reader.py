@@ -9,8 +9,9 @@ from crossfade.clock import now_ms
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.time_rules import FUTURE_MS, TimeRules
 from crossfade.errors import BrokerError
-from crossfade.kafka import PLAYS_BY_WINDOW, SONG_PLAYS, KafkaAddress
-from crossfade.kafka_clients import open_reader
+from crossfade.kafka.clients import open_reader
+from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS, KafkaAddress
+from crossfade.kafka.window_log import decode_record
 from crossfade.serving.topic_places import (
     TIMEOUT_S,
     count_partitions,
@@ -20,7 +21,6 @@ from crossfade.serving.topic_places import (
 )
 from crossfade.serving.window_state import PlacedRecord, WindowState
 from crossfade.telemetry import get_logger
-from crossfade.window_log import decode_record
 
 _POLL_RECORDS = 5_000
 _POLL_S = 0.2

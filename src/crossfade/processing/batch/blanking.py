@@ -16,7 +16,8 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Tr
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from crossfade.errors import LakeError
-from crossfade.lake import (
+from crossfade.lake.table_files import read_files
+from crossfade.lake.tables import (
     BRONZE_SONG_PLAYS,
     SILVER_ERASED,
     Run,
@@ -26,7 +27,6 @@ from crossfade.lake import (
     register_table,
     table_path,
 )
-from crossfade.processing.batch.table_files import read_files
 from crossfade.processing.batch.tables import WRITER, signed
 from crossfade.suppression import ERASED_HEADER
 from crossfade.telemetry import get_logger

@@ -9,10 +9,10 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from crossfade.contract.periods import Period
-from crossfade.lake import GOLD_CHART, GOLD_LISTENERS, GOLD_SONG_DAY, list_files
+from crossfade.lake.table_files import count_rows_on
+from crossfade.lake.tables import GOLD_CHART, GOLD_LISTENERS, GOLD_SONG_DAY, list_files
 from crossfade.processing.batch.chart_files import ChartFile, read_chart_files
 from crossfade.processing.batch.ranges import CHARTED_KINDS, days_in, on_days
-from crossfade.processing.batch.table_files import count_rows_on
 from crossfade.processing.batch.tables import append_rows, delete_rows, read_table
 from crossfade.processing.batch.tuning import tune_for
 

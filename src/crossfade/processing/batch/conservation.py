@@ -7,7 +7,8 @@ from pathlib import Path
 import duckdb
 
 from crossfade.errors import UnprovenError
-from crossfade.lake import (
+from crossfade.lake.table_files import count_rows, read_files
+from crossfade.lake.tables import (
     GOLD_ACTIVITY_HOUR,
     GOLD_SONG_DAY,
     GOLD_SONG_WINDOW,
@@ -22,7 +23,6 @@ from crossfade.lake import (
 )
 from crossfade.processing.batch.intake import Intake
 from crossfade.processing.batch.ranges import Dirty, Range, days_of, in_ranges, on_days
-from crossfade.processing.batch.table_files import count_rows, read_files
 from crossfade.processing.batch.tables import head_versions
 
 _JUDGED = (SILVER_PLAYS, SILVER_REJECTED, SILVER_DUPLICATES, SILVER_ERASED)

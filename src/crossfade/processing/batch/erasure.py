@@ -12,11 +12,11 @@ from crossfade.config import Settings
 from crossfade.embedded.hold import hold_maintenance
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_end_offsets
-from crossfade.lake import BRONZE_SONG_PLAYS, SILVER_ERASED, Run, list_files, read_newest_run
+from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.lake.lock import hold_batch
+from crossfade.lake.table_files import count_rows, read_files
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, SILVER_ERASED, Run, list_files, read_newest_run
 from crossfade.processing.batch.job import run_held
-from crossfade.processing.batch.lock import hold_batch
-from crossfade.processing.batch.table_files import count_rows, read_files
 from crossfade.processing.batch.vacuum import (
     vacuum_abandoned,
     vacuum_batch_tables,

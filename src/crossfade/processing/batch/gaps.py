@@ -6,8 +6,8 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from crossfade.errors import UnprovenError
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, read_start_offsets
-from crossfade.kafka_clients import read_record
+from crossfade.kafka.clients import read_record
+from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_start_offsets
 
 Gap = dict[str, int]
 

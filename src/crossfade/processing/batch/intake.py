@@ -8,7 +8,7 @@ from datetime import date
 from pyspark.sql import Row
 
 from crossfade.clock import HOUR_MS, floor_to
-from crossfade.lake import Run
+from crossfade.lake.tables import Run
 from crossfade.suppression import ERASED
 
 

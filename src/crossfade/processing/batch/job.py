@@ -7,16 +7,16 @@ from collections.abc import Callable
 from pyspark.sql import SparkSession
 
 import crossfade
-from crossfade.binding import begin_batch, bind_batch, read_archive_binding
 from crossfade.clock import now_ms, parse_duration
 from crossfade.config import Settings
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.counting import RULES_VERSION
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
-from crossfade.kafka import KafkaAddress
-from crossfade.lake import BRONZE_SONG_PLAYS, Run, list_files, read_newest_run
-from crossfade.processing.batch.lock import hold_batch
+from crossfade.kafka.topics import KafkaAddress
+from crossfade.lake.binding import begin_batch, bind_batch, read_archive_binding
+from crossfade.lake.lock import hold_batch
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, Run, list_files, read_newest_run
 from crossfade.processing.batch.publish import publish_run
 from crossfade.processing.batch.run import Workplace, compute_run
 from crossfade.processing.batch.settle import settle_erasures
@@ -24,7 +24,7 @@ from crossfade.processing.batch.tables import create_tables, head_versions, sign
 from crossfade.processing.decode import WORKERS
 from crossfade.processing.progress import telling_run
 from crossfade.processing.requests import RUN_OF_BATCH
-from crossfade.spark import build_session
+from crossfade.processing.spark import build_session
 from crossfade.telemetry import get_logger
 
 AfterRun = Callable[[DataFolder, KafkaAddress | None], object]

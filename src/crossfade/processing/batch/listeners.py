@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from crossfade.lake import (
+from crossfade.lake.tables import (
     BRONZE_SONG_PLAYS,
     SILVER_DUPLICATES,
     SILVER_PLAYS,

@@ -9,7 +9,7 @@ from deltalake import write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from crossfade.lake import (
+from crossfade.lake.tables import (
     GOLD_SONG,
     SILVER_PLAYS,
     connect,

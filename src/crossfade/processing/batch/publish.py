@@ -7,7 +7,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, Transaction, write_deltalake
 
 from crossfade.errors import LakeError
-from crossfade.lake import GOLD_RUN, Run, open_table, read_newest_run
+from crossfade.lake.tables import GOLD_RUN, Run, open_table, read_newest_run
 from crossfade.processing.batch.tables import commit_note
 
 _APPLICATION = "crossfade-batch"

@@ -8,7 +8,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crossfade.clock import DAY_MS, floor_to, utc_date
-from crossfade.lake import (
+from crossfade.lake.table_files import TableFile, count_rows_on, read_files
+from crossfade.lake.tables import (
     GOLD_ACTIVITY_HOUR,
     GOLD_LISTENERS,
     GOLD_SONG_DAY,
@@ -32,7 +33,6 @@ from crossfade.processing.batch.ranges import (
     on_days,
     windows_kept_from,
 )
-from crossfade.processing.batch.table_files import TableFile, count_rows_on, read_files
 from crossfade.processing.batch.tables import append_rows, delete_rows, read_table, replace_rows
 from crossfade.processing.batch.tuning import tune_for
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
-from crossfade.lake import (
+from crossfade.lake.tables import (
     BRONZE_SONG_PLAYS,
     SILVER_DUPLICATES,
     SILVER_ERASED,

@@ -7,7 +7,7 @@ from typing import Any
 from deltalake import DeltaTable
 
 from crossfade.errors import LakeError
-from crossfade.lake import ADDED_TABLES, BATCH_TABLES, Table, open_table
+from crossfade.lake.tables import ADDED_TABLES, BATCH_TABLES, Table, open_table
 from crossfade.processing.batch.tables import commit_note, signed
 
 

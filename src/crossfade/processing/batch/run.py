@@ -13,8 +13,8 @@ from crossfade.contract.boundary import next_boundary
 from crossfade.contract.counting import RULES_VERSION
 from crossfade.errors import BrokerError
 from crossfade.folder import DataFolder
-from crossfade.kafka import KafkaAddress
-from crossfade.lake import BRONZE_SONG_PLAYS, NO_BOUNDARY, SILVER_PLAYS, Run
+from crossfade.kafka.topics import KafkaAddress
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, NO_BOUNDARY, SILVER_PLAYS, Run
 from crossfade.processing.batch.bronze import PinnedBronze, pin_bronze, read_new_records
 from crossfade.processing.batch.charts import revise_charts
 from crossfade.processing.batch.conservation import (

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from crossfade.file_sums import has_sum, write_sum
-from crossfade.lake import BATCH_TABLES, list_files
+from crossfade.lake.file_sums import has_sum, write_sum
+from crossfade.lake.tables import BATCH_TABLES, list_files
 
 
 def seal_files(lake: Path) -> int:

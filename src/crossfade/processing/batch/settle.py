@@ -3,7 +3,7 @@
 from crossfade.embedded.hold import hold_maintenance
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder
-from crossfade.lake import Run
+from crossfade.lake.tables import Run
 from crossfade.processing.batch.blanking import blank_erased
 from crossfade.processing.batch.vacuum import vacuum_bronze
 from crossfade.suppression import list_erased, mark_removed

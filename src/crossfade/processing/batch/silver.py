@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
-from crossfade.lake import (
+from crossfade.lake.tables import (
     SILVER_DUPLICATES,
     SILVER_ERASED,
     SILVER_PLAYS,

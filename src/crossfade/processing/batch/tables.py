@@ -15,7 +15,8 @@ from deltalake import (
 )
 from pyspark.sql import DataFrame, SparkSession
 
-from crossfade.lake import (
+from crossfade.lake.table_files import read_files
+from crossfade.lake.tables import (
     ADDED_TABLES,
     BATCH_TABLES,
     GOLD_RUN,
@@ -25,7 +26,6 @@ from crossfade.lake import (
     split_columns,
     table_path,
 )
-from crossfade.processing.batch.table_files import read_files
 from crossfade.processing.batch.tuning import is_tuned_for_few
 from crossfade.processing.new_table import create_table
 

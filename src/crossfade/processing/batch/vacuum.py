@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from crossfade.clock import DAY_MS, now_ms
-from crossfade.lake import (
+from crossfade.lake.tables import (
     BATCH_TABLES,
     BRONZE_SONG_PLAYS,
     Run,

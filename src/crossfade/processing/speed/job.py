@@ -8,12 +8,13 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from crossfade.binding import SpeedBinding
-from crossfade.checkpoint import read_committed, read_plan
 from crossfade.clock import now_ms, parse_duration
 from crossfade.config import Settings
 from crossfade.folder import DataFolder
-from crossfade.kafka import PLAYS_BY_WINDOW, KafkaAddress
+from crossfade.kafka.topics import PLAYS_BY_WINDOW, KafkaAddress
+from crossfade.kafka.window_log import Marker
+from crossfade.lake.binding import SpeedBinding
+from crossfade.lake.checkpoint import read_committed, read_plan
 from crossfade.processing.decode import decode_plays
 from crossfade.processing.failures import SinkError, name_causes
 from crossfade.processing.source import read_stream, starting_at
@@ -30,7 +31,6 @@ from crossfade.processing.speed.transforms import (
     observe_verdicts,
 )
 from crossfade.suppression import load_suppression
-from crossfade.window_log import Marker
 
 SPEED = "speed"
 """Name of the query, of its checkpoint and of what it observes."""

@@ -3,12 +3,12 @@
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from crossfade.binding import SpeedBinding, bind_speed, tie_speed
-from crossfade.checkpoint import read_committed, require_metadata
 from crossfade.config import Settings
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder
-from crossfade.kafka import SONG_PLAYS, KafkaAddress, topic_id
+from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, topic_id
+from crossfade.lake.binding import SpeedBinding, bind_speed, tie_speed
+from crossfade.lake.checkpoint import read_committed, require_metadata
 from crossfade.processing.lost_records import refuse_lost_records
 from crossfade.processing.requests import RENEWAL_OF_SPEED
 from crossfade.processing.speed.job import SPEED, WindowSink, first_marker, start_speed

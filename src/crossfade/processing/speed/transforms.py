@@ -74,8 +74,8 @@ def count_windows(plays: DataFrame, rules: TimeRules) -> DataFrame:
     """Count plays by window and grain: absolute values, so that a replay changes nothing.
 
     Returns:
-        `window_start_ms`, `grain` (a text of `crossfade.window_log`), `plays`, `counted_plays`,
-        `ms_played` (absent ones add 0) and `listeners`, a sketch.
+        `window_start_ms`, `grain` (a text of `crossfade.kafka.window_log`), `plays`,
+        `counted_plays`, `ms_played` (absent ones add 0) and `listeners`, a sketch.
     """
     # Spark sorts by these: the hash alone tells nearly all groups apart, at the price of a number.
     group = (F.xxhash64("grain").alias("grain_hash"), "grain", "window_end")
@@ -96,7 +96,7 @@ def count_windows(plays: DataFrame, rules: TimeRules) -> DataFrame:
 
 
 def lay_out_rows(windows: DataFrame, *, generation: str, epoch: int, batch: int) -> DataFrame:
-    """Give windows the form of the topic's records (`crossfade.window_log`): `key`, `value`.
+    """Give windows the form of the topic's records (`crossfade.kafka.window_log`): `key`, `value`.
 
     As concatenated texts: a number that stood in the plan itself would be another plan, compiled
     anew in every micro-batch.

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from crossfade.embedded.class_data import class_data_options
 from crossfade.embedded.jars import require_jars
 from crossfade.embedded.java import ENVIRONMENT, find_java
-from crossfade.session_checks import require_settings
+from crossfade.processing.session_checks import require_settings
 
 _SETTINGS = {
     # UTC decides partitions, windows and days; without it the machine's zone would.

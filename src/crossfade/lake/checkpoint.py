@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from crossfade.errors import DamagedError
-from crossfade.kafka import SONG_PLAYS
+from crossfade.kafka.topics import SONG_PLAYS
 
 NO_BATCH = -1
 """Stands for the micro-batch before the first one."""

@@ -13,10 +13,10 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from crossfade.checkpoint import read_query_id
 from crossfade.errors import DamagedError, LakeError
 from crossfade.folder import DataFolder, write_atomically
-from crossfade.lake import BATCH_TABLES, GOLD_RUN, open_table
+from crossfade.lake.checkpoint import read_query_id
+from crossfade.lake.tables import BATCH_TABLES, GOLD_RUN, open_table
 
 
 class ArchiveBinding(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from crossfade.errors import LakeError
-from crossfade.lake import Table, open_table, table_path
+from crossfade.lake.tables import Table, open_table, table_path
 from crossfade.processing.batch.ranges import Range
 
 _TIMES = ("window_start", "hour_start", "period_start", "event_time")

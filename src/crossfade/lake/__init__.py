@@ -1,0 +1,1 @@
+"""The lake: its tables and published runs, and what is kept beside them."""
