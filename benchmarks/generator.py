@@ -17,9 +17,9 @@ from benchmarks.kafka_tools import producer_performance
 from benchmarks.processes import cpu_seconds
 from benchmarks.results import keep_result, spread
 from crossfade.config import Settings, load_settings
-from crossfade.embedded.broker import Broker
 from crossfade.errors import MachineError
 from crossfade.kafka.topics import create_topics
+from crossfade.stack.broker import Broker
 
 _REACH = (
     "to Kafka at least 1.0 of ProducerPerformance with the same records; to a file 1,500,000 a "

@@ -5,13 +5,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from crossfade.embedded.broker_config import LOG_CONFIG
-from crossfade.embedded.ivy import download_jars, pyspark_jars
-from crossfade.embedded.jar_lock import read_lock
-from crossfade.embedded.jars import require_jars
-from crossfade.embedded.java import find_java
 from crossfade.errors import MachineError
 from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress
+from crossfade.stack.broker_config import LOG_CONFIG
+from crossfade.stack.ivy import download_jars, pyspark_jars
+from crossfade.stack.jar_lock import read_lock
+from crossfade.stack.jars import require_jars
+from crossfade.stack.java import find_java
 
 _LOCK = Path(__file__).with_name("jars.lock")
 _LOGGING_JARS = ("slf4j-api-2.*.jar", "log4j-slf4j2-impl-*.jar")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from crossfade.embedded.java import find_java
+from crossfade.stack.java import find_java
 
 _ROOT = Path(__file__).parent.parent
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossfade.config import load_settings
-from crossfade.embedded.broker import Broker
 from crossfade.generator.kafka_sink import KafkaSink
 from crossfade.generator.options import Report, SimulationOptions
 from crossfade.generator.produce import simulate
 from crossfade.kafka.topics import KafkaAddress, create_topics
+from crossfade.stack.broker import Broker
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from benchmarks.processes import cpu_seconds, memory_by_process
 from benchmarks.results import keep_result, spread
 from benchmarks.stack import RunningStack, a_stack, crossfade, wait_for
 from crossfade.config import load_settings
-from crossfade.embedded.class_data import is_recorded
+from crossfade.stack.class_data import is_recorded
 
 _REACH = "first window within 15 s on a warm cache; 3 GB (PSS) idle, 60 s after it"
 _IDLE_S = 60.0

@@ -13,10 +13,10 @@ import msgspec
 
 from benchmarks.processes import cpu_seconds
 from crossfade.config import load_settings
-from crossfade.embedded.stop_request import StopRequest
 from crossfade.folder import DataFolder, open_folder
 from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
 from crossfade.processing.driver import run_queries
+from crossfade.stack.stop_request import StopRequest
 from crossfade.telemetry import configure_logs
 
 _POLL_S = 0.02

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import settings
 
 from crossfade.config import load_settings
-from crossfade.embedded.broker import Broker
 from crossfade.folder import DataFolder, open_folder
 from crossfade.kafka.topics import KafkaAddress, create_topics
+from crossfade.stack.broker import Broker
 from own_topics import own_topics
 
 if TYPE_CHECKING:

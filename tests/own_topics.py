@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from confluent_kafka.admin import AdminClient
 
 from crossfade.config import load_settings
-from crossfade.embedded.broker import Broker
 from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS, KafkaAddress, create_topics
+from crossfade.stack.broker import Broker
 
 _WITHIN_S = 20.0
 

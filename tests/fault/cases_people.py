@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from crossfade.embedded.ports import find_free_ports
+from crossfade.stack.ports import find_free_ports
 from fault.case import Case, Outcome
 from fault.commands import Command
 from fault.lake_image import newest_run

@@ -17,7 +17,7 @@ import psutil
 from deltalake import DeltaTable
 
 from crossfade.config import load_settings
-from crossfade.embedded.broker import Broker
+from crossfade.stack.broker import Broker
 from fault.case import Case, Outcome
 from fault.live_bench import freeze, thaw
 from fault.oracle import Logs, Oracle

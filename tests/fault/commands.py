@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from crossfade.embedded.child_log import last_line
+from crossfade.stack.child_log import last_line
 
 WITHIN_S = 240.0
 """So long a command may take before a case gives it up."""

@@ -13,9 +13,9 @@ from typing import Any
 from confluent_kafka import KafkaException
 
 from crossfade.config import load_settings
-from crossfade.embedded.broker import Broker
-from crossfade.embedded.child import Child
 from crossfade.kafka.topics import KafkaAddress
+from crossfade.stack.broker import Broker
+from crossfade.stack.child import Child
 from fault.commands import WITHIN_S, Command
 from fault.damage import clock_of_java
 from fault.oracle import Logs, Oracle

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import psutil
 
-from crossfade.embedded.ports import find_free_ports
+from crossfade.stack.ports import find_free_ports
 
 QUICK = {
     "CROSSFADE_GRAIN": "10s",

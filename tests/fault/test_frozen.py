@@ -11,12 +11,12 @@ import psutil
 import pytest
 
 from crossfade.config import load_settings
-from crossfade.embedded.child import ChildSpec
-from crossfade.embedded.pulse import beats
-from crossfade.embedded.stop_request import StopRequest
-from crossfade.embedded.supervisor import Backoff, Supervisor
 from crossfade.folder import DataFolder, heartbeat_path, open_folder
 from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.stack.child import ChildSpec
+from crossfade.stack.pulse import beats
+from crossfade.stack.stop_request import StopRequest
+from crossfade.stack.supervisor import Backoff, Supervisor
 from speed_runs import a_play, send
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark, pytest.mark.fault]

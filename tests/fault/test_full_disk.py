@@ -9,8 +9,6 @@ from confluent_kafka import KafkaError, Message
 
 from crossfade.config import load_settings
 from crossfade.contract.ledger import open_ledger
-from crossfade.embedded import broker as broker_module
-from crossfade.embedded.broker import Broker
 from crossfade.errors import BrokerError, MachineError, MisuseError
 from crossfade.folder import open_folder
 from crossfade.generator.options import SimulationOptions
@@ -18,6 +16,8 @@ from crossfade.generator.produce import Simulation
 from crossfade.generator.sinks import FileSink
 from crossfade.kafka.clients import open_producer, read_record
 from crossfade.kafka.topics import SONG_PLAYS, create_topics
+from crossfade.stack import broker as broker_module
+from crossfade.stack.broker import Broker
 
 pytestmark = [pytest.mark.fault, pytest.mark.kafka]
 

@@ -10,13 +10,13 @@ import pytest
 from confluent_kafka import KafkaError, Message
 
 from crossfade.config import load_settings
-from crossfade.embedded.broker import Broker
-from crossfade.embedded.disk_guard import DiskGuard, read_door
-from crossfade.embedded.stop_request import StopRequest
-from crossfade.embedded.supervisor import Supervisor
 from crossfade.folder import DataFolder, open_folder
 from crossfade.kafka.clients import open_producer, read_record
 from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS, create_topics, read_end_offsets
+from crossfade.stack.broker import Broker
+from crossfade.stack.disk_guard import DiskGuard, read_door
+from crossfade.stack.stop_request import StopRequest
+from crossfade.stack.supervisor import Supervisor
 
 pytestmark = [pytest.mark.fault, pytest.mark.kafka]
 

@@ -22,12 +22,12 @@ from crossfade.lake.checkpoint import newest_committed, read_committed
 from crossfade.lake.tables import require_run
 from crossfade.processing.batch.job import run_once
 from crossfade.processing.driver import ARCHIVE, Driver
-from crossfade.processing.requests import RENEWAL_OF_SPEED
 from crossfade.processing.speed import renewal
 from crossfade.processing.speed.job import SPEED
 from crossfade.proof.handover import read_recorded, record_handovers
 from crossfade.serving.answers import answer_trending
 from crossfade.serving.app import Service
+from crossfade.stack.requests import RENEWAL_OF_SPEED
 from speed_runs import a_play, read_said, send
 
 if TYPE_CHECKING:

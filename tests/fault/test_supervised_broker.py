@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from crossfade.config import load_settings
-from crossfade.embedded.broker import Broker
-from crossfade.embedded.stop_request import StopRequest
-from crossfade.embedded.supervisor import Backoff, Supervisor
 from crossfade.kafka.clients import open_producer
 from crossfade.kafka.topics import SONG_PLAYS, create_topics, read_end_offsets
+from crossfade.stack.broker import Broker
+from crossfade.stack.stop_request import StopRequest
+from crossfade.stack.supervisor import Backoff, Supervisor
 
 pytestmark = [pytest.mark.fault, pytest.mark.kafka]
 

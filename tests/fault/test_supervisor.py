@@ -12,16 +12,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from crossfade.embedded.child import ChildSpec
-from crossfade.embedded.pulse import beats
-from crossfade.embedded.stop_request import StopRequest, stop_on_signals
-from crossfade.embedded.supervisor import (
+from crossfade.errors import StackError
+from crossfade.stack.child import ChildSpec
+from crossfade.stack.pulse import beats
+from crossfade.stack.stop_request import StopRequest, stop_on_signals
+from crossfade.stack.supervisor import (
     Backoff,
     ChildState,
     Supervisor,
     read_state,
 )
-from crossfade.errors import StackError
 
 pytestmark = pytest.mark.fault
 
@@ -304,9 +304,9 @@ def test_logs_hold_both_outputs_and_survive_a_restart(tmp_path: Path) -> None:
 
 OF_ITS_OWN = """
 import pathlib, sys
-from crossfade.embedded.child import ChildSpec
-from crossfade.embedded.stop_request import stop_on_signals
-from crossfade.embedded.supervisor import Supervisor
+from crossfade.stack.child import ChildSpec
+from crossfade.stack.stop_request import stop_on_signals
+from crossfade.stack.supervisor import Supervisor
 folder = pathlib.Path(sys.argv[1])
 lives = [sys.executable, "-I", "-S", "-c", "import signal; signal.pause()"]
 specs = [ChildSpec(name, lives) for name in ("broker", "streams")]

@@ -13,7 +13,6 @@ from confluent_kafka.admin import AdminClient
 from pyspark.sql import SparkSession
 
 from crossfade.config import Settings, load_settings
-from crossfade.embedded.broker import Broker
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder, open_folder
 from crossfade.kafka.clients import open_producer
@@ -32,6 +31,7 @@ from crossfade.processing.archive import start_archive
 from crossfade.processing.classic import start_classic
 from crossfade.proof.classic_lake import list_classic_files
 from crossfade.proof.read_topic import read_topic
+from crossfade.stack.broker import Broker
 from own_topics import own_topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark]

@@ -16,7 +16,6 @@ from backed_up import back_up, read_table, restore
 from crossfade.backup.take import take_backup
 from crossfade.config import Settings, load_settings
 from crossfade.contract.decode import encode_play
-from crossfade.embedded.broker import Broker
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder, open_folder
 from crossfade.kafka.clients import open_producer
@@ -40,6 +39,7 @@ from crossfade.processing.archive import start_archive
 from crossfade.processing.batch.job import run_once
 from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import reconcile
+from crossfade.stack.broker import Broker
 from own_topics import own_topics
 from speed_runs import a_play, wait_until
 

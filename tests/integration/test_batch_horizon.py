@@ -6,7 +6,6 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from crossfade.contract.boundary import NO_BOUNDARY
-from crossfade.embedded.broker import Broker
 from crossfade.errors import BrokerError
 from crossfade.kafka.clients import open_producer, open_reader
 from crossfade.kafka.topics import (
@@ -22,6 +21,7 @@ from crossfade.processing.batch.horizon import (
     read_next_log_times,
     send_probe,
 )
+from crossfade.stack.broker import Broker
 from own_topics import own_topics
 
 pytestmark = pytest.mark.kafka

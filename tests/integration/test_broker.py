@@ -10,8 +10,6 @@ import pytest
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME
 
 from crossfade.config import load_settings
-from crossfade.embedded.broker import Broker
-from crossfade.embedded.ports import find_free_ports
 from crossfade.errors import BrokerError, MachineError
 from crossfade.kafka.clients import open_producer, read_record
 from crossfade.kafka.topics import (
@@ -24,6 +22,8 @@ from crossfade.kafka.topics import (
     read_end_offsets,
     topic_id,
 )
+from crossfade.stack.broker import Broker
+from crossfade.stack.ports import find_free_ports
 
 pytestmark = pytest.mark.kafka
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from crossfade.embedded.broker import Broker
-from crossfade.embedded.class_data import class_data_options, is_recorded, record_classes
 from crossfade.errors import MachineError
+from crossfade.stack.broker import Broker
+from crossfade.stack.class_data import class_data_options, is_recorded, record_classes
 
 
 @pytest.fixture
@@ -58,6 +58,6 @@ def test_classes_of_other_jars_are_not_used(
         [option, *_] = class_data_options("broker", cache)
         Path(option.partition("=")[2]).write_bytes(b"classes")
     assert class_data_options("broker", cache) != []
-    monkeypatch.setattr("crossfade.embedded.class_data.class_path", lambda *_: [])
+    monkeypatch.setattr("crossfade.stack.class_data.class_path", lambda *_: [])
     assert class_data_options("broker", cache) == []
     assert len(list(environment.iterdir())) == 1

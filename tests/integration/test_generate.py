@@ -21,8 +21,6 @@ from crossfade.config import Settings
 from crossfade.contract.decode import decode_play
 from crossfade.contract.ledger import RECORDS, open_ledger
 from crossfade.contract.play import Play
-from crossfade.embedded.broker import Broker
-from crossfade.embedded.ports import find_free_ports
 from crossfade.errors import BrokerError
 from crossfade.generator.kafka_sink import KafkaSink
 from crossfade.generator.options import Report, SimulationOptions
@@ -34,6 +32,8 @@ from crossfade.kafka.topics import (
     create_topics,
     read_end_offsets,
 )
+from crossfade.stack.broker import Broker
+from crossfade.stack.ports import find_free_ports
 
 pytestmark = pytest.mark.kafka
 

@@ -12,8 +12,6 @@ from confluent_kafka import Message, TopicPartition
 from crossfade.config import load_settings
 from crossfade.contract.decode import decode_play
 from crossfade.contract.play import Play
-from crossfade.embedded.broker import Broker
-from crossfade.embedded.reach import reach_kafka
 from crossfade.folder import DataFolder
 from crossfade.ingest import delivery
 from crossfade.ingest.importing import ImportFormat, import_files, reader_of
@@ -25,6 +23,8 @@ from crossfade.kafka.topics import (
     read_end_offsets,
     read_start_offsets,
 )
+from crossfade.stack.broker import Broker
+from crossfade.stack.reach import reach_kafka
 
 pytestmark = pytest.mark.kafka
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.embedded import jars as jars_module
-from crossfade.embedded.jar_lock import Jar, read_lock
-from crossfade.embedded.jars import can_fetch, check_jars, fetch_jars, require_jars
 from crossfade.errors import MachineError
+from crossfade.stack import jars as jars_module
+from crossfade.stack.jar_lock import Jar, read_lock
+from crossfade.stack.jars import can_fetch, check_jars, fetch_jars, require_jars
 
 FEW = {"jspecify", "jopt-simple", "commons-pool2"}
 

@@ -10,7 +10,6 @@ from confluent_kafka.admin import AdminClient
 
 from crossfade.clock import MINUTE_MS, floor_to, now_ms
 from crossfade.contract.decode import encode_play
-from crossfade.embedded.broker import Broker
 from crossfade.folder import DataFolder
 from crossfade.kafka.clients import open_producer
 from crossfade.kafka.topics import (
@@ -27,6 +26,7 @@ from crossfade.proof.kafka_copy import SAME_BYTES
 from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import reconcile
 from crossfade.proof.speed_log import read_speed_log
+from crossfade.stack.broker import Broker
 from handmade_lake import HandmadeLake, Record, a_lake, a_play
 from own_topics import own_topics
 

@@ -6,12 +6,12 @@ import pytest
 
 from crossfade.clock import format_time, now_ms
 from crossfade.config import load_settings
-from crossfade.embedded.broker import Broker
-from crossfade.embedded.hold import hold_folder
-from crossfade.embedded.reach import reach_kafka
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder, StackAddresses, open_folder, write_stack
 from crossfade.kafka.topics import SONG_PLAYS, partition_count
+from crossfade.stack.broker import Broker
+from crossfade.stack.hold import hold_folder
+from crossfade.stack.reach import reach_kafka
 
 pytestmark = pytest.mark.kafka
 

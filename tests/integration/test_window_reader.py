@@ -15,7 +15,6 @@ from crossfade.clock import HOUR_MS, now_ms
 from crossfade.config import load_settings
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.time_rules import FUTURE_MS, TimeRules
-from crossfade.embedded.broker import Broker
 from crossfade.kafka.clients import open_producer
 from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
@@ -28,6 +27,7 @@ from crossfade.kafka.window_log import Marker, encode_probe_key
 from crossfade.serving.rollup import By
 from crossfade.serving.window_reader import WindowReader
 from crossfade.serving.window_state import WindowState
+from crossfade.stack.broker import Broker
 from own_topics import own_topics
 
 pytestmark = pytest.mark.kafka

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from crossfade.embedded.alarm import Alarm
-from crossfade.embedded.unfinished import list_micro_batches, list_runs
 from crossfade.folder import DataFolder
+from crossfade.stack.alarm import Alarm
+from crossfade.stack.unfinished import list_micro_batches, list_runs
 from handmade_checkpoint import Query
 
 POISON = "speed, micro-batch 7, song-plays [0] offsets 5 to 9"

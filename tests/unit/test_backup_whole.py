@@ -17,9 +17,9 @@ from crossfade.backup.manifest import MANIFEST, Manifest, read_manifest, write_m
 from crossfade.backup.restore import restore_backup
 from crossfade.backup.take import take_backup
 from crossfade.cli import app
-from crossfade.embedded.hold import hold_maintenance
 from crossfade.errors import LakeError, MachineError, MisuseError, StackError
 from crossfade.folder import DataFolder
+from crossfade.stack.hold import hold_maintenance
 
 BACKS_UP_UNTIL_KILLED = """
 import os, pathlib, signal, sys

@@ -1,7 +1,7 @@
 import os
 from pathlib import Path
 
-from crossfade.embedded.child_log import RotatedLog, last_line
+from crossfade.stack.child_log import RotatedLog, last_line
 
 
 def test_a_full_log_becomes_the_first_old_one_and_the_oldest_goes(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.embedded import disk_guard
-from crossfade.embedded.disk_guard import DiskGuard, read_door
 from crossfade.folder import DataFolder
+from crossfade.stack import disk_guard
+from crossfade.stack.disk_guard import DiskGuard, read_door
 
 LEAST = 1_000_000_000
 

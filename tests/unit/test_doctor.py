@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 
 from crossfade.config import Settings, load_settings
-from crossfade.embedded import doctor
-from crossfade.embedded.doctor import Finding, examine_machine
-from crossfade.embedded.jar_lock import read_lock
-from crossfade.embedded.ports import find_free_ports
-from crossfade.embedded.room import GIGABYTE
 from crossfade.folder import open_folder
+from crossfade.stack import doctor
+from crossfade.stack.doctor import Finding, examine_machine
+from crossfade.stack.jar_lock import read_lock
+from crossfade.stack.ports import find_free_ports
+from crossfade.stack.room import GIGABYTE
 
 
 def examine(settings: Settings) -> dict[str, Finding]:

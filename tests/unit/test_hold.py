@@ -7,15 +7,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from crossfade.embedded.hold import hold_folder
-from crossfade.embedded.survivors import MARK
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder
+from crossfade.stack.hold import hold_folder
+from crossfade.stack.survivors import MARK
 
 HOLDS = """
 import pathlib, sys
 from crossfade.config import load_settings
-from crossfade.embedded.hold import hold_folder
+from crossfade.stack.hold import hold_folder
 from crossfade.folder import open_folder
 with hold_folder(open_folder(load_settings(data=pathlib.Path(sys.argv[1])))):
     print("held", flush=True)
@@ -54,7 +54,7 @@ def test_a_hold_ends_with_its_block_and_an_error_in_it_stays_itself(
 LEAVES_ONE = """
 import os, pathlib, subprocess, sys
 from crossfade.config import load_settings
-from crossfade.embedded.hold import hold_folder
+from crossfade.stack.hold import hold_folder
 from crossfade.folder import open_folder
 script = "import signal; print(flush=True); signal.pause()"
 with hold_folder(open_folder(load_settings(data=pathlib.Path(sys.argv[1])))):

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.embedded.jar_lock import LOCK, read_lock
 from crossfade.errors import MachineError
+from crossfade.stack.jar_lock import LOCK, read_lock
 
 ROW = f"spark io.delta:delta-storage:4.4.0 10 {'a' * 64}\n"
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.embedded.java import find_java
 from crossfade.errors import MachineError
+from crossfade.stack.java import find_java
 
 
 def a_java(folder: Path, version: str, *, exit_code: int = 0) -> Path:

@@ -4,12 +4,12 @@ import sys
 
 import pytest
 
-from crossfade.embedded import ports
-from crossfade.embedded.ports import LOOPBACK, find_free_ports
+from crossfade.stack import ports
+from crossfade.stack.ports import LOOPBACK, find_free_ports
 
 _FEW = range(23_450, 23_470)
 _ASK = f"""
-from crossfade.embedded import ports
+from crossfade.stack import ports
 ports._BELOW_OUTGOING = range({_FEW.start}, {_FEW.stop})
 print(*ports.find_free_ports(8), flush=True)
 input()

@@ -1,6 +1,6 @@
 import pytest
 
-from crossfade.embedded.ivy import proxy_options
+from crossfade.stack.ivy import proxy_options
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,6 @@ import pytest
 import handmade_lake as handmade
 from crossfade.config import load_settings
 from crossfade.contract.decode import encode_play
-from crossfade.embedded.supervisor import ChildState
 from crossfade.folder import (
     DataFolder,
     StackAddresses,
@@ -23,6 +22,7 @@ from crossfade.folder import (
     write_stack,
 )
 from crossfade.kafka.topics import KafkaAddress
+from crossfade.stack.supervisor import ChildState
 from served import serving
 
 BOUNDARY = handmade.NOON + 3_600_000

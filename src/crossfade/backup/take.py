@@ -12,11 +12,11 @@ from crossfade.backup.manifest import BACKUP_FORMAT, Manifest, StoredFile, write
 from crossfade.backup.moment import Moment, check_copies, choose_moment, list_files
 from crossfade.backup.table_files import count_records
 from crossfade.clock import format_time, now_ms
-from crossfade.embedded.hold import hold_maintenance
-from crossfade.embedded.room import LEAST_FREE, require_room
 from crossfade.errors import MisuseError
 from crossfade.folder import DataFolder
 from crossfade.lake.tables import BRONZE_SONG_PLAYS
+from crossfade.stack.hold import hold_maintenance
+from crossfade.stack.room import LEAST_FREE, require_room
 
 Tell = Callable[[int, int], None]
 """Told of bytes copied, and of all there are to copy, as far as known."""

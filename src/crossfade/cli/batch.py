@@ -57,11 +57,11 @@ def batch(
 
 
 def _run_schedule(folder: DataFolder, settings: Settings, address: KafkaAddress) -> None:
-    from crossfade.embedded.stop_request import stop_on_signals
     from crossfade.processing.batch.job import run_schedule
     from crossfade.processing.failures import explaining
     from crossfade.processing.heartbeat import beating
     from crossfade.proof.handover import record_handovers
+    from crossfade.stack.stop_request import stop_on_signals
 
     with stop_on_signals() as request, beating(folder, "batch"), explaining("batch"):
         run_schedule(folder, settings, address, request.asked, record_handovers)
@@ -70,7 +70,7 @@ def _run_schedule(folder: DataFolder, settings: Settings, address: KafkaAddress)
 def _ask_stack(folder: DataFolder, settings: Settings, stack: StackAddresses) -> "Run":
     """Ask the stack's batch process until a run covers what Kafka holds now."""
     from crossfade.lake.tables import read_newest_run
-    from crossfade.processing.requests import RUN_OF_BATCH
+    from crossfade.stack.requests import RUN_OF_BATCH
 
     ends = read_end_offsets(address_from(settings, stack.readers), SONG_PLAYS)
     deadline = time.monotonic() + _WITHIN_S
@@ -107,11 +107,11 @@ def work_alone(
     folder: DataFolder, settings: Settings, work: Callable[[Any, KafkaAddress], _Done]
 ) -> _Done:
     """Start Kafka where there is none, drain the archive, and work with batch's Spark session."""
-    from crossfade.embedded.reach import reach_kafka
-    from crossfade.embedded.stop_request import StopRequest
     from crossfade.processing.batch.job import build_batch_session
     from crossfade.processing.driver import run_queries
     from crossfade.processing.failures import explaining
+    from crossfade.stack.reach import reach_kafka
+    from crossfade.stack.stop_request import StopRequest
 
     at_once = StopRequest()
     at_once.asked.set()

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from crossfade.embedded.stop_request import stop_on_signals
 from crossfade.errors import StackError
+from crossfade.stack.stop_request import stop_on_signals
 
 
 @contextmanager

@@ -13,13 +13,10 @@ from rich.live import Live
 
 from crossfade.cli.api import fetch_answer
 from crossfade.cli.show import View, draw
-from crossfade.cli.stack import Stack, prepare_stack
 from crossfade.cli.summary import Summary, draw_summary
 from crossfade.clock import SECOND_MS, floor_to, now_ms, parse_time
 from crossfade.config import Settings
 from crossfade.contract.ledger import open_ledger
-from crossfade.embedded.hold import hold_folder
-from crossfade.embedded.stop_request import StopRequest, stop_on_signals
 from crossfade.errors import CrossfadeError, StackError
 from crossfade.folder import open_folder
 from crossfade.generator.kafka_sink import KafkaSink
@@ -31,6 +28,9 @@ from crossfade.ingest.sample import sample_year_path
 from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 from crossfade.lake.tables import read_newest_run
 from crossfade.proof.reconcile import reconcile
+from crossfade.stack.hold import hold_folder
+from crossfade.stack.launch import Stack, prepare_stack
+from crossfade.stack.stop_request import StopRequest, stop_on_signals
 
 _SCENARIO = "viral-song"
 _LEDGER = "ledger"

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.config import load_settings
-from crossfade.embedded.doctor import examine_machine
+from crossfade.stack.doctor import examine_machine
 
 _STYLES = {"ok": "green", "warning": "yellow", "fail": "bold red"}
 

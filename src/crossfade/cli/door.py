@@ -5,8 +5,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from crossfade.embedded.disk_guard import read_door
 from crossfade.folder import DataFolder, read_stack
+from crossfade.stack.disk_guard import read_door
 
 _EVERY_S = 1.0
 

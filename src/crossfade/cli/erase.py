@@ -163,8 +163,8 @@ def _await_readers(stack: StackAddresses, run: "Run") -> None:
 
 
 def _prove(folder: DataFolder, settings: Settings, user_id: str) -> "ErasureProof":
-    from crossfade.processing.requests import RENEWAL_OF_SPEED
     from crossfade.proof.erasure import prove_erasure
+    from crossfade.stack.requests import RENEWAL_OF_SPEED
 
     stack = read_stack(folder)
     is_renewed = stack is not None

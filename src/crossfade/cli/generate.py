@@ -131,8 +131,8 @@ def _simulate(
     options: SimulationOptions, data: Path | None, out: str | None, ledger: Path | None
 ) -> "tuple[Simulation, Progress]":
     from crossfade.cli.door import telling_of_door
-    from crossfade.embedded.stop_request import stop_on_signals
     from crossfade.generator.produce import Simulation
+    from crossfade.stack.stop_request import stop_on_signals
 
     folder = None if out is not None else _find_folder(options, data)
     with stop_on_signals() as stop, telling_of_door(folder), show_progress(options) as show:

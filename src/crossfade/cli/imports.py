@@ -14,13 +14,13 @@ from crossfade.cli.door import telling_of_door
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.clock import HOUR_MS
 from crossfade.config import load_settings
-from crossfade.embedded.reach import reach_kafka
 from crossfade.errors import BrokerError, CrossfadeError, MisuseError
 from crossfade.folder import open_folder
 from crossfade.ingest.files import check_files
 from crossfade.ingest.importing import ImportFormat, import_files, reader_of
 from crossfade.ingest.report import ImportReport
 from crossfade.ingest.spotify import check_user_id
+from crossfade.stack.reach import reach_kafka
 
 _PROBLEMS_SHOWN = 20
 _DEFAULT_USER = "listener"

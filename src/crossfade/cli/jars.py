@@ -13,9 +13,9 @@ from rich.table import Table
 from crossfade.cli.disk import format_bytes
 from crossfade.cli.options import JsonOption
 from crossfade.config import load_settings
-from crossfade.embedded.jar_lock import Jar, read_lock
-from crossfade.embedded.jars import check_jars, fetch_jars
 from crossfade.errors import MachineError
+from crossfade.stack.jar_lock import Jar, read_lock
+from crossfade.stack.jars import check_jars, fetch_jars
 
 AgainOption = Annotated[bool, typer.Option("--again", help="Record them anew.")]
 
@@ -68,7 +68,7 @@ def record(*, again: AgainOption = False) -> None:
     Example:
         crossfade jars record
     """
-    from crossfade.embedded.class_data import is_recorded
+    from crossfade.stack.class_data import is_recorded
 
     if not again and is_recorded(load_settings().cache):
         sys.stderr.write("The classes are recorded.\n")

@@ -8,9 +8,6 @@ from pathlib import Path
 import psutil
 
 from crossfade.config import load_settings
-from crossfade.embedded.class_data import record_classes
-from crossfade.embedded.reach import reach_kafka
-from crossfade.embedded.stop_request import StopRequest
 from crossfade.folder import open_folder
 from crossfade.generator.kafka_sink import KafkaSink
 from crossfade.generator.options import Report, SimulationOptions
@@ -18,6 +15,9 @@ from crossfade.generator.produce import simulate
 from crossfade.processing.batch.job import build_batch_session, run_once
 from crossfade.processing.driver import run_queries
 from crossfade.processing.spark import end_java
+from crossfade.stack.class_data import record_classes
+from crossfade.stack.reach import reach_kafka
+from crossfade.stack.stop_request import StopRequest
 
 _PLAYS = 500
 _END_WITHIN_S = 10.0

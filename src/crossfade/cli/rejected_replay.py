@@ -140,8 +140,8 @@ def _replay(
 
 def _reach(opened: ExitStack, folder: DataFolder, settings: Settings) -> "Delivery":
     """Reach Kafka until the command ends: a replay with nothing to send needs none."""
-    from crossfade.embedded.reach import reach_kafka
     from crossfade.ingest.delivery import Delivery
+    from crossfade.stack.reach import reach_kafka
 
     return Delivery(opened.enter_context(reach_kafka(folder, settings)))
 

@@ -8,9 +8,9 @@ import typer
 
 from crossfade.cli.options import DataOption
 from crossfade.config import load_settings
-from crossfade.embedded.hold import hold_folder
 from crossfade.errors import MisuseError
 from crossfade.folder import open_folder
+from crossfade.stack.hold import hold_folder
 
 YesOption = Annotated[bool, typer.Option("--yes", help="Do it; without this, only say what goes.")]
 

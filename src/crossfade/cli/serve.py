@@ -27,10 +27,10 @@ def serve(data: DataOption = None, *, port: PortOption = None) -> None:
     """
     import uvicorn
 
-    from crossfade.embedded.ports import describe_holder, is_free
     from crossfade.folder import open_folder, read_stack
     from crossfade.kafka.topics import address_from
     from crossfade.serving.app import build_app
+    from crossfade.stack.ports import describe_holder, is_free
 
     settings = load_settings(data=data, port=port)
     folder = open_folder(settings, create=False)

@@ -12,10 +12,10 @@ from crossfade.cli.disk import format_bytes, measure_disk
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.clock import format_duration, format_time, now_ms
 from crossfade.config import load_settings
-from crossfade.embedded.disk_guard import read_door
-from crossfade.embedded.supervisor import read_state
 from crossfade.errors import CrossfadeError
 from crossfade.folder import DataFolder, StackAddresses, open_folder, read_stack
+from crossfade.stack.disk_guard import read_door
+from crossfade.stack.supervisor import read_state
 
 
 def status(data: DataOption = None, *, as_json: JsonOption = False) -> None:

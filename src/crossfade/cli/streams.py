@@ -57,16 +57,16 @@ def streams(data: DataOption = None) -> None:
 
 
 def _ask_for_renewal(data: DataOption) -> None:
-    from crossfade.processing.requests import RENEWAL_OF_SPEED
+    from crossfade.stack.requests import RENEWAL_OF_SPEED
 
     RENEWAL_OF_SPEED.ask(open_folder(load_settings(data=data), create=False))
     sys.stderr.write("Speed begins a new generation, now or at its next start.\n")
 
 
 def _run(name: str, data: DataOption, names: Sequence[str]) -> None:
-    from crossfade.embedded.stop_request import stop_on_signals
     from crossfade.processing.driver import run_queries
     from crossfade.processing.heartbeat import beating
+    from crossfade.stack.stop_request import stop_on_signals
 
     settings = load_settings(data=data)
     folder = open_folder(settings)

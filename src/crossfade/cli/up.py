@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from crossfade.cli.options import DataOption
-from crossfade.cli.stack import Stack, is_answering, prepare_stack
 from crossfade.config import load_settings
-from crossfade.embedded.hold import hold_folder
-from crossfade.embedded.stop_request import StopRequest, stop_on_signals
 from crossfade.folder import open_folder
+from crossfade.stack.hold import hold_folder
+from crossfade.stack.launch import Stack, is_answering, prepare_stack
+from crossfade.stack.stop_request import StopRequest, stop_on_signals
 
 _POLL_S = 0.2
 

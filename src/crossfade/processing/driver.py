@@ -11,7 +11,6 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from crossfade.clock import SECOND_MS, parse_duration
 from crossfade.config import Settings
-from crossfade.embedded.stop_request import StopRequest
 from crossfade.errors import BrokerError, CrossfadeError, DamagedError, StackError
 from crossfade.folder import DataFolder
 from crossfade.kafka.topics import (
@@ -37,10 +36,11 @@ from crossfade.processing.failures import (
 )
 from crossfade.processing.lost_records import refuse_lost_records
 from crossfade.processing.progress import is_behind, tell_progress
-from crossfade.processing.requests import RENEWAL_OF_SPEED
 from crossfade.processing.speed.job import SPEED
 from crossfade.processing.speed.running import RunningSpeed
 from crossfade.processing.watchdog import Watchdog, keep_watch
+from crossfade.stack.requests import RENEWAL_OF_SPEED
+from crossfade.stack.stop_request import StopRequest
 from crossfade.telemetry import get_logger
 
 ARCHIVE = "archive"

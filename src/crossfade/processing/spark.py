@@ -10,10 +10,10 @@ from filelock import BaseFileLock, FileLock, Timeout
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-from crossfade.embedded.class_data import class_data_options
-from crossfade.embedded.jars import require_jars
-from crossfade.embedded.java import ENVIRONMENT, find_java
 from crossfade.processing.session_checks import require_settings
+from crossfade.stack.class_data import class_data_options
+from crossfade.stack.jars import require_jars
+from crossfade.stack.java import ENVIRONMENT, find_java
 
 _SETTINGS = {
     # UTC decides partitions, windows and days; without it the machine's zone would.

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from crossfade.embedded.disk_guard import read_door
-from crossfade.embedded.supervisor import read_state
 from crossfade.folder import DataFolder, read_stack
+from crossfade.stack.disk_guard import read_door
+from crossfade.stack.supervisor import read_state
 
 
 class Alarms(NamedTuple):

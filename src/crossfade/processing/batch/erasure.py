@@ -9,7 +9,6 @@ from filelock import FileLock, Timeout
 from pyspark.sql import SparkSession
 
 from crossfade.config import Settings
-from crossfade.embedded.hold import hold_maintenance
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
@@ -22,7 +21,8 @@ from crossfade.processing.batch.vacuum import (
     vacuum_batch_tables,
     vacuum_bronze,
 )
-from crossfade.processing.requests import RENEWAL_OF_SPEED
+from crossfade.stack.hold import hold_maintenance
+from crossfade.stack.requests import RENEWAL_OF_SPEED
 from crossfade.suppression import Erased, add_listener
 
 AfterPublish = Callable[[Run], object]

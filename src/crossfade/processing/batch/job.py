@@ -23,8 +23,8 @@ from crossfade.processing.batch.settle import settle_erasures
 from crossfade.processing.batch.tables import create_tables, head_versions, sign_commits
 from crossfade.processing.decode import WORKERS
 from crossfade.processing.progress import telling_run
-from crossfade.processing.requests import RUN_OF_BATCH
 from crossfade.processing.spark import build_session
+from crossfade.stack.requests import RUN_OF_BATCH
 from crossfade.telemetry import get_logger
 
 AfterRun = Callable[[DataFolder, KafkaAddress | None], object]

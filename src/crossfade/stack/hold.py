@@ -11,9 +11,9 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from crossfade.clock import format_time, now_ms
-from crossfade.embedded.survivors import MARK, end_survivors
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder, write_atomically
+from crossfade.stack.survivors import MARK, end_survivors
 
 _CURE = "Stop it first, or use another folder with --data."
 

@@ -12,13 +12,13 @@ import msgspec
 import psutil
 
 from crossfade.config import Settings
-from crossfade.embedded.class_data import is_recorded
-from crossfade.embedded.jars import JarCheck, can_fetch, check_jars
-from crossfade.embedded.java import find_java
-from crossfade.embedded.ports import describe_holder, is_free
-from crossfade.embedded.room import GIGABYTE, LEAST_FREE, free_bytes
 from crossfade.errors import CrossfadeError
 from crossfade.folder import StackAddresses, open_folder, read_stack
+from crossfade.stack.class_data import is_recorded
+from crossfade.stack.jars import JarCheck, can_fetch, check_jars
+from crossfade.stack.java import find_java
+from crossfade.stack.ports import describe_holder, is_free
+from crossfade.stack.room import GIGABYTE, LEAST_FREE, free_bytes
 
 Verdict = Literal["ok", "warning", "fail"]
 

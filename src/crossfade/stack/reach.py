@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from crossfade.config import Settings
-from crossfade.embedded.broker import Broker
-from crossfade.embedded.hold import hold_folder
 from crossfade.folder import DataFolder, read_stack
 from crossfade.kafka.topics import KafkaAddress, address_from, create_topics
+from crossfade.stack.broker import Broker
+from crossfade.stack.hold import hold_folder
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from crossfade.clock import now_ms
-from crossfade.embedded.room import GIGABYTE, free_bytes
 from crossfade.folder import DataFolder, write_atomically
+from crossfade.stack.room import GIGABYTE, free_bytes
 from crossfade.telemetry import get_logger
 
 _EVERY_S = 1.0

@@ -10,23 +10,23 @@ from typing import Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from crossfade.embedded.broker_config import LOG_CONFIG, BrokerPorts, broker_properties
-from crossfade.embedded.child import Child, ChildSpec
-from crossfade.embedded.child_log import last_line
-from crossfade.embedded.class_data import class_data_options
-from crossfade.embedded.jars import class_path
-from crossfade.embedded.java import ENVIRONMENT, find_java
-from crossfade.embedded.ports import (
+from crossfade.errors import BrokerError, MachineError
+from crossfade.folder import write_atomically
+from crossfade.kafka.topics import KafkaAddress
+from crossfade.stack.broker_config import LOG_CONFIG, BrokerPorts, broker_properties
+from crossfade.stack.child import Child, ChildSpec
+from crossfade.stack.child_log import last_line
+from crossfade.stack.class_data import class_data_options
+from crossfade.stack.jars import class_path
+from crossfade.stack.java import ENVIRONMENT, find_java
+from crossfade.stack.ports import (
     LOOPBACK,
     describe_holder,
     find_free_ports,
     is_answering,
     is_free,
 )
-from crossfade.embedded.room import LEAST_FREE, describe_full_disk, require_room
-from crossfade.errors import BrokerError, MachineError
-from crossfade.folder import write_atomically
-from crossfade.kafka.topics import KafkaAddress
+from crossfade.stack.room import LEAST_FREE, describe_full_disk, require_room
 
 _COMPILER = "-XX:TieredStopAtLevel=1"
 """The quick compiler alone: a broker copies bytes, and the thorough one takes from Spark's start

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from crossfade.embedded.ports import LOOPBACK
 from crossfade.kafka.topics import MAX_RECORD_BYTES
+from crossfade.stack.ports import LOOPBACK
 
 _SETTINGS = {
     # One node that is broker and controller; its quorum is itself.

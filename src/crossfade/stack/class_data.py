@@ -16,10 +16,10 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import get_args
 
-from crossfade.embedded.jar_lock import JarSet
-from crossfade.embedded.jars import class_path
-from crossfade.embedded.java import find_java
 from crossfade.errors import MachineError
+from crossfade.stack.jar_lock import JarSet
+from crossfade.stack.jars import class_path
+from crossfade.stack.java import find_java
 
 _QUIET = "-Xlog:cds*=off"
 """A file that does not fit is no news to anybody: the start is slower, that is all."""

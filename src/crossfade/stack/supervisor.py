@@ -10,14 +10,14 @@ from typing import Literal
 
 import msgspec
 
-from crossfade.embedded.alarm import Alarm
-from crossfade.embedded.child import Child, ChildSpec
-from crossfade.embedded.child_log import last_line
-from crossfade.embedded.pulse import Pulse
-from crossfade.embedded.room import describe_full_disk
-from crossfade.embedded.stop_request import StopRequest
 from crossfade.errors import BrokerError, CrossfadeError, StackError
 from crossfade.folder import write_atomically
+from crossfade.stack.alarm import Alarm
+from crossfade.stack.child import Child, ChildSpec
+from crossfade.stack.child_log import last_line
+from crossfade.stack.pulse import Pulse
+from crossfade.stack.room import describe_full_disk
+from crossfade.stack.stop_request import StopRequest
 from crossfade.telemetry import get_logger
 
 State = Literal["starting", "running", "waiting", "stopped"]

@@ -12,10 +12,10 @@ from typing import Literal
 import msgspec
 from filelock import FileLock
 
-from crossfade.embedded.ivy import download_jars, pyspark_jars
-from crossfade.embedded.jar_lock import Jar, JarSet, read_lock
 from crossfade.errors import MachineError
 from crossfade.folder import write_atomically
+from crossfade.stack.ivy import download_jars, pyspark_jars
+from crossfade.stack.jar_lock import Jar, JarSet, read_lock
 
 JarState = Literal["good", "missing", "wrong"]
 OnProgress = Callable[[Jar, int, int], None]

@@ -9,19 +9,19 @@ from dataclasses import dataclass, replace
 
 from crossfade.clock import format_time, now_ms
 from crossfade.config import Settings, setting_variables
-from crossfade.embedded.broker import Broker
-from crossfade.embedded.child import ChildSpec
-from crossfade.embedded.disk_guard import DiskGuard
-from crossfade.embedded.jars import require_jars
-from crossfade.embedded.ports import describe_holder, find_free_ports, is_free
-from crossfade.embedded.pulse import beats
-from crossfade.embedded.room import require_room
-from crossfade.embedded.stop_request import StopRequest
-from crossfade.embedded.supervisor import Supervisor
-from crossfade.embedded.unfinished import list_micro_batches, list_runs
 from crossfade.errors import MachineError
 from crossfade.folder import DataFolder, StackAddresses, heartbeat_path, write_stack
 from crossfade.kafka.topics import KafkaAddress, create_topics
+from crossfade.stack.broker import Broker
+from crossfade.stack.child import ChildSpec
+from crossfade.stack.disk_guard import DiskGuard
+from crossfade.stack.jars import require_jars
+from crossfade.stack.ports import describe_holder, find_free_ports, is_free
+from crossfade.stack.pulse import beats
+from crossfade.stack.room import require_room
+from crossfade.stack.stop_request import StopRequest
+from crossfade.stack.supervisor import Supervisor
+from crossfade.stack.unfinished import list_micro_batches, list_runs
 
 _DRAIN_GRACE_S = 60.0
 _START_WITHIN_S = 180.0

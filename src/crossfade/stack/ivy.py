@@ -10,9 +10,9 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 from xml.sax.saxutils import quoteattr
 
-from crossfade.embedded.jar_lock import Jar
-from crossfade.embedded.java import find_java
 from crossfade.errors import MachineError
+from crossfade.stack.jar_lock import Jar
+from crossfade.stack.java import find_java
 
 _DONE = re.compile(r"\[SUCCESSFUL \] (\S+)#(\S+);(\S+)!")
 _TROUBLE = re.compile(r"(Server access error|UnknownHost|[Cc]onnect|[Tt]imed out|not found|FAILED)")

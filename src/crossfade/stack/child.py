@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 
 from crossfade.clock import now_ms
-from crossfade.embedded.child_log import RotatedLog
 from crossfade.errors import StackError
+from crossfade.stack.child_log import RotatedLog
 
 _LEASH = Path(__file__).with_name("leash.py")
 _POLL_S = 0.02
