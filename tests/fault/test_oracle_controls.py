@@ -23,9 +23,9 @@ from crossfade.kafka.topics import KafkaAddress
 from crossfade.lake.binding import read_archive_binding
 from crossfade.lake.checkpoint import newest_committed
 from crossfade.lake.tables import Run
-from crossfade.processing.archive import start_archive
 from crossfade.processing.batch.job import run_once
 from crossfade.processing.batch.refine import judge_candidates
+from crossfade.processing.streams.archive import start_archive
 from crossfade.serving.merge import Plan
 from crossfade.serving.window_state import WindowState
 from fault.oracle import Logs, Oracle
@@ -120,8 +120,8 @@ def test_without_the_binding_a_lost_checkpoint_repeats_every_record(
     assert stage.judge().holds
 
     shutil.rmtree(stage.checkpoint)
-    unguarded.setattr("crossfade.processing.archive.bind_archive", _bind_unseen)
-    unguarded.setattr("crossfade.processing.archive.refuse_other_moment", _refuse_nothing)
+    unguarded.setattr("crossfade.processing.streams.archive.bind_archive", _bind_unseen)
+    unguarded.setattr("crossfade.processing.streams.archive.refuse_other_moment", _refuse_nothing)
     stage.archive()
 
     _expect(stage.judge(), repeated=6)
@@ -144,7 +144,7 @@ def test_without_the_binding_an_older_checkpoint_loses_records(
         stage.archive()
     assert newest.is_dir()
 
-    unguarded.setattr("crossfade.processing.archive.refuse_other_moment", _refuse_nothing)
+    unguarded.setattr("crossfade.processing.streams.archive.refuse_other_moment", _refuse_nothing)
     stage.archive()
 
     judgement = stage.judge()
@@ -169,7 +169,7 @@ def test_without_the_transaction_id_a_micro_batch_is_written_twice(
     (stage.checkpoint / "metadata").write_text(json.dumps(other))
     with pytest.raises(LakeError, match="but its checkpoint"):
         stage.archive()
-    unguarded.setattr("crossfade.processing.archive.refuse_other_moment", _refuse_nothing)
+    unguarded.setattr("crossfade.processing.streams.archive.refuse_other_moment", _refuse_nothing)
     stage.archive()
 
     judgement = stage.judge()

@@ -21,9 +21,9 @@ from crossfade.lake.binding import SpeedBinding
 from crossfade.lake.checkpoint import newest_committed, read_committed
 from crossfade.lake.tables import require_run
 from crossfade.processing.batch.job import run_once
-from crossfade.processing.driver import ARCHIVE, Driver
 from crossfade.processing.speed import renewal
 from crossfade.processing.speed.job import SPEED
+from crossfade.processing.streams.driver import ARCHIVE, Driver
 from crossfade.proof.handover import read_recorded, record_handovers
 from crossfade.serving.answers import answer_trending
 from crossfade.serving.app import Service

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.fault
 
 _SCRIPT = """
 import signal, subprocess, sys
-from crossfade.processing.watchdog import Stall, end_process
+from crossfade.processing.streams.watchdog import Stall, end_process
 lives = [sys.executable, "-I", "-S", "-c", "import signal; signal.pause()"]
 child = subprocess.Popen(lives, start_new_session=True)
 child.send_signal(signal.SIGSTOP)

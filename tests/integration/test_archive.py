@@ -27,8 +27,8 @@ from crossfade.kafka.topics import (
 from crossfade.lake.binding import read_archive_binding
 from crossfade.lake.checkpoint import read_query_id
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, connect, list_files, register_table, table_path
-from crossfade.processing.archive import start_archive
-from crossfade.processing.classic import start_classic
+from crossfade.processing.streams.archive import start_archive
+from crossfade.processing.streams.classic import start_classic
 from crossfade.proof.classic_lake import list_classic_files
 from crossfade.proof.read_topic import read_topic
 from crossfade.stack.broker import Broker

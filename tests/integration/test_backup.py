@@ -35,8 +35,8 @@ from crossfade.lake.tables import (
     register_table,
     require_run,
 )
-from crossfade.processing.archive import start_archive
 from crossfade.processing.batch.job import run_once
+from crossfade.processing.streams.archive import start_archive
 from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import reconcile
 from crossfade.stack.broker import Broker

@@ -21,9 +21,9 @@ from crossfade.lake.tables import (
     register_table,
     require_run,
 )
-from crossfade.processing.archive import start_archive
 from crossfade.processing.batch.erasure import erase_listener
 from crossfade.processing.batch.job import run_once
+from crossfade.processing.streams.archive import start_archive
 from crossfade.proof.erasure import NO_BYTES, NO_ROW, prove_erasure
 from crossfade.proof.reconcile import reconcile
 from crossfade.suppression import add_listener

@@ -75,8 +75,8 @@ class Stage:
 
     def count(self) -> Run:
         """Archive what Kafka holds, and run batch over it; the run must be published."""
-        from crossfade.processing.archive import start_archive
         from crossfade.processing.batch.job import run_once
+        from crossfade.processing.streams.archive import start_archive
 
         session = self.spark.newSession()
         query = start_archive(session, self.folder, self.settings, self.address)

@@ -41,7 +41,7 @@ def test_the_help_lists_the_commands_in_the_order_of_a_plays_journey() -> None:
     ("module", "heavy"),
     [
         ("crossfade.cli", {"pyspark", "duckdb", "numpy", "pandas", "deltalake"}),
-        ("crossfade.processing.driver", {"duckdb"}),
+        ("crossfade.processing.streams.driver", {"duckdb"}),
     ],
 )
 def test_a_process_starts_without_what_is_heavy_and_not_its_own(

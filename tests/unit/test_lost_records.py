@@ -2,7 +2,7 @@
 
 import pytest
 
-from crossfade.processing.lost_records import describe_lost_records
+from crossfade.processing.streams.lost_records import describe_lost_records
 
 HELD = {0: 10, 1: 0}
 ENDS = {0: 40, 1: 7}

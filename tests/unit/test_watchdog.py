@@ -3,7 +3,7 @@
 import pytest
 
 from crossfade.folder import DataFolder
-from crossfade.processing.watchdog import Stall, Watchdog
+from crossfade.processing.streams.watchdog import Stall, Watchdog
 from handmade_checkpoint import Query
 
 AFTER_S = 25.0

@@ -108,8 +108,8 @@ def work_alone(
 ) -> _Done:
     """Start Kafka where there is none, drain the archive, and work with batch's Spark session."""
     from crossfade.processing.batch.job import build_batch_session
-    from crossfade.processing.driver import run_queries
     from crossfade.processing.failures import explaining
+    from crossfade.processing.streams.driver import run_queries
     from crossfade.stack.reach import reach_kafka
     from crossfade.stack.stop_request import StopRequest
 

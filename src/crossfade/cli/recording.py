@@ -13,8 +13,8 @@ from crossfade.generator.kafka_sink import KafkaSink
 from crossfade.generator.options import Report, SimulationOptions
 from crossfade.generator.produce import simulate
 from crossfade.processing.batch.job import build_batch_session, run_once
-from crossfade.processing.driver import run_queries
 from crossfade.processing.spark import end_java
+from crossfade.processing.streams.driver import run_queries
 from crossfade.stack.class_data import record_classes
 from crossfade.stack.reach import reach_kafka
 from crossfade.stack.stop_request import StopRequest

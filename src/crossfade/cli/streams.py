@@ -64,8 +64,8 @@ def _ask_for_renewal(data: DataOption) -> None:
 
 
 def _run(name: str, data: DataOption, names: Sequence[str]) -> None:
-    from crossfade.processing.driver import run_queries
     from crossfade.processing.heartbeat import beating
+    from crossfade.processing.streams.driver import run_queries
     from crossfade.stack.stop_request import stop_on_signals
 
     settings = load_settings(data=data)

@@ -25,7 +25,7 @@ class ChartFile:
 
 def read_chart_files() -> list[ChartFile]:
     """Read every chart of the package, by name."""
-    folder = files("crossfade.processing").joinpath("charts")
+    folder = files("crossfade.processing.batch").joinpath("sql", "charts")
     found = [path for path in folder.iterdir() if path.name.endswith(".sql")]
     return [
         parse_chart_file(path.name, path.read_text(encoding="utf-8"))

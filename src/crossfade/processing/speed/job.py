@@ -17,7 +17,6 @@ from crossfade.lake.binding import SpeedBinding
 from crossfade.lake.checkpoint import read_committed, read_plan
 from crossfade.processing.decode import decode_plays
 from crossfade.processing.failures import SinkError, name_causes
-from crossfade.processing.source import read_stream, starting_at
 from crossfade.processing.speed.counts import read_counts
 from crossfade.processing.speed.markers import MarkerLog
 from crossfade.processing.speed.transforms import (
@@ -30,6 +29,7 @@ from crossfade.processing.speed.transforms import (
     list_fields,
     observe_verdicts,
 )
+from crossfade.processing.streams.source import read_stream, starting_at
 from crossfade.suppression import load_suppression
 
 SPEED = "speed"

@@ -9,7 +9,6 @@ from crossfade.folder import DataFolder
 from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, topic_id
 from crossfade.lake.binding import SpeedBinding, bind_speed, tie_speed
 from crossfade.lake.checkpoint import read_committed, require_metadata
-from crossfade.processing.lost_records import refuse_lost_records
 from crossfade.processing.speed.job import SPEED, WindowSink, first_marker, start_speed
 from crossfade.processing.speed.markers import MarkerLog
 from crossfade.processing.speed.renewal import (
@@ -17,6 +16,7 @@ from crossfade.processing.speed.renewal import (
     remove_generation,
     set_generation_aside,
 )
+from crossfade.processing.streams.lost_records import refuse_lost_records
 from crossfade.stack.requests import RENEWAL_OF_SPEED
 from crossfade.telemetry import get_logger
 

@@ -15,10 +15,10 @@ from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_start_offsets,
 from crossfade.lake.binding import ArchiveBinding, bind_archive
 from crossfade.lake.checkpoint import NO_BATCH, read_committed
 from crossfade.lake.tables import BRONZE_SONG_PLAYS
-from crossfade.processing.archive import CORES, lay_out_records
-from crossfade.processing.halves import refuse_other_moment
-from crossfade.processing.lost_records import refuse_lost_records
-from crossfade.processing.source import read_stream, starting_at
+from crossfade.processing.streams.archive import CORES, lay_out_records
+from crossfade.processing.streams.halves import refuse_other_moment
+from crossfade.processing.streams.lost_records import refuse_lost_records
+from crossfade.processing.streams.source import read_stream, starting_at
 
 CLASSIC = "song_plays"
 """Folder of the classic lake."""

@@ -21,24 +21,24 @@ from crossfade.kafka.topics import (
     read_end_offsets,
 )
 from crossfade.lake.checkpoint import BatchPlan, newest_committed, read_committed
-from crossfade.processing.archive import start_archive
-from crossfade.processing.classic import start_classic
-from crossfade.processing.driver_spark import (
-    JAVA_IS_LOST,
-    open_spark,
-    wake_workers,
-)
 from crossfade.processing.failures import (
     explain_failure,
     explaining,
     tell_causes,
     tells_of_lost_records,
 )
-from crossfade.processing.lost_records import refuse_lost_records
 from crossfade.processing.progress import is_behind, tell_progress
 from crossfade.processing.speed.job import SPEED
 from crossfade.processing.speed.running import RunningSpeed
-from crossfade.processing.watchdog import Watchdog, keep_watch
+from crossfade.processing.streams.archive import start_archive
+from crossfade.processing.streams.classic import start_classic
+from crossfade.processing.streams.driver_spark import (
+    JAVA_IS_LOST,
+    open_spark,
+    wake_workers,
+)
+from crossfade.processing.streams.lost_records import refuse_lost_records
+from crossfade.processing.streams.watchdog import Watchdog, keep_watch
 from crossfade.stack.requests import RENEWAL_OF_SPEED
 from crossfade.stack.stop_request import StopRequest
 from crossfade.telemetry import get_logger

@@ -12,10 +12,10 @@ from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_start_offsets,
 from crossfade.lake.binding import ArchiveBinding, bind_archive, read_archive_binding
 from crossfade.lake.checkpoint import NO_BATCH, read_committed, read_query_id
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, open_table, split_columns, table_path
-from crossfade.processing.halves import refuse_other_moment
-from crossfade.processing.lost_records import refuse_lost_records
 from crossfade.processing.new_table import create_table
-from crossfade.processing.source import read_stream, starting_at
+from crossfade.processing.streams.halves import refuse_other_moment
+from crossfade.processing.streams.lost_records import refuse_lost_records
+from crossfade.processing.streams.source import read_stream, starting_at
 
 CORES = 0.25
 """Share of Spark's cores that read: speed has more to do, and people wait for it."""
