@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 
 from batch_bench import BatchBench, a_history
+from crossfade.erasure.erase import Erasure, erase_listener
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, connect, list_files, register_table
-from crossfade.processing.batch.erasure import Erasure, erase_listener
 from handmade_lake import Record
 
 GONE = "listener-to-be-erased"

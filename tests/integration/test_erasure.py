@@ -14,15 +14,15 @@ from batch_bench import BatchBench, closing_records
 from crossfade.clock import DAY_MS, HOUR_MS
 from crossfade.config import load_settings
 from crossfade.contract.decode import encode_play
+from crossfade.erasure.proof import SPEED, ErasureProof, prove_erasure
+from crossfade.erasure.suppression import add_listener, load_suppression
 from crossfade.errors import LakeError, StackError
 from crossfade.folder import open_folder
 from crossfade.lake.findings import Verdict
 from crossfade.lake.tables import SILVER_ERASED, require_run
 from crossfade.processing.batch.publish import publish_run
-from crossfade.proof.erasure import SPEED, ErasureProof, prove_erasure
 from crossfade.proof.reconcile import reconcile
 from crossfade.stack.hold import hold_maintenance
-from crossfade.suppression import add_listener, load_suppression
 from erasure_bench import GONE, erase, find_text, is_of, named_history, read_bronze
 from handmade_lake import NOON, Record, a_play
 

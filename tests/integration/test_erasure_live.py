@@ -10,6 +10,9 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from crossfade.config import Settings, load_settings
 from crossfade.contract.decode import encode_play
+from crossfade.erasure.erase import erase_listener
+from crossfade.erasure.proof import NO_BYTES, NO_ROW, prove_erasure
+from crossfade.erasure.suppression import add_listener
 from crossfade.folder import DataFolder
 from crossfade.kafka.clients import open_producer
 from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
@@ -21,12 +24,9 @@ from crossfade.lake.tables import (
     register_table,
     require_run,
 )
-from crossfade.processing.batch.erasure import erase_listener
 from crossfade.processing.batch.job import run_once
 from crossfade.processing.streams.archive import start_archive
-from crossfade.proof.erasure import NO_BYTES, NO_ROW, prove_erasure
 from crossfade.proof.reconcile import reconcile
-from crossfade.suppression import add_listener
 from speed_runs import a_play, read_said, running_speed, send
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark]

@@ -17,6 +17,7 @@ from crossfade.config import Settings, load_settings
 from crossfade.contract.decode import decode_play, encode_play
 from crossfade.contract.play import Play
 from crossfade.contract.time_rules import FUTURE_MS
+from crossfade.erasure.suppression import NOBODY
 from crossfade.folder import DataFolder
 from crossfade.ingest import delivery
 from crossfade.ingest.replay import CountedPlays, replay
@@ -35,7 +36,6 @@ from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import reconcile
 from crossfade.stack.broker import Broker
 from crossfade.stack.reach import reach_kafka
-from crossfade.suppression import NOBODY
 from handmade_lake import NOON, Record, a_lake, a_play
 from own_topics import own_topics
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from crossfade.cli.erase import erase
+from crossfade.erasure.suppression import load_suppression
 from crossfade.errors import LakeError, MisuseError, StackError
 from crossfade.folder import DataFolder
-from crossfade.suppression import load_suppression
 
 
 @pytest.mark.parametrize("user", ["", "x" * 257, "line\nfeed", "zero\x00"])

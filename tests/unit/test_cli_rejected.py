@@ -18,12 +18,12 @@ from crossfade.contract.decode import decode_play, encode_play
 from crossfade.contract.identities import derive_repaired_event_id
 from crossfade.contract.play import Play
 from crossfade.contract.time_rules import FUTURE_MS
+from crossfade.erasure.suppression import add_listener
 from crossfade.errors import CrossfadeError, LakeError, MisuseError
 from crossfade.folder import DataFolder
 from crossfade.ingest import replay as replay_module
 from crossfade.ingest.replay import judge_again
 from crossfade.ingest.replay_report import Candidate
-from crossfade.suppression import add_listener
 from handmade_lake import NOON, Record, a_lake, a_play
 
 _RUN = CliRunner()

@@ -8,20 +8,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from crossfade.clock import DAY_MS
+from crossfade.erasure.proof import LISTED, NO_BYTES, NO_ROW, ErasureProof, prove_erasure
+from crossfade.erasure.suppression import add_listener, mark_removed
+from crossfade.erasure.traces import Needle, holds_bytes, search_columns
 from crossfade.folder import DataFolder
 from crossfade.lake.findings import Reconciliation, Verdict
 from crossfade.lake.tables import SILVER_ERASED
-from crossfade.proof.erasure import LISTED, NO_BYTES, NO_ROW, ErasureProof, prove_erasure
 from crossfade.proof.ledger_check import SAME_ANSWER
 from crossfade.proof.reconcile import reconcile
-from crossfade.proof.traces import Needle, holds_bytes, search_columns
 from crossfade.proof.verdicts import (
     HandoverVerdict,
     SpeedProgress,
     WindowFacts,
     compare_handovers,
 )
-from crossfade.suppression import add_listener, mark_removed
 from handmade_lake import NOON, HandmadeLake, Record, a_lake, a_play, records_of
 from handmade_ledger import BOUNDARY as LEDGER_BOUNDARY
 from handmade_ledger import a_sent_play, about, sent

@@ -11,10 +11,7 @@ import pyarrow as pa
 import pytest
 
 from crossfade.contract.decode import encode_play
-from crossfade.errors import LakeError
-from crossfade.folder import DataFolder
-from crossfade.processing.decode import _Judge
-from crossfade.suppression import (
+from crossfade.erasure.suppression import (
     ERASED,
     NOBODY,
     Suppression,
@@ -24,6 +21,9 @@ from crossfade.suppression import (
     load_suppression,
     mark_removed,
 )
+from crossfade.errors import LakeError
+from crossfade.folder import DataFolder
+from crossfade.processing.decode import _Judge
 from handmade_lake import NOON, a_play
 
 GONE = "listener-42"

@@ -26,9 +26,9 @@ from crossfade.folder import (
 from crossfade.kafka.topics import KafkaAddress, address_from
 
 if TYPE_CHECKING:
+    from crossfade.erasure.erase import Erasure
+    from crossfade.erasure.proof import ErasureProof
     from crossfade.lake.tables import Run
-    from crossfade.processing.batch.erasure import Erasure
-    from crossfade.proof.erasure import ErasureProof
 
 _LONGEST_ID = 256
 _POLL_S = 0.5
@@ -111,7 +111,7 @@ def _confirm(folder: DataFolder, *, yes: bool) -> None:
 
 
 def _erase_alone(folder: DataFolder, settings: Settings, user_id: str) -> "Erasure":
-    from crossfade.processing.batch.erasure import erase_listener, refuse_classic_lake
+    from crossfade.erasure.erase import erase_listener, refuse_classic_lake
 
     def work(spark: Any, address: KafkaAddress) -> "Erasure":
         sys.stderr.write("Erasing …\n")
@@ -125,7 +125,7 @@ def _erase_beside(
     folder: DataFolder, settings: Settings, stack: StackAddresses, user_id: str
 ) -> "Erasure":
     """Erase beside a running stack, whose own batch process waits meanwhile."""
-    from crossfade.processing.batch.erasure import erase_listener, refuse_classic_lake
+    from crossfade.erasure.erase import erase_listener, refuse_classic_lake
     from crossfade.processing.batch.job import build_batch_session
 
     refuse_classic_lake(folder)
@@ -163,7 +163,7 @@ def _await_readers(stack: StackAddresses, run: "Run") -> None:
 
 
 def _prove(folder: DataFolder, settings: Settings, user_id: str) -> "ErasureProof":
-    from crossfade.proof.erasure import prove_erasure
+    from crossfade.erasure.proof import prove_erasure
     from crossfade.stack.requests import RENEWAL_OF_SPEED
 
     stack = read_stack(folder)

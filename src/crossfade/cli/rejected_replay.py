@@ -15,11 +15,11 @@ from rich.text import Text
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.config import Settings, load_settings
 from crossfade.contract.reasons import Reason
+from crossfade.erasure.suppression import load_suppression
 from crossfade.errors import BrokerError, CrossfadeError, MisuseError
 from crossfade.folder import DataFolder, open_folder
 from crossfade.ingest.files import check_files, open_source
 from crossfade.nearest import name_nearest
-from crossfade.suppression import load_suppression
 
 if TYPE_CHECKING:
     from crossfade.ingest.delivery import Delivery

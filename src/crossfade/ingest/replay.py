@@ -12,13 +12,13 @@ from crossfade.contract.identities import derive_repaired_event_id
 from crossfade.contract.play import Play
 from crossfade.contract.reasons import Reason, Rejection
 from crossfade.contract.rules import RULES, BrokenRuleError
+from crossfade.erasure.suppression import Suppression
 from crossfade.ingest.delivery import Delivery
 from crossfade.ingest.replay_report import Candidate, ReplayReport
 from crossfade.ingest.rows import Judge
 from crossfade.kafka.topics import SONG_PLAYS
 from crossfade.lake.rejected_log import RejectedLog
 from crossfade.lake.tables import SILVER_PLAYS, Run, connect, list_files, register_table
-from crossfade.suppression import Suppression
 
 _BATCH_ROWS = 10_000
 _BATCH_BYTES = 32 * 1024 * 1024

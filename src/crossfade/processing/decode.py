@@ -12,9 +12,9 @@ from pyspark.sql import functions as F
 from crossfade.contract.decode import Rejection
 from crossfade.contract.decode import decode_plays as judge_records
 from crossfade.contract.play import Play
+from crossfade.erasure.suppression import ERASED, NOBODY, Suppression
 from crossfade.kafka.topics import LOG_APPEND_TIME
 from crossfade.kafka.window_log import encode_grains
-from crossfade.suppression import ERASED, NOBODY, Suppression
 
 _ARROW_TYPES = {
     "STRING": pa.string(),

@@ -7,11 +7,11 @@ import pyarrow as pa
 
 from crossfade.contract.decode import Rejection, decode_play
 from crossfade.contract.play import Play
+from crossfade.erasure.suppression import ERASED, Suppression, is_blank, load_suppression
 from crossfade.kafka.topics import LOG_APPEND_TIME
 from crossfade.lake.findings import Finding, judge
 from crossfade.proof.pinned import PinnedLake
 from crossfade.proof.positions import name_position
-from crossfade.suppression import ERASED, Suppression, is_blank, load_suppression
 
 SAME_VERDICT = "judged again: the same verdict"
 SAME_PLAY = "judged again: silver says what the bytes say"

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
 
+from crossfade.erasure.suppression import ERASED_HEADER, is_blank
 from crossfade.kafka.topics import (
     LOG_APPEND_TIME,
     SONG_PLAYS,
@@ -18,7 +19,6 @@ from crossfade.lake.findings import Finding, judge, leave_out
 from crossfade.proof.pinned import PinnedLake
 from crossfade.proof.positions import name_position
 from crossfade.proof.read_topic import read_topic
-from crossfade.suppression import ERASED_HEADER, is_blank
 
 SAME_BYTES = "bronze = Kafka, byte for byte"
 

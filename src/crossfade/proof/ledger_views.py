@@ -7,10 +7,10 @@ import duckdb
 import pyarrow as pa
 
 from crossfade.contract.ledger import COUNT_SCHEMA, RECORD_SCHEMA, RECORDS, Ledger
+from crossfade.erasure.suppression import load_suppression
 from crossfade.errors import LakeError
 from crossfade.lake.findings import NAMED_AT_MOST, Finding, Verdict
 from crossfade.proof.pinned import PinnedLake
-from crossfade.suppression import load_suppression
 
 
 def show_ledgers(pinned: PinnedLake, ledgers: Sequence[Ledger]) -> None:

@@ -8,9 +8,9 @@ from deltalake.exceptions import DeltaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from crossfade.erasure.suppression import ERASED_HEADER
 from crossfade.lake.table_files import TableFile, count_rows, read_files
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, Run, open_table
-from crossfade.suppression import ERASED_HEADER
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from datetime import date
 from pyspark.sql import Row
 
 from crossfade.clock import HOUR_MS, floor_to
+from crossfade.erasure.suppression import ERASED
 from crossfade.lake.tables import Run
-from crossfade.suppression import ERASED
 
 
 @dataclass(frozen=True, slots=True)

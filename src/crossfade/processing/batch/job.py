@@ -11,6 +11,7 @@ from crossfade.clock import now_ms, parse_duration
 from crossfade.config import Settings
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.counting import RULES_VERSION
+from crossfade.erasure.settle import settle_erasures
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.kafka.topics import KafkaAddress
@@ -19,7 +20,6 @@ from crossfade.lake.lock import hold_batch
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, Run, list_files, read_newest_run
 from crossfade.processing.batch.publish import publish_run
 from crossfade.processing.batch.run import Workplace, compute_run
-from crossfade.processing.batch.settle import settle_erasures
 from crossfade.processing.batch.tables import create_tables, head_versions, sign_commits
 from crossfade.processing.decode import WORKERS
 from crossfade.processing.progress import telling_run

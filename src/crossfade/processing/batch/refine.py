@@ -5,9 +5,9 @@ from pyspark.sql import functions as F
 
 from crossfade.clock import HOUR_MS
 from crossfade.contract.time_rules import TimeRules
+from crossfade.erasure.suppression import ERASED, Suppression
 from crossfade.kafka.topics import LOG_APPEND_TIME
 from crossfade.processing.decode import decode_plays
-from crossfade.suppression import ERASED, Suppression
 
 _FIELDS = (
     "event_id",

@@ -11,6 +11,9 @@ from crossfade.clock import HOUR_MS, day_start_ms, floor_to, now_ms
 from crossfade.config import Settings
 from crossfade.contract.boundary import next_boundary
 from crossfade.contract.counting import RULES_VERSION
+from crossfade.erasure.listener_rows import find_rows
+from crossfade.erasure.removal import remove_rows
+from crossfade.erasure.suppression import Suppression, load_suppression
 from crossfade.errors import BrokerError
 from crossfade.folder import DataFolder
 from crossfade.kafka.topics import KafkaAddress
@@ -26,7 +29,6 @@ from crossfade.processing.batch.conservation import (
 from crossfade.processing.batch.gaps import Gap, find_gaps, prove_gaps
 from crossfade.processing.batch.horizon import Horizon, ask_kafka, assume_without_kafka
 from crossfade.processing.batch.intake import Intake, Verdicts, sum_intake, sum_verdicts
-from crossfade.processing.batch.listeners import find_rows
 from crossfade.processing.batch.names import refresh_names
 from crossfade.processing.batch.publish import publish_run
 from crossfade.processing.batch.ranges import Dirty, dirty_periods, find_dirty, on_days
@@ -38,13 +40,11 @@ from crossfade.processing.batch.refine import (
     summarize_partitions,
     summarize_plays,
 )
-from crossfade.processing.batch.removal import remove_rows
 from crossfade.processing.batch.restore import undo_dead_run
 from crossfade.processing.batch.seal import seal_files
 from crossfade.processing.batch.silver import append_judged, demote_losers
 from crossfade.processing.batch.tables import create_added_tables, head_versions, read_table
 from crossfade.processing.batch.tuning import tune_for
-from crossfade.suppression import Suppression, load_suppression
 from crossfade.telemetry import get_logger
 
 _log = get_logger("batch")

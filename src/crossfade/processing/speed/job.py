@@ -10,6 +10,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from crossfade.clock import now_ms, parse_duration
 from crossfade.config import Settings
+from crossfade.erasure.suppression import load_suppression
 from crossfade.folder import DataFolder
 from crossfade.kafka.topics import PLAYS_BY_WINDOW, KafkaAddress
 from crossfade.kafka.window_log import Marker
@@ -30,7 +31,6 @@ from crossfade.processing.speed.transforms import (
     observe_verdicts,
 )
 from crossfade.processing.streams.source import read_stream, starting_at
-from crossfade.suppression import load_suppression
 
 SPEED = "speed"
 """Name of the query, of its checkpoint and of what it observes."""

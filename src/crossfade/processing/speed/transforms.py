@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 
 from crossfade.contract.counting import SKETCH_LG_K
 from crossfade.contract.time_rules import FUTURE_MS, TimeRules
-from crossfade.suppression import ERASED
+from crossfade.erasure.suppression import ERASED
 
 _FIELDS = ("user_id", "grain", "ms_played", "is_counted")
 

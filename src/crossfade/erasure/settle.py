@@ -1,12 +1,12 @@
 """What a published run leaves to be done for erased listeners; done again after a crash."""
 
+from crossfade.erasure.blanking import blank_erased
+from crossfade.erasure.suppression import list_erased, mark_removed
+from crossfade.erasure.vacuum import vacuum_bronze
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder
 from crossfade.lake.tables import Run
-from crossfade.processing.batch.blanking import blank_erased
-from crossfade.processing.batch.vacuum import vacuum_bronze
 from crossfade.stack.hold import hold_maintenance
-from crossfade.suppression import list_erased, mark_removed
 from crossfade.telemetry import get_logger
 
 _log = get_logger("batch")

@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from crossfade.erasure.suppression import Suppression
 from crossfade.lake.tables import (
     BRONZE_SONG_PLAYS,
     SILVER_DUPLICATES,
@@ -15,7 +16,6 @@ from crossfade.lake.tables import (
     list_files,
     register_table,
 )
-from crossfade.suppression import Suppression
 
 _CHUNK = 10_000
 _TABLES = (SILVER_PLAYS, SILVER_DUPLICATES, SILVER_REJECTED)

@@ -15,6 +15,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 
+from crossfade.erasure.suppression import ERASED_HEADER
 from crossfade.errors import LakeError
 from crossfade.lake.table_files import read_files
 from crossfade.lake.tables import (
@@ -28,7 +29,6 @@ from crossfade.lake.tables import (
     table_path,
 )
 from crossfade.processing.batch.tables import WRITER, signed
-from crossfade.suppression import ERASED_HEADER
 from crossfade.telemetry import get_logger
 
 _BLANKED_BY = "crossfade-erasure"

@@ -9,6 +9,12 @@ from filelock import FileLock, Timeout
 from pyspark.sql import SparkSession
 
 from crossfade.config import Settings
+from crossfade.erasure.suppression import Erased, add_listener
+from crossfade.erasure.vacuum import (
+    vacuum_abandoned,
+    vacuum_batch_tables,
+    vacuum_bronze,
+)
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
@@ -16,14 +22,8 @@ from crossfade.lake.lock import hold_batch
 from crossfade.lake.table_files import count_rows, read_files
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, SILVER_ERASED, Run, list_files, read_newest_run
 from crossfade.processing.batch.job import run_held
-from crossfade.processing.batch.vacuum import (
-    vacuum_abandoned,
-    vacuum_batch_tables,
-    vacuum_bronze,
-)
 from crossfade.stack.hold import hold_maintenance
 from crossfade.stack.requests import RENEWAL_OF_SPEED
-from crossfade.suppression import Erased, add_listener
 
 AfterPublish = Callable[[Run], object]
 """What is called before the files of old versions are removed: until readers have moved on."""

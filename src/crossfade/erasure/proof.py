@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossfade.clock import format_time, now_ms
+from crossfade.erasure.suppression import load_suppression
+from crossfade.erasure.traces import TELLING_BYTES, Needle, holds_bytes, search_columns
 from crossfade.folder import DataFolder
 from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_retention
 from crossfade.lake.findings import Finding, Verdict, judge, leave_out, name_some
@@ -21,8 +23,6 @@ from crossfade.lake.tables import (
     require_run,
     table_path,
 )
-from crossfade.proof.traces import TELLING_BYTES, Needle, holds_bytes, search_columns
-from crossfade.suppression import load_suppression
 
 LISTED = "the listener is suppressed"
 NO_ROW = "no row names the listener"

@@ -7,6 +7,8 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
+from crossfade.erasure.listener_rows import ListenersRows
+from crossfade.erasure.suppression import Suppression
 from crossfade.lake.tables import (
     BRONZE_SONG_PLAYS,
     SILVER_DUPLICATES,
@@ -20,7 +22,6 @@ from crossfade.lake.tables import (
     table_path,
 )
 from crossfade.processing.batch.bronze import mark_blank
-from crossfade.processing.batch.listeners import ListenersRows
 from crossfade.processing.batch.ranges import on_days
 from crossfade.processing.batch.refine import (
     decode_records,
@@ -29,7 +30,6 @@ from crossfade.processing.batch.refine import (
     select_duplicates,
 )
 from crossfade.processing.batch.tables import WRITER, append_rows, read_table, signed
-from crossfade.suppression import Suppression
 
 _SAME_PLACE = "row.date = gone.date AND row.partition = gone.partition AND row.offset = gone.offset"
 

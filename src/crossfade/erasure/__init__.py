@@ -1,0 +1,1 @@
+"""Erasure: a listener leaves every layer, and the proof of it."""
