@@ -12,7 +12,7 @@ from crossfade.config import load_settings
 from crossfade.folder import DataFolder, open_folder
 from crossfade.kafka.topics import KafkaAddress, create_topics
 from crossfade.stack.broker import Broker
-from own_topics import own_topics
+from support.own_topics import own_topics
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from left_behind import list_processes
+from faults.left_behind import list_processes
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fault.stack import RunningStack, a_running_stack
-from left_behind import list_processes
+from faults.left_behind import list_processes
+from faults.stack import RunningStack, a_running_stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 _GRAIN_MS = 10_000
 
-_EVERYTHING = Path(__file__).parents[1] / "fault" / "everything.toml"
+_EVERYTHING = Path(__file__).parents[2] / "faults" / "everything.toml"
 
 
 @pytest.fixture

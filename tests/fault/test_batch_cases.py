@@ -2,10 +2,10 @@
 
 import pytest
 
-from fault.case import find_case
-from fault.cases_batch import BATCH_CASES
-from fault.cases_release import RELEASES, unpack_release
-from fault.template import Bench
+from faults.case import find_case
+from faults.cases_batch import BATCH_CASES
+from faults.cases_release import RELEASES, unpack_release
+from faults.template import Bench
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark, pytest.mark.fault]
 

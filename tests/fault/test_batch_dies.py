@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import pytest
 from deltalake import CommitProperties, DeltaTable
 
-from batch_bench import BatchBench, a_history
 from crossfade.config import load_settings
 from crossfade.contract.decode import encode_play
 from crossfade.errors import LakeError, UnprovenError
@@ -15,7 +14,8 @@ from crossfade.lake.tables import SILVER_PLAYS, read_newest_run, require_run, ta
 from crossfade.processing.batch import run as run_module
 from crossfade.processing.batch.tables import commit_note
 from crossfade.processing.new_table import create_table
-from handmade_lake import Record, a_play
+from support.batch_bench import BatchBench, a_history
+from support.handmade_lake import Record, a_play
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -19,7 +19,7 @@ from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, connect, list_files, register_table
 from crossfade.stack.broker import Broker
 from crossfade.stack.child_log import last_line
-from speed_runs import a_play, send
+from support.speed_runs import a_play, send
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark, pytest.mark.fault]
 

@@ -5,26 +5,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batch_bench import BatchBench
 from crossfade.config import load_settings
+from crossfade.erasure import blanking
 from crossfade.folder import open_folder
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, open_table, require_run
-from crossfade.processing.batch import blanking
 from crossfade.proof.reconcile import reconcile
-from erasure_bench import GONE, erase, find_text, is_of, named_history
-from handmade_lake import Record
+from support.batch_bench import BatchBench
+from support.erasure_bench import GONE, erase, find_text, is_of, named_history
+from support.handmade_lake import Record
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 pytestmark = [pytest.mark.spark, pytest.mark.fault]
 
-BATCH = "crossfade.processing.batch"
+ERASURE = "crossfade.erasure"
 STEPS = (
-    f"{BATCH}.run.publish_run",
-    f"{BATCH}.settle.mark_removed",
-    f"{BATCH}.settle.blank_erased",
-    f"{BATCH}.erasure.vacuum_bronze",
+    "crossfade.processing.batch.run.publish_run",
+    f"{ERASURE}.settle.mark_removed",
+    f"{ERASURE}.settle.blank_erased",
+    f"{ERASURE}.erase.vacuum_bronze",
 )
 
 

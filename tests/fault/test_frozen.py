@@ -17,7 +17,7 @@ from crossfade.stack.child import ChildSpec
 from crossfade.stack.pulse import beats
 from crossfade.stack.stop_request import StopRequest
 from crossfade.stack.supervisor import Backoff, Supervisor
-from speed_runs import a_play, send
+from support.speed_runs import a_play, send
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark, pytest.mark.fault]
 

@@ -13,7 +13,6 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from batch_bench import BatchBench, a_history
 from crossfade.clock import SECOND_MS, now_ms
 from crossfade.config import Settings, load_settings
 from crossfade.contract.time_rules import TimeRules
@@ -28,10 +27,11 @@ from crossfade.processing.batch.refine import judge_candidates
 from crossfade.processing.streams.archive import start_archive
 from crossfade.serving.merge import Plan
 from crossfade.serving.window_state import WindowState
-from fault.oracle import Logs, Oracle
-from fault.oracle_findings import Judgement
-from served import serving
-from speed_runs import a_play, running_speed, send, wait_until
+from faults.oracle import Logs, Oracle
+from faults.oracle_findings import Judgement
+from support.batch_bench import BatchBench, a_history
+from support.served import serving
+from support.speed_runs import a_play, running_speed, send, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark, pytest.mark.fault]
 

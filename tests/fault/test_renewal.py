@@ -28,7 +28,7 @@ from crossfade.proof.handover import read_recorded, record_handovers
 from crossfade.serving.answers import answer_trending
 from crossfade.serving.app import Service
 from crossfade.stack.requests import RENEWAL_OF_SPEED
-from speed_runs import a_play, read_said, send
+from support.speed_runs import a_play, read_said, send
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -2,11 +2,11 @@
 
 import pytest
 
-from fault.case import find_case
-from fault.cases_release import RELEASES, unpack_release
-from fault.cases_start import START_CASES
-from fault.damage import CannotInjectError
-from fault.template import Bench
+from faults.case import find_case
+from faults.cases_release import RELEASES, unpack_release
+from faults.cases_start import START_CASES
+from faults.damage import CannotInjectError
+from faults.template import Bench
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark, pytest.mark.fault]
 

@@ -12,7 +12,6 @@ from confluent_kafka import KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from pyspark.sql import SparkSession
 
-from backed_up import back_up, read_table, restore
 from crossfade.backup.take import take_backup
 from crossfade.config import Settings, load_settings
 from crossfade.contract.decode import encode_play
@@ -40,8 +39,9 @@ from crossfade.processing.streams.archive import start_archive
 from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import reconcile
 from crossfade.stack.broker import Broker
-from own_topics import own_topics
-from speed_runs import a_play, wait_until
+from support.backed_up import back_up, read_table, restore
+from support.own_topics import own_topics
+from support.speed_runs import a_play, wait_until
 
 pytestmark = pytest.mark.kafka
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
-from batch_bench import BatchBench, a_history, closing_records
 from crossfade.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from crossfade.config import load_settings
 from crossfade.contract.decode import encode_play
@@ -16,7 +15,8 @@ from crossfade.folder import open_folder
 from crossfade.lake.tables import require_run
 from crossfade.processing.batch import run as run_module
 from crossfade.processing.batch.horizon import Horizon
-from handmade_lake import NOON, Record, a_play
+from support.batch_bench import BatchBench, a_history, closing_records
+from support.handmade_lake import NOON, Record, a_play
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import FileLock
 
-from batch_bench import BatchBench, closing_records
 from crossfade.clock import DAY_MS, HOUR_MS
 from crossfade.config import load_settings
 from crossfade.contract.decode import encode_play
@@ -23,8 +22,9 @@ from crossfade.lake.tables import SILVER_ERASED, require_run
 from crossfade.processing.batch.publish import publish_run
 from crossfade.proof.reconcile import reconcile
 from crossfade.stack.hold import hold_maintenance
-from erasure_bench import GONE, erase, find_text, is_of, named_history, read_bronze
-from handmade_lake import NOON, Record, a_play
+from support.batch_bench import BatchBench, closing_records
+from support.erasure_bench import GONE, erase, find_text, is_of, named_history, read_bronze
+from support.handmade_lake import NOON, Record, a_play
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -27,7 +27,7 @@ from crossfade.lake.tables import (
 from crossfade.processing.batch.job import run_once
 from crossfade.processing.streams.archive import start_archive
 from crossfade.proof.reconcile import reconcile
-from speed_runs import a_play, read_said, running_speed, send
+from support.speed_runs import a_play, read_said, running_speed, send
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark]
 

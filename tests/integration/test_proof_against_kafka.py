@@ -27,8 +27,8 @@ from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import reconcile
 from crossfade.proof.speed_log import read_speed_log
 from crossfade.stack.broker import Broker
-from handmade_lake import HandmadeLake, Record, a_lake, a_play
-from own_topics import own_topics
+from support.handmade_lake import HandmadeLake, Record, a_lake, a_play
+from support.own_topics import own_topics
 
 pytestmark = pytest.mark.kafka
 

@@ -36,8 +36,8 @@ from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import reconcile
 from crossfade.stack.broker import Broker
 from crossfade.stack.reach import reach_kafka
-from handmade_lake import NOON, Record, a_lake, a_play
-from own_topics import own_topics
+from support.handmade_lake import NOON, Record, a_lake, a_play
+from support.own_topics import own_topics
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

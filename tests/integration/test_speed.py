@@ -19,7 +19,7 @@ from crossfade.kafka.window_log import Grain
 from crossfade.lake.checkpoint import newest_committed
 from crossfade.processing.failures import explain_failure
 from crossfade.processing.speed.job import SPEED
-from speed_runs import a_play, read_said, read_topic, running_speed, send, wait_until
+from support.speed_runs import a_play, read_said, read_topic, running_speed, send, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark]
 

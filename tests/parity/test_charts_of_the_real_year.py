@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batch_bench import BatchBench, newest_entries
 from crossfade.clock import parse_time
 from crossfade.config import load_settings
 from crossfade.folder import open_folder
@@ -12,7 +11,8 @@ from crossfade.ingest.files import open_source
 from crossfade.ingest.importing import ImportFormat, read_plays, reader_of
 from crossfade.ingest.report import ImportReport
 from crossfade.ingest.sample import sample_year_path
-from handmade_lake import NOON, Record
+from support.batch_bench import BatchBench, newest_entries
+from support.handmade_lake import NOON, Record
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

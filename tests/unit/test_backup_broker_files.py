@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from backed_up import unheard
 from crossfade.backup import broker_files
 from crossfade.backup.broker_files import copy_broker, holds_topic, measure_broker
 from crossfade.backup.copier import Copier
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder
+from support.backed_up import unheard
 
 FIRST, SECOND, THIRD = (f"{number:020}" for number in (0, 100, 200))
 

@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from backed_up import (
+from crossfade.backup import moment
+from crossfade.backup.copier import Copier
+from crossfade.backup.table_files import check_copy, list_table_files
+from crossfade.backup.take import take_backup
+from crossfade.errors import LakeError
+from crossfade.folder import DataFolder
+from crossfade.lake.tables import GOLD_SONG, SILVER_PLAYS, TABLES, read_newest_run, table_path
+from support.backed_up import (
     a_backed_up_folder,
     back_up,
     commit_micro_batch,
@@ -15,14 +22,7 @@ from backed_up import (
     unheard,
     write_checkpoint,
 )
-from crossfade.backup import moment
-from crossfade.backup.copier import Copier
-from crossfade.backup.table_files import check_copy, list_table_files
-from crossfade.backup.take import take_backup
-from crossfade.errors import LakeError
-from crossfade.folder import DataFolder
-from crossfade.lake.tables import GOLD_SONG, SILVER_PLAYS, TABLES, read_newest_run, table_path
-from handmade_lake import a_run, write_table
+from support.handmade_lake import a_run, write_table
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from backed_up import a_backed_up_folder, back_up, restore, unheard
 from crossfade.backup import restore as restore_module
 from crossfade.backup import take as take_module
 from crossfade.backup.manifest import MANIFEST, Manifest, read_manifest, write_manifest
@@ -20,6 +19,7 @@ from crossfade.cli import app
 from crossfade.errors import LakeError, MachineError, MisuseError, StackError
 from crossfade.folder import DataFolder
 from crossfade.stack.hold import hold_maintenance
+from support.backed_up import a_backed_up_folder, back_up, restore, unheard
 
 BACKS_UP_UNTIL_KILLED = """
 import os, pathlib, signal, sys

@@ -15,7 +15,7 @@ from crossfade.lake.binding import begin_batch, bind_batch
 from crossfade.lake.tables import BATCH_TABLES, GOLD_RUN, TABLES, open_table, require_run
 from crossfade.proof.pinned import open_pinned_lake
 from crossfade.serving.snapshot import build_snapshot
-from handmade_lake import NOON, a_lake, a_play, records_of, write_table
+from support.handmade_lake import NOON, a_lake, a_play, records_of, write_table
 
 MADE = [*(table.name for table in BATCH_TABLES), GOLD_RUN.name]
 

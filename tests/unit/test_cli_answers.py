@@ -10,14 +10,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-import handmade_lake as handmade
 from crossfade.cli.chart import chart
 from crossfade.cli.geography import geography
 from crossfade.cli.serve import serve
 from crossfade.cli.trending import trending
 from crossfade.errors import MachineError, MisuseError, StackError
 from crossfade.folder import DataFolder, StackAddresses, write_stack
-from served import serving
+from support import handmade_lake as handmade
+from support.served import serving
 
 _RUN = CliRunner()
 _APP = typer.Typer()

@@ -11,7 +11,7 @@ from crossfade.cli.reconcile import reconcile
 from crossfade.clock import DAY_MS
 from crossfade.errors import LakeError, MisuseError, StackError
 from crossfade.folder import DataFolder
-from handmade_lake import NOON, HandmadeLake, a_lake, a_play, records_of
+from support.handmade_lake import NOON, HandmadeLake, a_lake, a_play, records_of
 
 
 def handmade() -> HandmadeLake:

@@ -24,7 +24,7 @@ from crossfade.folder import DataFolder
 from crossfade.ingest import replay as replay_module
 from crossfade.ingest.replay import judge_again
 from crossfade.ingest.replay_report import Candidate
-from handmade_lake import NOON, Record, a_lake, a_play
+from support.handmade_lake import NOON, Record, a_lake, a_play
 
 _RUN = CliRunner()
 

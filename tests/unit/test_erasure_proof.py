@@ -22,10 +22,10 @@ from crossfade.proof.verdicts import (
     WindowFacts,
     compare_handovers,
 )
-from handmade_lake import NOON, HandmadeLake, Record, a_lake, a_play, records_of
-from handmade_ledger import BOUNDARY as LEDGER_BOUNDARY
-from handmade_ledger import a_sent_play, about, sent
-from handmade_ledger import prove as prove_ledger
+from support.handmade_lake import NOON, HandmadeLake, Record, a_lake, a_play, records_of
+from support.handmade_ledger import BOUNDARY as LEDGER_BOUNDARY
+from support.handmade_ledger import a_sent_play, about, sent
+from support.handmade_ledger import prove as prove_ledger
 
 BOUNDARY = NOON + 9 * DAY_MS
 GONE = "user-1"

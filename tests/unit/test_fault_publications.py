@@ -6,10 +6,10 @@ from typing import Any, cast
 import pytest
 
 from crossfade.clock import format_time, now_ms
-from fault import publications
-from fault.live_bench import LiveBench
-from fault.publications import Publications
-from fault.report import Section
+from faults import publications
+from faults.live_bench import LiveBench
+from faults.publications import Publications
+from faults.report import Section
 
 
 @dataclass

@@ -5,10 +5,10 @@ import random
 from collections import Counter
 from pathlib import Path
 
-from fault.case import Outcome
-from fault.cases_live import LIVE_FAULTS
-from fault.live_run import Pack
-from fault.report import Report
+from faults.case import Outcome
+from faults.cases_live import LIVE_FAULTS
+from faults.live_run import Pack
+from faults.report import Report
 
 
 def a_report() -> Report:

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from fault.case import find_case
-from fault.run import list_cases
+from faults.case import find_case
+from faults.run import list_cases
 
 _PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 _ROWS = {f"F{number:02}" for number in range(1, 67)}

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from fault.case import Outcome
-from fault.cases_batch import CommitWatch
-from fault.commands import Command
-from fault.damage import CannotInjectError, SmallDisk, failing_calls, flip_byte, other_clock
-from fault.lake_image import live_files, name_changes, take_image, versions
-from fault.outcomes import also, both, refused
-from fault.place import Place
+from faults.case import Outcome
+from faults.cases_batch import CommitWatch
+from faults.commands import Command
+from faults.damage import CannotInjectError, SmallDisk, failing_calls, flip_byte, other_clock
+from faults.lake_image import live_files, name_changes, take_image, versions
+from faults.outcomes import also, both, refused
+from faults.place import Place
 
 
 def _a_lake(data: Path, rows: int = 1) -> None:

@@ -10,7 +10,7 @@ from crossfade.lake.file_sums import has_sum, is_as_written, write_sum
 from crossfade.lake.tables import BATCH_TABLES, list_files
 from crossfade.processing.batch.seal import seal_files
 from crossfade.proof.reconcile import reconcile
-from handmade_lake import NOON, a_lake, a_play, records_of
+from support.handmade_lake import NOON, a_lake, a_play, records_of
 
 
 def sidecar(path: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crossfade.proof.verdicts import HandoverVerdict
-from fault.run import list_cases
+from faults.run import list_cases
 
 _ROOT = Path(__file__).parents[2]
 _PAGE = _ROOT / "docs" / "guarantees.md"

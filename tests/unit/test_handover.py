@@ -18,7 +18,7 @@ from crossfade.proof.verdicts import (
     WindowFacts,
     compare_handovers,
 )
-from handmade_lake import NOON, HandmadeLake, a_lake, a_play, a_run, records_of
+from support.handmade_lake import NOON, HandmadeLake, a_lake, a_play, a_run, records_of
 
 GRAIN = 10 * MINUTE_MS
 PASSED = SpeedProgress({0: 10, 1: 10}, NO_BOUNDARY)

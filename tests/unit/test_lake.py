@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from crossfade import lake
 from crossfade.config import load_settings
 from crossfade.folder import open_folder
-from handmade_lake import NOON, a_lake, a_play, records_of
+from crossfade.lake import tables as lake
+from support.handmade_lake import NOON, a_lake, a_play, records_of
 
 
 @pytest.mark.parametrize("table", lake.TABLES.values(), ids=lambda table: table.name)

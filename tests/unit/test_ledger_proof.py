@@ -10,8 +10,8 @@ from crossfade.folder import DataFolder
 from crossfade.lake.findings import Verdict
 from crossfade.proof.ledger_check import IN_BRONZE, NOTHING_ELSE, SAME_ANSWER, SAME_PLAY
 from crossfade.proof.ledger_totals import GOLD_COUNTS, WHOLE
-from handmade_lake import NOON, HandmadeLake, a_lake, a_play
-from handmade_ledger import (
+from support.handmade_lake import NOON, HandmadeLake, a_lake, a_play
+from support.handmade_ledger import (
     BOUNDARY,
     COPY,
     MALFORMED,

@@ -16,7 +16,7 @@ from crossfade.folder import DataFolder
 from crossfade.lake.findings import Verdict
 from crossfade.proof.ledger_check import NOTHING_ELSE, SAME_ANSWER
 from crossfade.proof.ledger_totals import WHOLE
-from handmade_ledger import (
+from support.handmade_ledger import (
     COPY,
     MALFORMED,
     HandmadeLedger,

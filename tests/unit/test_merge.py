@@ -25,7 +25,7 @@ from crossfade.serving.merge import (
     rank,
     windows_kept_from,
 )
-from simulated_log import START, History, World, histories
+from support.simulated_log import START, History, World, histories
 
 G = 10 * MINUTE_MS
 DAY = 20_000 * DAY_MS

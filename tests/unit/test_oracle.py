@@ -9,9 +9,9 @@ import pytest
 
 from crossfade.kafka.window_log import Grain, WindowKey, WindowValue
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files
-from fault.oracle_kafka import LogRecord
-from handmade_lake import NOON, Record, Row, a_lake, a_run, write_table
-from oracle_stage import BOUNDARY, GRAIN, OPEN, Stage, a_right_stage, as_log, as_logged
+from faults.oracle_kafka import LogRecord
+from support.handmade_lake import NOON, Record, Row, a_lake, a_run, write_table
+from support.oracle_stage import BOUNDARY, GRAIN, OPEN, Stage, a_right_stage, as_log, as_logged
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from crossfade.folder import DataFolder
-from fault.oracle import Logs, Oracle
-from fault.oracle_findings import Judgement
-from fault.oracle_kafka import Log, LogRecord
-from handmade_lake import HandmadeLake, a_play
-from handmade_ledger import MALFORMED, UNKNOWN, HandmadeLedger, a_sent_play, lake_of, sent
+from faults.oracle import Logs, Oracle
+from faults.oracle_findings import Judgement
+from faults.oracle_kafka import Log, LogRecord
+from support.handmade_lake import HandmadeLake, a_play
+from support.handmade_ledger import MALFORMED, UNKNOWN, HandmadeLedger, a_sent_play, lake_of, sent
 
 
 def judge(

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from crossfade.contract.decode import Rejection, decode_play, encode_play
 from crossfade.contract.examples import EXAMPLE_LOG_TIME_MS, read_examples
 from crossfade.contract.play import Play
-from fault.oracle_plays import Play as PlainPlay
-from fault.oracle_plays import Sure, event_id_of, read_play
-from handmade_lake import a_play
+from faults.oracle_plays import Play as PlainPlay
+from faults.oracle_plays import Sure, event_id_of, read_play
+from support.handmade_lake import a_play
 
-_FAULT = Path(__file__).parents[1] / "fault"
-_ALLOWED = {"confluent_kafka", "deltalake", "fault", "httpx", "numpy", "pyarrow"}
+_FAULT = Path(__file__).parents[2] / "faults"
+_ALLOWED = {"confluent_kafka", "deltalake", "faults", "httpx", "numpy", "pyarrow"}
 
 
 def _modules() -> list[Path]:
@@ -37,11 +37,11 @@ def test_the_oracle_imports_nothing_of_the_product(path: Path) -> None:
         for name in names:
             package, _, module = name.partition(".")
             assert package in _ALLOWED | sys.stdlib_module_names, name
-            assert package != "fault" or module.startswith("oracle_"), name
+            assert package != "faults" or module.startswith("oracle_"), name
 
 
 def test_no_module_of_the_product_is_loaded_with_the_oracle() -> None:
-    program = "import fault.oracle, sys; sys.exit(any('crossfade' in one for one in sys.modules))"
+    program = "import faults.oracle, sys; sys.exit(any('crossfade' in one for one in sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], cwd=_FAULT.parent, check=False)
     assert done.returncode == 0
     assert len(_modules()) > 10

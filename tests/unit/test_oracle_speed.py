@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from crossfade.kafka.window_log import Marker, WindowKey, WindowValue
-from fault.oracle_kafka import LogRecord
-from oracle_stage import BOUNDARY, NEAR, OPEN, Stage, a_right_stage, say
+from faults.oracle_kafka import LogRecord
+from support.oracle_stage import BOUNDARY, NEAR, OPEN, Stage, a_right_stage, say
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from crossfade.folder import DataFolder
 from crossfade.lake.binding import ArchiveBinding, bind_archive
 from crossfade.lake.findings import Reconciliation, Verdict
 from crossfade.proof.reconcile import reconcile
-from handmade_gold import sketch_of
-from handmade_lake import NOON, HandmadeLake, a_lake, a_play, records_of
+from support.handmade_gold import sketch_of
+from support.handmade_lake import NOON, HandmadeLake, a_lake, a_play, records_of
 
 BOUNDARY = NOON + 9 * DAY_MS
 """Nine days on: days and a chart week are closed, windows of the last two days are kept."""

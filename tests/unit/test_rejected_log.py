@@ -9,7 +9,7 @@ from crossfade.contract.time_rules import FUTURE_MS
 from crossfade.folder import DataFolder
 from crossfade.lake.rejected_log import Known, RejectedLog, RejectedRecord, describe, explain
 from crossfade.lake.tables import require_run
-from handmade_lake import NOON, HandmadeLake, Record, a_lake, a_play, write_table
+from support.handmade_lake import NOON, HandmadeLake, Record, a_lake, a_play, write_table
 
 BAD_COUNTRY = encode_play(a_play(country="se"))
 TOO_LARGE = b"x" * (MAX_PLAY_BYTES + 5)

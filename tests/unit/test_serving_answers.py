@@ -7,7 +7,6 @@ from typing import Any
 import datasketches
 import pytest
 
-import handmade_lake as handmade
 from crossfade.clock import DAY_MS, floor_to, format_time, now_ms, parse_time, utc_date
 from crossfade.config import load_settings
 from crossfade.contract.play import Play
@@ -22,6 +21,7 @@ from crossfade.serving.rollup import By
 from crossfade.serving.snapshot import SnapshotWatcher, build_snapshot
 from crossfade.serving.status import answer_status
 from crossfade.serving.window_state import PlacedRecord, WindowState
+from support import handmade_lake as handmade
 
 RULES = TimeRules()
 G = RULES.grain_ms

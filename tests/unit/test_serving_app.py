@@ -11,7 +11,6 @@ import jsonschema
 import msgspec
 import pytest
 
-import handmade_lake as handmade
 from crossfade.config import load_settings
 from crossfade.contract.decode import encode_play
 from crossfade.folder import (
@@ -23,7 +22,8 @@ from crossfade.folder import (
 )
 from crossfade.kafka.topics import KafkaAddress
 from crossfade.stack.supervisor import ChildState
-from served import serving
+from support import handmade_lake as handmade
+from support.served import serving
 
 BOUNDARY = handmade.NOON + 3_600_000
 REJECTED = (b"x" * 5_000, b"\xff", encode_play(handmade.a_play(99, country="se")))

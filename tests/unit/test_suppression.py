@@ -24,7 +24,7 @@ from crossfade.erasure.suppression import (
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.processing.decode import _Judge
-from handmade_lake import NOON, a_play
+from support.handmade_lake import NOON, a_play
 
 GONE = "listener-42"
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 
 from crossfade.contract.boundary import NO_BOUNDARY, next_boundary
 from crossfade.contract.time_rules import TimeRules
-from simulated_log import MINUS_INFINITY, Formula, History, Order, Record, World, histories
+from support.simulated_log import MINUS_INFINITY, Formula, History, Order, Record, World, histories
 
 HISTORIES = histories()
 QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large)

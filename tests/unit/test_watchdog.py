@@ -4,7 +4,7 @@ import pytest
 
 from crossfade.folder import DataFolder
 from crossfade.processing.streams.watchdog import Stall, Watchdog
-from handmade_checkpoint import Query
+from support.handmade_checkpoint import Query
 
 AFTER_S = 25.0
 LOOK_S = 5.0

@@ -1,0 +1,101 @@
+"""Start cases: clocks that are wrong, and nights in which people change theirs."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pyarrow.parquet as pq
+
+from crossfade.clock import now_ms
+from faults.case import Case, Outcome
+from faults.damage import other_clock
+from faults.lake_image import live_files, newest_run
+from faults.outcomes import also, healed
+from faults.place import Place
+from faults.template import in_new_folder, on_copy
+
+_HOUR_S = 3_600
+_WINDOW_MS = 600_000
+_DAY_MS = 24 * _HOUR_S * 1_000
+_NIGHT = {
+    "CROSSFADE_GRAIN": "10m",
+    "CROSSFADE_LATE_AFTER": "1d",
+    # Where clocks jump, and from where nobody may take anything.
+    "TZ": "Europe/Stockholm",
+}
+
+
+def _skewed(hours: int) -> Callable[[Place], Outcome]:
+    def run(place: Place) -> Outcome:
+        """Let drivers read a clock that is hours off; the broker's is right."""
+        env = other_clock(hours * _HOUR_S)
+        healed_s = place.catch_up(env=env)
+        told = (place.progress()["archive"]["at"] - now_ms()) / 1_000
+        place.publish(env=env)
+        injected = int(abs(told - hours * _HOUR_S) < _HOUR_S / 2)
+        said = f"the driver's clock was off by {told / _HOUR_S:+.1f} h"
+        return healed(place.judge(), injected=injected, healed_s=healed_s, said=said)
+
+    return run
+
+
+def _night(year: int, month: int, day: int) -> Callable[[Place], Outcome]:
+    changes_on = datetime(year, month, day, tzinfo=UTC)
+
+    def run(place: Place) -> Outcome:
+        """Live through a night in which clocks change; let both layers count it, and compare."""
+        evening = _at(changes_on + timedelta(days=1, minutes=55))
+        place.kafka({**_NIGHT, **evening})
+        begin, end = changes_on - timedelta(hours=1), changes_on + timedelta(hours=24, minutes=40)
+        span = ["--from", f"{begin:%Y-%m-%dT%H:%M:%SZ}", "--to", f"{end:%Y-%m-%dT%H:%M:%SZ}"]
+        place.generate("night", *span, "--rate", "0.05", env={**_NIGHT, **evening})
+        healed_s = place.catch_up(env={**_NIGHT, **evening})
+        place.stop_kafka()
+        morning = _at(changes_on + timedelta(days=2, minutes=65))
+        place.kafka({**_NIGHT, **morning})
+        place.publish(env={**_NIGHT, **morning})
+        first = int(changes_on.timestamp()) * 1_000
+        expected, found = _expect_windows(place, first), _find_windows(place, first)
+        outcome = healed(
+            place.judge(), injected=len(found), healed_s=healed_s, said=f"{len(found)} windows"
+        )
+        is_whole = found == expected and len(found) == _DAY_MS // _WINDOW_MS
+        return also(outcome, is_so=is_whole, otherwise=f"{len(expected)} windows were played")
+
+    return run
+
+
+def _at(moment: datetime) -> dict[str, str]:
+    """Give the environment of a clock that shows a moment now."""
+    return other_clock(round(moment.timestamp() - now_ms() / 1_000))
+
+
+def _expect_windows(place: Place, first: int) -> dict[int, int]:
+    """Count the plays of each window of a UTC day, by the ledger."""
+    windows: Counter[int] = Counter()
+    for ledger in place.ledgers:
+        for path in (ledger / "records").glob("*.parquet"):
+            times = pq.read_table(path, columns=["event_time"])["event_time"].to_pylist()
+            windows.update(at - at % _WINDOW_MS for at in times if first <= at < first + _DAY_MS)
+    return dict(windows)
+
+
+def _find_windows(place: Place, first: int) -> dict[int, int]:
+    """Count the same in gold, as the newest run pinned it."""
+    windows: Counter[int] = Counter()
+    _, pins = newest_run(place.data)
+    for path in live_files(place.data, "gold/song_window", pins["gold/song_window"]):
+        rows = pq.read_table(path, columns=["window_start", "plays"], partitioning=None).to_pylist()
+        for row in rows:
+            start = round(row["window_start"].timestamp() * 1_000)
+            if first <= start < first + _DAY_MS:
+                windows[start] += row["plays"]
+    return dict(windows)
+
+
+CASES = (
+    Case("F48-ahead", "the drivers' clock is 2 h ahead", "start", on_copy(_skewed(2))),
+    Case("F48-behind", "the drivers' clock is 2 h behind", "start", on_copy(_skewed(-2))),
+    Case("F62-spring", "the night of 2026-03-29", "start", in_new_folder(_night(2026, 3, 29))),
+    Case("F62-autumn", "the night of 2026-10-25", "start", in_new_folder(_night(2026, 10, 25))),
+)

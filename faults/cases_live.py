@@ -1,0 +1,286 @@
+"""Live faults: what happens to a running stack under an audience, again and again."""
+
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import psutil
+from confluent_kafka.admin import AdminClient, NewPartitions
+
+from crossfade.contract.examples import read_examples
+from faults.left_behind import list_processes
+from faults.live_bench import SONG_PLAYS, LiveBench, freeze, kill, thaw
+
+
+class Injury(NamedTuple):
+    """What was seen of a fault: empty if it did not happen; and since when all should heal."""
+
+    seen: str
+    began: float
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFault:
+    """A row of the matrix that a running stack survives.
+
+    Attributes:
+        id: its id in the matrix and a word.
+        title: what happens.
+        inject: makes it happen.
+        share: how often it is in the pack of which random schedules are dealt.
+        hurts: the live side, batch alone, or both.
+        in_a_row: how often the rows' run does it, one after the other.
+    """
+
+    id: str
+    title: str
+    inject: Callable[[LiveBench], Injury]
+    share: int = 2
+    hurts: Literal["live", "batch", "both"] = "live"
+    in_a_row: int = 1
+
+    @property
+    def stops_batch(self) -> bool:
+        """Tell whether a run of batch that goes on is lost with it."""
+        return self.hurts != "live"
+
+
+def _kill_leader(child: str) -> Callable[[LiveBench], Injury]:
+    def inject(bench: LiveBench) -> Injury:
+        victim = bench.leader(child)
+        began = time.monotonic()
+        return Injury(f"{child} {victim.pid} died" if kill(victim) else "", began)
+
+    return inject
+
+
+def _kill_java(child: str) -> Callable[[LiveBench], Injury]:
+    def inject(bench: LiveBench) -> Injury:
+        bench.stack.wait_for(f"Java of {child}", lambda: bench.stack.java_of(child))
+        victim = bench.stack.java_of(child)
+        began = time.monotonic()
+        return Injury("Java died" if victim and kill(victim) else "", began)
+
+    return inject
+
+
+def _kill_worker(bench: LiveBench) -> Injury:
+    bench.stack.wait_for("a Python worker", lambda: bench.stack.workers_of("streams"))
+    for _ in range(20):
+        workers = bench.stack.workers_of("streams")
+        began = time.monotonic()
+        with contextlib.suppress(psutil.Error, ProcessLookupError, IndexError):
+            victim = bench.dice.choice(workers)
+            if kill(victim):
+                return Injury(f"worker {victim.pid} died", began)
+    return Injury("", time.monotonic())
+
+
+def _freeze_worker(bench: LiveBench) -> Injury:
+    """Stop every worker for good: the watchdog must see that nothing moves."""
+    bench.stack.wait_for("a Python worker", lambda: bench.stack.workers_of("streams"))
+    workers = bench.stack.workers_of("streams")
+    began = time.monotonic()
+    seen = freeze(workers)
+    return Injury(f"{len(workers)} workers stand still" if seen else "", began)
+
+
+def _freeze_for_good(child: str) -> Callable[[LiveBench], Injury]:
+    """Stop a child for good: the supervisor must see that it does not live."""
+
+    def inject(bench: LiveBench) -> Injury:
+        bench.leader(child)
+        session = bench.stack.session_of(child)
+        began = time.monotonic()
+        seen = freeze(session)
+        return Injury(f"{child} stands still" if seen else "", began)
+
+    return inject
+
+
+def _freeze_a_while(child: str, least_s: float, most_s: float) -> Callable[[LiveBench], Injury]:
+    """Stop a child and let it go on, as a machine that was suspended does."""
+
+    def inject(bench: LiveBench) -> Injury:
+        bench.leader(child)
+        session = bench.stack.session_of(child)
+        seen = freeze(session)
+        for_s = bench.dice.uniform(least_s, most_s)
+        time.sleep(for_s)
+        began = time.monotonic()
+        thaw(session)
+        return Injury(f"{child} stood still for {for_s:.0f} s" if seen else "", began)
+
+    return inject
+
+
+def _ask_to_end(child: str) -> Callable[[LiveBench], Injury]:
+    """End a child politely, as a rolling restart does."""
+
+    def inject(bench: LiveBench) -> Injury:
+        victim = bench.leader(child)
+        began = time.monotonic()
+        victim.send_signal(signal.SIGTERM)
+        bench.stack.wait_for("its end", lambda: not victim.is_running(), within_s=90)
+        return Injury(f"{child} {victim.pid} ended", began)
+
+    return inject
+
+
+def _kill_supervisor(bench: LiveBench) -> Injury:
+    """Kill `crossfade up`; a machine's own service manager starts it again."""
+    supervisor = psutil.Process(bench.stack.process.pid)
+    began = time.monotonic()
+    if not kill(supervisor):
+        return Injury("", began)
+    bench.stack.process.wait()
+    deadline = time.monotonic() + 20
+    while left := [one for one in list_processes(bench.stack.data) if " generate " not in one]:
+        assert time.monotonic() < deadline, f"these outlived the supervisor: {left}"
+        time.sleep(0.05)
+    bench.stack.launch()
+    return Injury("the supervisor died, all its children with it", began)
+
+
+def _restart_stack(bench: LiveBench) -> Injury:
+    """Stop the stack as Ctrl-C does, and start it again."""
+    code = bench.stack.stop()
+    began = time.monotonic()
+    bench.stack.launch()
+    return Injury("stopped in order, exit 0" if code == 0 else "", began)
+
+
+def _freeze_audience(bench: LiveBench) -> Injury:
+    """Let everybody fall silent: the boundary must move on, and nothing be reported as broken."""
+    assert bench.audience is not None
+    audience = [psutil.Process(bench.audience.pid)]
+    with _standing_still(audience) as seen:
+        before = bench.stack.ask("status").get("boundary") or ""
+        bench.stack.wait_for(
+            "a boundary that moves in silence",
+            lambda: (bench.stack.ask("status").get("boundary") or "") > before,
+        )
+        bench.stack.wait_for(
+            "a complete answer in silence", lambda: bench.stack.ask("trending").get("complete")
+        )
+    return Injury("silence, and the boundary moved" if seen else "", time.monotonic())
+
+
+@contextmanager
+def _standing_still(processes: list[psutil.Process]) -> Iterator[bool]:
+    seen = freeze(processes)
+    try:
+        yield seen
+    finally:
+        thaw(processes)
+
+
+def _send_hostile(bench: LiveBench) -> Injury:
+    """Put every example of the contract straight into Kafka, as no client of ours would."""
+    began = time.monotonic()
+    examples = [example.value for example in read_examples()]
+    bench.dice.shuffle(examples)
+    taken = bench.send(*examples, None)
+    return Injury(f"{taken} hostile records" if taken == len(examples) + 1 else "", began)
+
+
+def _send_oversized(bench: LiveBench) -> Injury:
+    """Send a record that the contract rejects and one that Kafka itself refuses."""
+    began = time.monotonic()
+    taken = bench.send(b"x" * 3_000_000)
+    refused = 1 - bench.send(b"x" * 5_000_000)
+    return Injury("one kept, one refused at the door" if taken and refused else "", began)
+
+
+def _flood_one_partition(bench: LiveBench) -> Injury:
+    """Give one topic partition a backlog that the others do not have."""
+    began = time.monotonic()
+    example = next(example for example in read_examples() if example.reason is None)
+    taken = bench.send(*[example.value] * 30_000, key=b"one-partition")
+    return Injury(f"{taken} records in one partition", began)
+
+
+def _repeat_backfill(bench: LiveBench) -> Injury:
+    """Kill a producer in the middle, then send the whole again, twice."""
+    words = ("generate", "--rate", "200", "--seed", "77", "--listeners", "100000")
+    span = ("--from", "2024-03-01T00:00:00Z", "--to", "2024-03-01T00:05:00Z")
+    began = time.monotonic()
+    before = sum((bench.end_offsets() or {}).values())
+    first = bench.stack.start(*words, *span, log=bench.scratch / "backfill.log")
+    with contextlib.suppress(AssertionError):
+        bench.stack.wait_for(
+            "its first records",
+            lambda: sum((bench.end_offsets() or {}).values()) > before + 100 or first.poll(),
+            within_s=30,
+        )
+    first.kill()
+    has_died = first.wait() == -signal.SIGKILL
+    done = [bench.stack.run(*words, *span).returncode for _ in range(2)]
+    seen = "sent twice after a producer's death" if has_died and done == [0, 0] else ""
+    return Injury(seen, began)
+
+
+def _send_from_two_producers(bench: LiveBench) -> Injury:
+    """Let two producers send the very same plays at the same time."""
+    words = ("generate", "--rate", "200", "--seed", "78", "--listeners", "100000")
+    span = ("--from", "2024-04-01T00:00:00Z", "--to", "2024-04-01T00:01:00Z")
+    began = time.monotonic()
+    log = bench.scratch / "two-producers.log"
+    both = [bench.stack.start(*words, *span, log=log) for _ in range(2)]
+    codes = [one.wait(240) for one in both]
+    return Injury("both sent all" if codes == [0, 0] else "", began)
+
+
+def _add_partitions(bench: LiveBench) -> Injury:
+    """Give the topic more partitions while all runs."""
+    began = time.monotonic()
+    admin = AdminClient({"bootstrap.servers": bench.bootstrap})
+    before = len(bench.end_offsets() or {})
+    outcome = admin.create_partitions([NewPartitions(SONG_PLAYS, before + 2)])
+    outcome[SONG_PLAYS].result(30)
+    bench.stack.wait_for("the new partitions", lambda: len(bench.end_offsets() or {}) == before + 2)
+    return Injury(f"{before} partitions became {before + 2}", began)
+
+
+LIVE_FAULTS = (
+    LiveFault("F25-driver", "kill -9 of the streaming driver", _kill_leader("streams"), 10),
+    LiveFault("F25-java", "kill -9 of the driver's Java", _kill_java("streams"), 3),
+    LiveFault("F39-worker", "kill -9 of a Python worker", _kill_worker, 10),
+    LiveFault("F40-worker", "a Python worker hangs", _freeze_worker, 2),
+    LiveFault("F40-driver", "the driver hangs", _freeze_for_good("streams"), 2),
+    LiveFault(
+        "F28-pause", "the driver stands still for a while", _freeze_a_while("streams", 4, 15)
+    ),
+    LiveFault("F05-kill", "kill -9 of the broker", _kill_leader("broker"), 10),
+    LiveFault("F05-restart", "the broker is restarted", _ask_to_end("broker"), 3),
+    LiveFault("F08-pause", "the broker stands still", _freeze_a_while("broker", 4, 15), 2),
+    LiveFault("F08-hang", "the broker hangs for good", _freeze_for_good("broker"), 2),
+    LiveFault("F52-batch", "kill -9 of batch", _kill_leader("batch"), 10, hurts="batch"),
+    LiveFault("F52-java", "kill -9 of batch's Java", _kill_java("batch"), 3, hurts="batch"),
+    LiveFault("F52-hang", "batch hangs", _freeze_for_good("batch"), 1, hurts="batch"),
+    LiveFault("F55-kill", "kill -9 of the API", _kill_leader("serve"), 10),
+    LiveFault("F55-hang", "the API hangs", _freeze_for_good("serve"), 2),
+    LiveFault("F61-streams", "the driver is asked to end", _ask_to_end("streams"), 2),
+    LiveFault("F61-stack", "the stack is stopped and started", _restart_stack, 2, hurts="both"),
+    LiveFault(
+        "F66-supervisor",
+        "kill -9 of the supervisor",
+        _kill_supervisor,
+        share=10,
+        hurts="both",
+        # Random schedules, which let batch publish in between, do not come to ten in an hour.
+        in_a_row=6,
+    ),
+    LiveFault("F51-silence", "nobody plays anything", _freeze_audience, 0),
+    LiveFault("F44-live", "hostile records straight into Kafka", _send_hostile, 2),
+    LiveFault("F24-oversized", "records of 3 and 5 MB", _send_oversized, 1),
+    LiveFault("F50-lag", "one topic partition lags behind", _flood_one_partition, 2),
+    LiveFault("F03-producer", "a producer dies and sends all again", _repeat_backfill, 0),
+    LiveFault("F04-twice", "two producers send the same plays", _send_from_two_producers, 0),
+    LiveFault("F20-partitions", "topic partitions are added", _add_partitions, 0),
+)
+"""In the order in which the rows' run does them, if batch owes no publication to the next one."""

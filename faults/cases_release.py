@@ -1,0 +1,53 @@
+"""Start cases: the folder of an earlier release, opened by this one."""
+
+import random
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from faults.case import Case, Outcome
+from faults.lake_image import live_files
+from faults.outcomes import both, settle
+from faults.place import Place
+from faults.template import Bench
+
+RELEASES = Path(__file__).with_name("old_release")
+
+
+def unpack_release(archive: Path, folder: Path) -> None:
+    """Unpack a release's folder: `data` and `ledgers`, as a template has them."""
+    folder.mkdir(parents=True)
+    with tarfile.open(archive) as packed:
+        packed.extractall(folder, filter="data")
+
+
+def _opened(bench: Bench) -> Outcome:
+    """Open every kept release's folder; each must go on exactly from where it stopped."""
+    bench.scratch.mkdir(parents=True, exist_ok=True)
+    outcomes = []
+    for archive in sorted(RELEASES.glob("*.tar.xz")):
+        folder = Path(tempfile.mkdtemp(dir=bench.scratch)) / "release"
+        unpack_release(archive, folder)
+        ledgers = sorted((folder / "ledgers").iterdir())
+        place = Place(folder, ledgers, random.Random(bench.seed))
+        try:
+            outcomes.append(settle(place, injected=1, said=f"made by {_made_by(folder / 'data')}"))
+        finally:
+            place.close()
+        shutil.rmtree(folder)
+    return both(outcomes)
+
+
+def _made_by(data: Path) -> str:
+    """Give the version of the code that published the runs."""
+    rows = (
+        pq.read_table(path, columns=["code_version"], partitioning=None)["code_version"].to_pylist()
+        for path in live_files(data, "gold/run")
+    )
+    return ", ".join(sorted({version for some in rows for version in some}))
+
+
+CASES = (Case("F60-release", "an earlier release's folder", "start", _opened),)

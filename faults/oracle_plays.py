@@ -1,0 +1,270 @@
+"""A record's bytes judged by rules of the oracle's own: a play, none, or "don't know".
+
+They are the contract's table read once more, and careful: whatever is unusual (a user like an
+address, a list of artists, deep nesting) is left to others to judge. Where they took it for a play,
+its fields must still be what the bytes say.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from faults.oracle_lake import FUTURE_MS
+
+MAX_BYTES = 64 * 1024
+MAX_DEPTH = 8
+DAY_MS = 86_400_000
+COUNTED_AFTER_MS = 30_000
+
+_CODES = """
+AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS
+BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE
+EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM
+HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC
+LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA
+NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW
+SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO
+TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW ZZ
+"""
+_COUNTRIES = frozenset(_CODES.split())
+_DEVICES = {"mobile", "desktop", "web", "tablet", "tv", "smart_speaker", "car", "console", "other"}
+_UNREAD = {
+    *("artists", "isrc", "recording_mbid", "duration_ms", "utc_offset_min", "client"),
+    *("client_version", "session_id", "context_type", "context_id", "reason_start", "reason_end"),
+    *("skipped", "shuffle", "offline", "source_play_id", "time_precision"),
+}
+"""Fields that have rules, and no place in silver."""
+
+_MANY_DIGITS = 30
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_EVENT_ID = re.compile("[A-Za-z0-9_-]{8,64}")
+
+
+class Play(NamedTuple):
+    """The fields of silver/plays that come from the bytes; `event_time` in ms since the epoch."""
+
+    event_time: int
+    event_id: str
+    user_id: str
+    country: str
+    song_id: str
+    title: str
+    artist: str
+    album: str | None
+    genre: str | None
+    album_artist: str | None
+    city: str | None
+    device: str | None
+    tier: str | None
+    kind: str
+    source: str | None
+    ms_played: int | None
+    is_counted: bool
+
+    @property
+    def identity(self) -> tuple[str, str, int]:
+        """Give what makes two records the same play: listener, event id, UTC day."""
+        return self.user_id, self.event_id, self.event_time // DAY_MS
+
+    @property
+    def grain(self) -> tuple[str, str, str, str, str | None, str | None]:
+        """Give what a play is counted by in a window or a day."""
+        return self.country, self.song_id, self.title, self.artist, self.album, self.genre
+
+
+class Sure(IntEnum):
+    """What the oracle says of a record."""
+
+    NOTHING = 0
+    """It was not looked at."""
+    PLAY = 1
+    NO_PLAY = 2
+    UNSURE = 3
+
+
+class _NoPlayError(Exception):
+    """The record breaks a rule, without doubt."""
+
+
+class _UnsureError(Exception):
+    """The record is so unusual that the oracle does not say what it is."""
+
+
+def read_play(value: bytes | None, log_time: int | None) -> tuple[Sure, Play | None]:
+    """Judge a record; of a doubtful one the play is given too, if its fields can be read.
+
+    Args:
+        value: its bytes.
+        log_time: in ms since the epoch; None where it is not the broker's clock.
+    """
+    try:
+        fields, is_doubtful = _open(value, log_time)
+        play = _read_fields(fields, log_time or 0)
+        if is_doubtful or "@" in play.user_id or _has_unusual(fields):
+            return Sure.UNSURE, play
+    except _NoPlayError:
+        return Sure.NO_PLAY, None
+    except _UnsureError:
+        return Sure.UNSURE, None
+    return Sure.PLAY, play
+
+
+def event_id_of(value: bytes | None) -> str | None:
+    """Give a record's event id, to name it; None where there is none to be read."""
+    try:
+        event_id = json.loads(value or b"")["event_id"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return event_id if isinstance(event_id, str) and event_id.isascii() else None
+
+
+def _open(value: bytes | None, log_time: int | None) -> tuple[dict[str, Any], bool]:
+    """Give the object's fields, and whether its form leaves a doubt."""
+    if log_time is None or value is None or len(value) > MAX_BYTES:
+        raise _NoPlayError
+    try:
+        text = value.decode("utf-8")
+        fields = _JSON.decode(text)
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        raise _NoPlayError from None
+    except RecursionError:
+        raise _UnsureError from None
+    if not isinstance(fields, dict):
+        raise _NoPlayError
+    may_be_deep = value.count(b"{") + value.count(b"[") > MAX_DEPTH
+    return fields, may_be_deep or _has_half_character(value, fields)
+
+
+def _read_fields(fields: Mapping[str, Any], log_time: int) -> Play:
+    version = _integer(fields, "schema_version", least=1, most=1)
+    event_time = _integer(fields, "event_time", least=100_000_000_000, most=log_time + FUTURE_MS)
+    if version is None or event_time is None:
+        raise _NoPlayError
+    event_id = _required(fields, "event_id", 64)
+    if _EVENT_ID.fullmatch(event_id) is None:
+        raise _NoPlayError
+    ms_played = _integer(fields, "ms_played", least=0, most=DAY_MS)
+    kind = _one_of(fields, "kind", {"track", "episode", "video"}) or "track"
+    return Play(
+        event_time=event_time,
+        event_id=event_id,
+        user_id=_required(fields, "user_id", 64),
+        country=_one_of(fields, "country", _COUNTRIES, may_be_empty=True) or "ZZ",
+        song_id=_required(fields, "song_id", 64),
+        title=_required(fields, "title", 512, is_text=True),
+        artist=_required(fields, "artist", 512, is_text=True),
+        album=_optional(fields, "album", 512, is_text=True),
+        genre=_optional(fields, "genre", 512, is_text=True),
+        album_artist=_optional(fields, "album_artist", 512, is_text=True),
+        city=_optional(fields, "city", 512, is_text=True),
+        device=_device(fields),
+        tier=_one_of(fields, "tier", {"free", "paid"}),
+        kind=kind,
+        source=_optional(fields, "source", 256),
+        ms_played=ms_played,
+        is_counted=kind == "track" and (ms_played is None or ms_played >= COUNTED_AFTER_MS),
+    )
+
+
+def _required(fields: Mapping[str, Any], name: str, longest: int, *, is_text: bool = False) -> str:
+    found = fields.get(name)
+    if not isinstance(found, str):
+        raise _NoPlayError
+    return _text(found, longest, is_text=is_text)
+
+
+def _optional(
+    fields: Mapping[str, Any], name: str, longest: int, *, is_text: bool = False
+) -> str | None:
+    return (
+        None
+        if fields.get(name) in (None, "")
+        else _required(fields, name, longest, is_text=is_text)
+    )
+
+
+def _text(found: str, longest: int, *, is_text: bool) -> str:
+    # NFC makes at most four code points one; of a longer text it would only take very long.
+    may_fit = is_text and len(found) <= 4 * longest
+    text = unicodedata.normalize("NFC", found) if may_fit else found
+    if not 1 <= len(text) <= longest or _CONTROL.search(text):
+        raise _NoPlayError
+    return text
+
+
+def _integer(fields: Mapping[str, Any], name: str, *, least: int, most: int) -> int | None:
+    found = fields.get(name)
+    if found is None:
+        return None
+    if not isinstance(found, int) or isinstance(found, bool) or not least <= found <= most:
+        raise _NoPlayError
+    return found
+
+
+def _one_of(
+    fields: Mapping[str, Any],
+    name: str,
+    known: frozenset[str] | set[str],
+    may_be_empty: bool = False,
+) -> str | None:
+    found = fields.get(name)
+    if found is None or (may_be_empty and found == ""):
+        return None
+    if not isinstance(found, str) or found not in known:
+        raise _NoPlayError
+    return found
+
+
+def _device(fields: Mapping[str, Any]) -> str | None:
+    found = fields.get("device")
+    if found is None:
+        return None
+    if not isinstance(found, str):
+        raise _NoPlayError
+    return found if found in _DEVICES else "other"
+
+
+def _has_unusual(fields: Mapping[str, Any]) -> bool:
+    """Tell whether a field that the oracle does not read is other than plain."""
+    for name in _UNREAD & fields.keys():
+        found = fields[name]
+        if found is None or (isinstance(found, bool) and name in ("skipped", "shuffle", "offline")):
+            continue
+        if name == "duration_ms" and type(found) is int and 0 <= found <= DAY_MS:
+            continue
+        if name == "time_precision" and found in ("ms", "s", "min"):
+            continue
+        if name == "utc_offset_min" and type(found) is int and -720 <= found <= 840:
+            continue
+        if name.startswith(("client", "session", "context", "reason", "source")) and (
+            isinstance(found, str) and 1 <= len(found) <= 256 and not _CONTROL.search(found)
+        ):
+            continue
+        return True
+    return False
+
+
+def _has_half_character(value: bytes, fields: dict[str, Any]) -> bool:
+    r"""Tell whether an escape such as \ud800 stands alone: such a text cannot be written."""
+    if b"\\u" not in value:
+        return False
+    try:
+        json.dumps(fields, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _read_integer(digits: str) -> int:
+    """Read an integer; one that is too long for any field is only known to be so."""
+    return int(digits) if len(digits) < _MANY_DIGITS else 10**_MANY_DIGITS
+
+
+def _refuse(constant: str) -> None:
+    raise _NoPlayError(constant)
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse, parse_int=_read_integer)

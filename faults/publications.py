@@ -1,0 +1,74 @@
+"""Whether batch gets to publish between the faults that stop it."""
+
+import statistics
+import time
+
+from crossfade.clock import now_ms, parse_time
+from faults.case import Outcome
+from faults.live_bench import LiveBench
+from faults.report import Row, Section
+from faults.tell import tell
+
+_WITHIN_S = 900.0
+"""So long a run may take that was begun in time, on a machine that has much else to do."""
+_POLL_S = 0.5
+
+
+class Publications:
+    """What batch owes since it was last stopped: a published run.
+
+    Faults that stop it are not dealt until then. Else a suite that hurts something each minute
+    would show only that a run of minutes never ends.
+    """
+
+    def __init__(self, bench: LiveBench, section: Section) -> None:
+        self._bench, self._section = bench, section
+        self._took: list[float] = []
+        self._stopped_at: int | None = None
+
+    def stop(self) -> None:
+        """Note that batch is about to be stopped."""
+        self._stopped_at = now_ms()
+
+    def still_owes(self) -> bool:
+        """Ask whether a run is owed still; one that does not come in time fails the row."""
+        if self._stopped_at is None:
+            return False
+        waited_s = (now_ms() - self._stopped_at) / 1_000
+        published_at = self._find_published(self._stopped_at)
+        if published_at is not None:
+            self._took.append((published_at - self._stopped_at) / 1_000)
+            tell(f"Batch published a run {self._took[-1]:.0f} s after its stop.")
+        elif waited_s > _WITHIN_S:
+            self._row.failure = f"no run was published within {_WITHIN_S:.0f} s of a stop"
+            tell(f"Batch: {self._row.failure}")
+        else:
+            return True
+        self._stopped_at = None
+        return False
+
+    def wait(self) -> None:
+        """Wait until nothing is owed."""
+        while self.still_owes():
+            assert self._bench.stack.process.poll() is None, self._bench.stack.last_words()
+            time.sleep(_POLL_S)
+
+    def _find_published(self, begun_since: int) -> int | None:
+        """Give when the newest run was published, if it also began since a moment."""
+        newest = self._bench.newest_run()
+        if not newest:
+            return None
+        published_at = parse_time(newest["published_at"])
+        return published_at if published_at - newest["took_ms"] >= begun_since else None
+
+    @property
+    def _row(self) -> Row:
+        return self._section.row("published", "batch publishes a run after a stop of it")
+
+    def sum_up(self) -> None:
+        """Wait for what is owed, and put into the row how long it took."""
+        self.wait()
+        if self._took:
+            usual, most = statistics.median(self._took), max(self._took)
+            said = f"after {usual:.0f} s at the median, {most:.0f} s at most"
+            self._row.outcomes.append(Outcome(injected=len(self._took), said=said))

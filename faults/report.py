@@ -1,0 +1,146 @@
+"""The report of a run of faults: a table a person reads, and its JSON beside it."""
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import psutil
+
+from faults.case import Outcome
+
+_SCRATCH = "SCRATCH"
+
+
+@dataclass(slots=True)
+class Row:
+    """All that came of one case in a run."""
+
+    id: str
+    title: str
+    outcomes: list[Outcome] = field(default_factory=list)
+    failure: str = ""
+    not_run: str = ""
+    """Why this machine cannot do it; such a row neither holds nor fails."""
+
+    def summary(self) -> Outcome:
+        """Add up the outcomes; the longest healing counts."""
+        healed = [one.healed_s for one in self.outcomes if one.healed_s is not None]
+        return Outcome(
+            injected=sum(one.injected for one in self.outcomes),
+            lost=sum(one.lost for one in self.outcomes),
+            repeated=sum(one.repeated for one in self.outcomes),
+            wrong=sum(one.wrong for one in self.outcomes),
+            healed_s=max(healed, default=None),
+            said=self._said(),
+        )
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether every outcome holds and nothing else went wrong."""
+        return not self.failure and bool(self.outcomes) and all(o.holds for o in self.outcomes)
+
+    @property
+    def verdict(self) -> str:
+        """Give `holds`, `FAILS` or `not run`."""
+        if self.not_run and not self.failure:
+            return "not run"
+        return "holds" if self.holds else "FAILS"
+
+    def _said(self) -> str:
+        words = [one.said for one in self.outcomes if one.said]
+        bad = [one.said for one in self.outcomes if one.said and not one.holds]
+        return self.failure or self.not_run or next(iter([*bad, *words]), "")
+
+
+@dataclass(slots=True)
+class Section:
+    """A part of the run: rows, and what is to be said of the whole part."""
+
+    title: str
+    rows: dict[str, Row] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    tables: list[tuple[Sequence[str], Sequence[Sequence[str]]]] = field(default_factory=list)
+
+    def row(self, case_id: str, title: str) -> Row:
+        """Give the row of a case, new if there is none yet."""
+        return self.rows.setdefault(case_id, Row(case_id, title))
+
+
+@dataclass(slots=True)
+class Report:
+    """A whole run."""
+
+    command: str
+    seed: int
+    began: str
+    sections: list[Section] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether every row that could be run holds, and there was one."""
+        verdicts = {row.verdict for section in self.sections for row in section.rows.values()}
+        return "holds" in verdicts and "FAILS" not in verdicts
+
+    def section(self, title: str) -> Section:
+        """Begin a part; what is in it stays also if the run breaks off."""
+        self.sections.append(Section(title))
+        return self.sections[-1]
+
+    def write(self, path: Path, scratch: Path) -> None:
+        """Write the table, and the JSON beside it, without the name of the run's own folder."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for file, text in (
+            (path, self.to_markdown()),
+            (path.with_suffix(".json"), self.to_json()),
+        ):
+            file.write_text(text.replace(str(scratch), _SCRATCH), "utf-8")
+
+    def to_markdown(self) -> str:
+        """Give the report as a page."""
+        memory = psutil.virtual_memory().total / 2**30
+        lines = [
+            "# Fault report",
+            "",
+            f"`{self.command}`, seed {self.seed}, begun {self.began}; "
+            f"{psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, "
+            f"Python {platform.python_version()}.",
+            "",
+            f"**{'Everything holds.' if self.holds else 'Something does not hold: see below.'}** "
+            "Lost, repeated and wrong are counted by the oracle; `healed in` is the longest time "
+            "until all went on by itself, and a dash stands where going on would be wrong: there "
+            "the fault is refused, in the words of the last column. One case again: "
+            f"`scripts/faults --seed {self.seed} --case ID`.",
+        ]
+        for section in self.sections:
+            lines += ["", f"## {section.title}", ""]
+            lines += [f"{note}\n" for note in section.notes]
+            if section.rows:
+                head = ("case", "what happens", "injected", "lost", "repeated", "wrong")
+                rows = [_cells(row) for row in section.rows.values()]
+                lines += _table([*head, "healed in", "verdict", "seen"], rows)
+            for head, rows in section.tables:
+                lines += ["", *_table(head, rows)]
+        return "\n".join(lines) + "\n"
+
+    def to_json(self) -> str:
+        """Give the same for a program."""
+        return json.dumps(asdict(self) | {"holds": self.holds}, indent=1) + "\n"
+
+
+def _cells(row: Row) -> list[str]:
+    whole = row.summary()
+    healed = "-" if whole.healed_s is None else f"{whole.healed_s:.0f} s"
+    counts = (whole.injected, whole.lost, whole.repeated, whole.wrong)
+    verdict = "**FAILS**" if row.verdict == "FAILS" else row.verdict
+    return [row.id, row.title, *map(str, counts), healed, verdict, _one_line(whole.said)]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")[:300]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    return lines + [f"| {' | '.join(row)} |" for row in rows]

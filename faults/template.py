@@ -1,0 +1,184 @@
+"""The folder of a small stack that ran and was stopped, and copies of it for cases to injure."""
+
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from faults.case import Outcome
+from faults.place import ENVIRONMENT, Place, copy_folder
+from faults.stack import RunningStack, a_running_stack
+
+_EVERYTHING = Path(__file__).with_name("everything.toml")
+_SETTINGS = {
+    **ENVIRONMENT,
+    # A run at the first archived records, then only those that are asked for.
+    "CROSSFADE_BATCH_EVERY": "1h",
+    # Nobody lives from this stack: batch need not yield.
+    "CROSSFADE_BATCH_NICE": "0",
+    # A template may be kept for years.
+    "CROSSFADE_TOPIC_RETENTION": "36500d",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much happens before the stack is stopped."""
+
+    rate: int = 400
+    """Plays a second."""
+    seconds: int = 7
+    """Of each of the two audiences that batch takes in."""
+    past: int = 300
+    """Plays of an earlier year, so that there are closed days and charts."""
+    unread: int = 900
+    """Records that come after the stack was stopped, for whoever goes on."""
+    songs: int = 20_000
+    listeners: int = 1_000_000
+
+
+def make_template(folder: Path, seed: int = 1, size: Size = Size()) -> None:
+    """Make the folder: `data` and `ledgers`. Batch has published, and all was drained.
+
+    After that came records which nothing has read: plays of the present and of an earlier year.
+    """
+    ledgers = folder / "ledgers"
+    ledgers.mkdir(parents=True)
+    with a_running_stack(folder / "data", _SETTINGS) as stack:
+        for turn in (1, 2):
+            _send(stack, ledgers / f"present-{turn}", _present(size, seed + turn))
+            _send(stack, ledgers / f"past-{turn}", _past(size, seed + turn, year=2022 + turn))
+            done = stack.run("batch", "--once")
+            assert done.returncode == 0, done.stderr
+        assert stack.stop() == 0
+    place = Place(folder, [], random.Random(seed))
+    try:
+        few = ["--events", str(size.unread), "--rate", str(size.rate)]
+        place.generate("unread", *few, *_present(size, seed + 3)[2:])
+        place.generate("unread-past", *_past(size, seed + 3, year=2025))
+    finally:
+        place.close()
+    for name in ("run", "logs"):
+        shutil.rmtree(folder / "data" / name)
+    for path in folder.glob("*.*"):
+        path.unlink()
+
+
+def make_other(folder: Path, seed: int) -> None:
+    """Make a stopped stack that has to do with no template: other topics, tables, checkpoints."""
+    folder.mkdir(parents=True)
+    place = Place(folder, [], random.Random(seed))
+    try:
+        place.generate("other", "--rate", "max", "--events", "400", "--seed", str(seed + 50))
+        place.catch_up()
+        for turn in range(3):
+            place.generate(f"past-{turn}", *_past(Size(), seed + 60 + turn, year=2020 + turn))
+            place.publish()
+    finally:
+        place.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where cases run: a template, a folder for copies of it, and the seed of their dice."""
+
+    template: Path
+    scratch: Path
+    seed: int
+
+    @contextmanager
+    def copy(self) -> Iterator[Place]:
+        """Give a copy of the template; in the end its processes and mounts are gone.
+
+        The copy itself stays only where a case failed.
+        """
+        ledgers = sorted((self.template / "ledgers").iterdir())
+        with self._place(ledgers) as place:
+            copy_folder(self.template / "data", place.data)
+            yield place
+
+    @contextmanager
+    def new_folder(self) -> Iterator[Place]:
+        """Give a place without a data folder yet; else as `copy`."""
+        with self._place([]) as place:
+            yield place
+
+    @contextmanager
+    def _place(self, ledgers: Sequence[Path]) -> Iterator[Place]:
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        root = Path(tempfile.mkdtemp(dir=self.scratch))
+        place = Place(root, ledgers, random.Random(self.seed))
+        try:
+            yield place
+        finally:
+            place.close()
+        if not place.is_kept:
+            shutil.rmtree(root)
+
+    def other(self) -> Path:
+        """Give the data folder of another stack that was stopped; it is made once."""
+        folder = self.template.with_name(f"{self.template.name}-other")
+        if not folder.exists():
+            try:
+                make_other(folder, self.seed)
+            except BaseException:
+                shutil.rmtree(folder)
+                raise
+        return folder / "data"
+
+
+def on_copy(case: Callable[[Place], Outcome]) -> Callable[[Bench], Outcome]:
+    """Give a case a copy of the template."""
+
+    def run(bench: Bench) -> Outcome:
+        with bench.copy() as place:
+            return _keep_if_wrong(place, case(place))
+
+    return run
+
+
+def in_new_folder(case: Callable[[Place], Outcome]) -> Callable[[Bench], Outcome]:
+    """Give a case a place where no stack ever ran."""
+
+    def run(bench: Bench) -> Outcome:
+        with bench.new_folder() as place:
+            return _keep_if_wrong(place, case(place))
+
+    return run
+
+
+def beside_other(case: Callable[[Place, Path], Outcome]) -> Callable[[Bench], Outcome]:
+    """Give a case a copy of the template, and the data folder of another stack to take from."""
+
+    def run(bench: Bench) -> Outcome:
+        other = bench.other()
+        with bench.copy() as place:
+            return _keep_if_wrong(place, case(place, other))
+
+    return run
+
+
+def _keep_if_wrong(place: Place, outcome: Outcome) -> Outcome:
+    place.is_kept = not outcome.holds
+    return outcome
+
+
+def _send(stack: RunningStack, ledger: Path, words: list[str]) -> None:
+    done = stack.run("generate", *words, "--ledger", str(ledger))
+    assert done.returncode == 0, done.stderr
+
+
+def _present(size: Size, seed: int) -> list[str]:
+    audience = ["--listeners", str(size.listeners), "--songs", str(size.songs)]
+    length = ["--for", f"{size.seconds}s"]
+    pace = ["--rate", str(size.rate), "--report", "start", "--scenario", str(_EVERYTHING)]
+    return [*length, *pace, *audience, "--seed", str(seed)]
+
+
+def _past(size: Size, seed: int, year: int) -> list[str]:
+    span = ["--from", f"{year}-05-01T00:00:00Z", "--rate", "50", "--events", str(size.past)]
+    audience = ["--listeners", str(size.listeners), "--songs", str(size.songs)]
+    return [*span, *audience, "--seed", str(seed)]
