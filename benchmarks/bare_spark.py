@@ -14,7 +14,8 @@ from pyspark.sql import functions as F
 from benchmarks.preload import a_preloaded_topic
 from crossfade.config import load_settings
 from crossfade.errors import StackError
-from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import SONG_PLAYS
 from crossfade.processing.spark import build_session
 
 _PLAYS = 20_000

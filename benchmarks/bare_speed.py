@@ -20,7 +20,12 @@ from pyspark.sql import functions as F
 
 from benchmarks.processes import cpu_seconds
 from crossfade.config import load_settings
-from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import (
+    PLAYS_BY_WINDOW,
+    SONG_PLAYS,
+    read_end_offsets,
+)
 from crossfade.processing.spark import build_session
 
 if TYPE_CHECKING:

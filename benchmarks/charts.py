@@ -11,7 +11,9 @@ from benchmarks.stack import crossfade
 from crossfade.config import load_settings
 from crossfade.errors import StackError
 from crossfade.folder import open_folder
-from crossfade.lake.tables import GOLD_CHART, connect, list_files, register_table, require_run
+from crossfade.lake.connection import connect, register_table
+from crossfade.lake.runs import require_run
+from crossfade.lake.tables import GOLD_CHART, list_files
 
 _REACH = "charts of the real year within 30 s of a batch start"
 _YEAR = Path("src/crossfade/ingest/sample/streaming_history.json.xz")

@@ -19,11 +19,11 @@ from crossfade.clock import now_ms
 from crossfade.contract.decode import encode_play
 from crossfade.contract.play import Play
 from crossfade.errors import StackError
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer, open_reader
 from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
-    KafkaAddress,
     read_end_offsets,
 )
 

@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 
 from crossfade.errors import MachineError
-from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import SONG_PLAYS
 from crossfade.stack.broker_config import LOG_CONFIG
 from crossfade.stack.ivy import download_jars, pyspark_jars
 from crossfade.stack.jar_lock import read_lock

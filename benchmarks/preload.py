@@ -10,7 +10,8 @@ from crossfade.config import load_settings
 from crossfade.generator.kafka_sink import KafkaSink
 from crossfade.generator.options import Report, SimulationOptions
 from crossfade.generator.produce import simulate
-from crossfade.kafka.topics import KafkaAddress, create_topics
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import create_topics
 from crossfade.stack.broker import Broker
 
 

@@ -16,7 +16,8 @@ from crossfade.cli.api import fetch_answer
 from crossfade.config import load_settings
 from crossfade.errors import CrossfadeError, StackError
 from crossfade.folder import StackAddresses, open_folder, read_stack
-from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, partition_count
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import SONG_PLAYS, partition_count
 
 _Found = TypeVar("_Found")
 

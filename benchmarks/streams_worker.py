@@ -14,7 +14,8 @@ import msgspec
 from benchmarks.processes import cpu_seconds
 from crossfade.config import load_settings
 from crossfade.folder import DataFolder, open_folder
-from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 from crossfade.processing.streams.driver import run_queries
 from crossfade.stack.stop_request import StopRequest
 from crossfade.telemetry import configure_logs

@@ -13,7 +13,7 @@ from typing import Any
 from confluent_kafka import KafkaException
 
 from crossfade.config import load_settings
-from crossfade.kafka.topics import KafkaAddress
+from crossfade.kafka.address import KafkaAddress
 from crossfade.stack.broker import Broker
 from crossfade.stack.child import Child
 from faults.commands import WITHIN_S, Command

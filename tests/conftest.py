@@ -10,7 +10,8 @@ from hypothesis import settings
 
 from crossfade.config import load_settings
 from crossfade.folder import DataFolder, open_folder
-from crossfade.kafka.topics import KafkaAddress, create_topics
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import create_topics
 from crossfade.stack.broker import Broker
 from support.own_topics import own_topics
 

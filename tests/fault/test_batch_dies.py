@@ -10,9 +10,10 @@ from crossfade.config import load_settings
 from crossfade.contract.decode import encode_play
 from crossfade.errors import LakeError, UnprovenError
 from crossfade.folder import open_folder
-from crossfade.lake.tables import SILVER_PLAYS, read_newest_run, require_run, table_path
+from crossfade.lake.commits import commit_note
+from crossfade.lake.runs import read_newest_run, require_run
+from crossfade.lake.tables import SILVER_PLAYS, table_path
 from crossfade.processing.batch import run as run_module
-from crossfade.processing.batch.tables import commit_note
 from crossfade.processing.new_table import create_table
 from support.batch_bench import BatchBench, a_history
 from support.handmade_lake import Record, a_play

@@ -15,8 +15,10 @@ import pytest
 
 from crossfade.config import load_settings
 from crossfade.folder import DataFolder, open_folder
-from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
-from crossfade.lake.tables import BRONZE_SONG_PLAYS, connect, list_files, register_table
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
+from crossfade.lake.connection import connect, register_table
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files
 from crossfade.stack.broker import Broker
 from crossfade.stack.child_log import last_line
 from support.speed_runs import a_play, send

@@ -8,7 +8,8 @@ import pytest
 from crossfade.config import load_settings
 from crossfade.erasure import blanking
 from crossfade.folder import open_folder
-from crossfade.lake.tables import BRONZE_SONG_PLAYS, open_table, require_run
+from crossfade.lake.runs import require_run
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, open_table
 from crossfade.proof.reconcile import reconcile
 from support.batch_bench import BatchBench
 from support.erasure_bench import GONE, erase, find_text, is_of, named_history

@@ -12,7 +12,8 @@ import pytest
 
 from crossfade.config import load_settings
 from crossfade.folder import DataFolder, heartbeat_path, open_folder
-from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 from crossfade.stack.child import ChildSpec
 from crossfade.stack.pulse import beats
 from crossfade.stack.stop_request import StopRequest

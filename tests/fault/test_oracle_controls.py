@@ -18,10 +18,10 @@ from crossfade.config import Settings, load_settings
 from crossfade.contract.time_rules import TimeRules
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder, open_folder
-from crossfade.kafka.topics import KafkaAddress
+from crossfade.kafka.address import KafkaAddress
 from crossfade.lake.binding import read_archive_binding
 from crossfade.lake.checkpoint import newest_committed
-from crossfade.lake.tables import Run
+from crossfade.lake.runs import Run
 from crossfade.processing.batch.job import run_once
 from crossfade.processing.batch.refine import judge_candidates
 from crossfade.processing.streams.archive import start_archive

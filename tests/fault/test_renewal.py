@@ -16,10 +16,11 @@ from confluent_kafka.admin import AdminClient
 from crossfade.config import load_settings
 from crossfade.errors import BrokerError, DamagedError
 from crossfade.folder import DataFolder, open_folder
-from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 from crossfade.lake.binding import SpeedBinding
 from crossfade.lake.checkpoint import newest_committed, read_committed
-from crossfade.lake.tables import require_run
+from crossfade.lake.runs import require_run
 from crossfade.processing.batch.job import run_once
 from crossfade.processing.speed import renewal
 from crossfade.processing.speed.job import SPEED

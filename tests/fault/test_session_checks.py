@@ -7,7 +7,12 @@ import pytest
 from crossfade.config import load_settings
 from crossfade.errors import LakeError, MisuseError
 from crossfade.folder import open_folder
-from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files, read_newest_run, table_path
+from crossfade.lake.runs import read_newest_run
+from crossfade.lake.tables import (
+    BRONZE_SONG_PLAYS,
+    list_files,
+    table_path,
+)
 from crossfade.processing.failures import explaining
 from crossfade.processing.session_checks import require_settings
 from support.batch_bench import BatchBench, a_history

@@ -15,18 +15,23 @@ from pyspark.sql import SparkSession
 from crossfade.config import Settings, load_settings
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder, open_folder
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer
 from crossfade.kafka.topics import (
     LOG_APPEND_TIME,
     SONG_PLAYS,
-    KafkaAddress,
     create_topics,
     read_end_offsets,
     topic_id,
 )
 from crossfade.lake.binding import read_archive_binding
 from crossfade.lake.checkpoint import read_query_id
-from crossfade.lake.tables import BRONZE_SONG_PLAYS, connect, list_files, register_table, table_path
+from crossfade.lake.connection import connect, register_table
+from crossfade.lake.tables import (
+    BRONZE_SONG_PLAYS,
+    list_files,
+    table_path,
+)
 from crossfade.processing.streams.archive import start_archive
 from crossfade.processing.streams.classic import start_classic
 from crossfade.proof.classic_lake import list_classic_files

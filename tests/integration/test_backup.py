@@ -17,23 +17,19 @@ from crossfade.config import Settings, load_settings
 from crossfade.contract.decode import encode_play
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder, open_folder
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer
 from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
-    KafkaAddress,
     create_topics,
     read_end_offsets,
     topic_id,
 )
 from crossfade.lake.checkpoint import newest_committed
-from crossfade.lake.tables import (
-    BRONZE_SONG_PLAYS,
-    connect,
-    list_files,
-    register_table,
-    require_run,
-)
+from crossfade.lake.connection import connect, register_table
+from crossfade.lake.runs import require_run
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files
 from crossfade.processing.batch.job import run_once
 from crossfade.processing.streams.archive import start_archive
 from crossfade.proof.read_topic import read_topic

@@ -7,11 +7,11 @@ from confluent_kafka import TopicPartition
 
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.errors import BrokerError
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer, open_reader
 from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
-    KafkaAddress,
     read_end_offsets,
 )
 from crossfade.kafka.window_log import decode_record, encode_probe_key

@@ -12,7 +12,7 @@ from crossfade.config import load_settings
 from crossfade.contract.decode import encode_play
 from crossfade.errors import LakeError, UnprovenError
 from crossfade.folder import open_folder
-from crossfade.lake.tables import require_run
+from crossfade.lake.runs import require_run
 from crossfade.processing.batch import run as run_module
 from crossfade.processing.batch.horizon import Horizon
 from support.batch_bench import BatchBench, a_history, closing_records

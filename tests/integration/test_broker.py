@@ -11,11 +11,11 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME
 
 from crossfade.config import load_settings
 from crossfade.errors import BrokerError, MachineError
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer, read_record
 from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
-    KafkaAddress,
     await_broker,
     create_topics,
     partition_count,

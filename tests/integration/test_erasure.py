@@ -18,7 +18,8 @@ from crossfade.erasure.suppression import add_listener, load_suppression
 from crossfade.errors import LakeError, StackError
 from crossfade.folder import open_folder
 from crossfade.lake.findings import Verdict
-from crossfade.lake.tables import SILVER_ERASED, require_run
+from crossfade.lake.runs import require_run
+from crossfade.lake.tables import SILVER_ERASED
 from crossfade.processing.batch.publish import publish_run
 from crossfade.proof.reconcile import reconcile
 from crossfade.stack.hold import hold_maintenance

@@ -14,16 +14,13 @@ from crossfade.erasure.erase import erase_listener
 from crossfade.erasure.proof import NO_BYTES, NO_ROW, prove_erasure
 from crossfade.erasure.suppression import add_listener
 from crossfade.folder import DataFolder
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer
-from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
+from crossfade.lake.connection import connect, register_table
 from crossfade.lake.findings import Verdict
-from crossfade.lake.tables import (
-    BRONZE_SONG_PLAYS,
-    connect,
-    list_files,
-    register_table,
-    require_run,
-)
+from crossfade.lake.runs import require_run
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files
 from crossfade.processing.batch.job import run_once
 from crossfade.processing.streams.archive import start_archive
 from crossfade.proof.reconcile import reconcile

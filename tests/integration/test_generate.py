@@ -25,10 +25,10 @@ from crossfade.errors import BrokerError
 from crossfade.generator.kafka_sink import KafkaSink
 from crossfade.generator.options import Report, SimulationOptions
 from crossfade.generator.produce import Progress, Simulation, simulate
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_reader
 from crossfade.kafka.topics import (
     SONG_PLAYS,
-    KafkaAddress,
     create_topics,
     read_end_offsets,
 )

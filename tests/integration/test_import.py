@@ -16,10 +16,10 @@ from crossfade.folder import DataFolder
 from crossfade.ingest import delivery
 from crossfade.ingest.importing import ImportFormat, import_files, reader_of
 from crossfade.ingest.sample import sample_year_path
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_reader
 from crossfade.kafka.topics import (
     SONG_PLAYS,
-    KafkaAddress,
     read_end_offsets,
     read_start_offsets,
 )

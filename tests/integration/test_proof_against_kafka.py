@@ -11,11 +11,11 @@ from confluent_kafka.admin import AdminClient
 from crossfade.clock import MINUTE_MS, floor_to, now_ms
 from crossfade.contract.decode import encode_play
 from crossfade.folder import DataFolder
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer
 from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
-    KafkaAddress,
     read_end_offsets,
 )
 from crossfade.kafka.window_log import Grain, Marker, WindowKey, WindowValue, encode_probe_key

@@ -22,16 +22,12 @@ from crossfade.folder import DataFolder
 from crossfade.ingest import delivery
 from crossfade.ingest.replay import CountedPlays, replay
 from crossfade.ingest.replay_report import Candidate, ReplayReport
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer
-from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
-from crossfade.lake.tables import (
-    SILVER_PLAYS,
-    Run,
-    connect,
-    list_files,
-    register_table,
-    require_run,
-)
+from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
+from crossfade.lake.connection import connect, register_table
+from crossfade.lake.runs import Run, require_run
+from crossfade.lake.tables import SILVER_PLAYS, list_files
 from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import reconcile
 from crossfade.stack.broker import Broker

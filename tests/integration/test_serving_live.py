@@ -9,11 +9,11 @@ import pytest
 
 from crossfade.clock import now_ms
 from crossfade.folder import DataFolder
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer
 from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
-    KafkaAddress,
     read_end_offsets,
 )
 from crossfade.kafka.window_log import Marker

@@ -14,7 +14,8 @@ from crossfade.contract.examples import read_examples
 from crossfade.contract.examples.generated import generate_examples
 from crossfade.errors import BrokerError
 from crossfade.folder import DataFolder
-from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 from crossfade.kafka.window_log import Grain
 from crossfade.lake.checkpoint import newest_committed
 from crossfade.processing.failures import explain_failure

@@ -15,11 +15,11 @@ from crossfade.clock import HOUR_MS, now_ms
 from crossfade.config import load_settings
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.time_rules import FUTURE_MS, TimeRules
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer
 from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
-    KafkaAddress,
     create_topics,
     read_end_offsets,
 )

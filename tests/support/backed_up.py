@@ -12,13 +12,12 @@ from crossfade.backup.take import take_backup
 from crossfade.config import load_settings
 from crossfade.folder import DataFolder, open_folder, write_atomically
 from crossfade.lake.binding import ArchiveBinding, bind_batch
+from crossfade.lake.connection import connect, register_table
+from crossfade.lake.runs import require_run
 from crossfade.lake.tables import (
     BRONZE_SONG_PLAYS,
     TABLES,
-    connect,
     open_table,
-    register_table,
-    require_run,
     table_path,
 )
 from support.handmade_lake import NOON, a_lake, a_play, records_of

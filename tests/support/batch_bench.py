@@ -15,15 +15,13 @@ from crossfade.contract.decode import encode_play
 from crossfade.contract.play import Play
 from crossfade.folder import DataFolder, write_atomically
 from crossfade.lake.binding import ArchiveBinding
+from crossfade.lake.connection import connect, register_table
+from crossfade.lake.runs import Run, require_run
 from crossfade.lake.tables import (
     BATCH_TABLES,
     BRONZE_SONG_PLAYS,
-    Run,
-    connect,
     list_files,
     open_table,
-    register_table,
-    require_run,
     split_columns,
     table_path,
 )

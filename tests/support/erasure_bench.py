@@ -7,7 +7,8 @@ from pathlib import Path
 import duckdb
 
 from crossfade.erasure.erase import Erasure, erase_listener
-from crossfade.lake.tables import BRONZE_SONG_PLAYS, connect, list_files, register_table
+from crossfade.lake.connection import connect, register_table
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files
 from support.batch_bench import BatchBench, a_history
 from support.handmade_lake import Record
 

@@ -9,7 +9,7 @@ import httpx
 import uvicorn
 
 from crossfade.folder import DataFolder
-from crossfade.kafka.topics import KafkaAddress
+from crossfade.kafka.address import KafkaAddress
 from crossfade.serving.app import build_app
 
 

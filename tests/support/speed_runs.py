@@ -13,11 +13,11 @@ from crossfade.config import Settings, load_settings
 from crossfade.contract.decode import encode_play
 from crossfade.contract.play import Play
 from crossfade.folder import DataFolder
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer, open_reader, positions_from_start
 from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
-    KafkaAddress,
     partition_count,
     read_end_offsets,
     topic_id,

@@ -11,7 +11,13 @@ from crossfade.backup.table_files import check_copy, list_table_files
 from crossfade.backup.take import take_backup
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
-from crossfade.lake.tables import GOLD_SONG, SILVER_PLAYS, TABLES, read_newest_run, table_path
+from crossfade.lake.runs import read_newest_run
+from crossfade.lake.tables import (
+    GOLD_SONG,
+    SILVER_PLAYS,
+    TABLES,
+    table_path,
+)
 from support.backed_up import (
     a_backed_up_folder,
     back_up,

@@ -12,7 +12,13 @@ from crossfade.config import load_settings
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder, open_folder
 from crossfade.lake.binding import begin_batch, bind_batch
-from crossfade.lake.tables import BATCH_TABLES, GOLD_RUN, TABLES, open_table, require_run
+from crossfade.lake.runs import require_run
+from crossfade.lake.tables import (
+    BATCH_TABLES,
+    GOLD_RUN,
+    TABLES,
+    open_table,
+)
 from crossfade.proof.pinned import open_pinned_lake
 from crossfade.serving.snapshot import build_snapshot
 from support.handmade_lake import NOON, a_lake, a_play, records_of, write_table

@@ -3,9 +3,9 @@
 import pytest
 
 from crossfade.clock import MINUTE_MS
+from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.folder import DataFolder
 from crossfade.kafka.window_log import Grain
-from crossfade.lake.tables import NO_BOUNDARY
 from crossfade.proof.handover import append_handovers, read_recorded
 from crossfade.proof.handover_facts import find_handovers
 from crossfade.proof.pinned import open_pinned_lake

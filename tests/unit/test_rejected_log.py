@@ -8,7 +8,7 @@ from crossfade.contract.reasons import MEANINGS, Reason, Rejection
 from crossfade.contract.time_rules import FUTURE_MS
 from crossfade.folder import DataFolder
 from crossfade.lake.rejected_log import Known, RejectedLog, RejectedRecord, describe, explain
-from crossfade.lake.tables import require_run
+from crossfade.lake.runs import require_run
 from support.handmade_lake import NOON, HandmadeLake, Record, a_lake, a_play, write_table
 
 BAD_COUNTRY = encode_play(a_play(country="se"))

@@ -20,7 +20,7 @@ from crossfade.folder import (
     write_atomically,
     write_stack,
 )
-from crossfade.kafka.topics import KafkaAddress
+from crossfade.kafka.address import KafkaAddress
 from crossfade.stack.supervisor import ChildState
 from support import handmade_lake as handmade
 from support.served import serving

@@ -15,13 +15,12 @@ from crossfade.lake.checkpoint import (
     read_plan,
     read_query_id,
 )
+from crossfade.lake.runs import Run, read_newest_run
 from crossfade.lake.tables import (
     BRONZE_SONG_PLAYS,
     GOLD_RUN,
     TABLES,
-    Run,
     open_table,
-    read_newest_run,
 )
 
 _ARCHIVE = "archive"

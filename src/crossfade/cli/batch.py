@@ -15,10 +15,11 @@ from crossfade.clock import format_time
 from crossfade.config import Settings, load_settings
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder, StackAddresses, open_folder, read_stack
-from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, address_from, read_end_offsets
+from crossfade.kafka.address import KafkaAddress, address_from
+from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 
 if TYPE_CHECKING:
-    from crossfade.lake.tables import Run
+    from crossfade.lake.runs import Run
 
 _Done = TypeVar("_Done")
 
@@ -69,7 +70,7 @@ def _run_schedule(folder: DataFolder, settings: Settings, address: KafkaAddress)
 
 def _ask_stack(folder: DataFolder, settings: Settings, stack: StackAddresses) -> "Run":
     """Ask the stack's batch process until a run covers what Kafka holds now."""
-    from crossfade.lake.tables import read_newest_run
+    from crossfade.lake.runs import read_newest_run
     from crossfade.stack.requests import RUN_OF_BATCH
 
     ends = read_end_offsets(address_from(settings, stack.readers), SONG_PLAYS)
@@ -90,7 +91,7 @@ def _ask_stack(folder: DataFolder, settings: Settings, stack: StackAddresses) ->
 
 def _run_alone(folder: DataFolder, settings: Settings) -> "Run":
     """Run batch once over all that Kafka holds, and leave nothing running."""
-    from crossfade.lake.tables import require_run
+    from crossfade.lake.runs import require_run
     from crossfade.processing.batch.job import run_once
     from crossfade.proof.handover import record_handovers
 
@@ -127,7 +128,7 @@ def work_alone(
 
 
 def _tell(run: "Run") -> dict[str, Any]:
-    from crossfade.lake.tables import NO_BOUNDARY
+    from crossfade.contract.boundary import NO_BOUNDARY
 
     return {
         "run": run.run,

@@ -26,7 +26,7 @@ from crossfade.generator.scenario import read_scenario
 from crossfade.ingest.importing import ImportFormat, import_files, reader_of
 from crossfade.ingest.sample import sample_year_path
 from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
-from crossfade.lake.tables import read_newest_run
+from crossfade.lake.runs import read_newest_run
 from crossfade.proof.reconcile import reconcile
 from crossfade.stack.hold import hold_folder
 from crossfade.stack.launch import Stack, prepare_stack

@@ -23,12 +23,12 @@ from crossfade.folder import (
     read_stack,
     write_atomically,
 )
-from crossfade.kafka.topics import KafkaAddress, address_from
+from crossfade.kafka.address import KafkaAddress, address_from
 
 if TYPE_CHECKING:
     from crossfade.erasure.erase import Erasure
     from crossfade.erasure.proof import ErasureProof
-    from crossfade.lake.tables import Run
+    from crossfade.lake.runs import Run
 
 _LONGEST_ID = 256
 _POLL_S = 0.5

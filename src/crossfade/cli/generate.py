@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from crossfade.folder import DataFolder
     from crossfade.generator.produce import Progress, Simulation
     from crossfade.generator.sinks import Sink
-    from crossfade.kafka.topics import KafkaAddress
+    from crossfade.kafka.address import KafkaAddress
 
 _FULL_SPEED = "max"
 _STDOUT = "-"
@@ -152,7 +152,8 @@ def _find_folder(options: SimulationOptions, data: Path | None) -> "DataFolder |
 
 def _find_kafka(data: Path | None, given_up: Event) -> "KafkaAddress":
     """Find Kafka, which may be starting, and make sure of its topics."""
-    from crossfade.kafka.topics import address_from, await_broker, create_topics
+    from crossfade.kafka.address import address_from
+    from crossfade.kafka.topics import await_broker, create_topics
 
     settings = load_settings(data=data)
     stack = None if settings.bootstrap else read_stack(open_folder(settings, create=False))

@@ -81,7 +81,12 @@ def tables(data: DataOption = None, *, as_json: JsonOption = False) -> None:
 
 
 def _list_files(lake: Path, table: str, version: int | None) -> list[str]:
-    from crossfade.lake.tables import TABLES, list_files, open_table, read_newest_run
+    from crossfade.lake.runs import read_newest_run
+    from crossfade.lake.tables import (
+        TABLES,
+        list_files,
+        open_table,
+    )
     from crossfade.proof.classic_lake import CLASSIC_TABLE, list_classic_files
 
     if table == CLASSIC_TABLE:
@@ -101,7 +106,13 @@ def _list_files(lake: Path, table: str, version: int | None) -> list[str]:
 
 
 def _measure_tables(lake: Path) -> list[_Size]:
-    from crossfade.lake.tables import TABLES, connect, list_files, open_table, read_newest_run
+    from crossfade.lake.connection import connect
+    from crossfade.lake.runs import read_newest_run
+    from crossfade.lake.tables import (
+        TABLES,
+        list_files,
+        open_table,
+    )
 
     run = read_newest_run(lake)
     connection = connect()

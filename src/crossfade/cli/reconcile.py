@@ -18,7 +18,7 @@ from crossfade.config import Settings, load_settings
 from crossfade.folder import DataFolder, open_folder, read_stack
 
 if TYPE_CHECKING:
-    from crossfade.kafka.topics import KafkaAddress
+    from crossfade.kafka.address import KafkaAddress
     from crossfade.lake.findings import Finding, Reconciliation
 
 LedgerOption = Annotated[
@@ -60,7 +60,7 @@ def reconcile(
 
 
 def _find_kafka(settings: Settings, folder: DataFolder) -> "KafkaAddress | None":
-    from crossfade.kafka.topics import address_from
+    from crossfade.kafka.address import address_from
 
     stack = read_stack(folder)
     if stack is None and not settings.bootstrap:

@@ -54,7 +54,7 @@ def rejected(
             raise MisuseError(what, "Write them behind it.")
         return
     from crossfade.lake.rejected_log import RejectedLog, describe
-    from crossfade.lake.tables import require_run
+    from crossfade.lake.runs import require_run
 
     wanted = parse_reason(reason)
     lake = open_folder(load_settings(data=data), create=False).lake

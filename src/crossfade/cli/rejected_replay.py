@@ -24,7 +24,7 @@ from crossfade.nearest import name_nearest
 if TYPE_CHECKING:
     from crossfade.ingest.delivery import Delivery
     from crossfade.ingest.replay_report import ReplayReport
-    from crossfade.lake.tables import Run
+    from crossfade.lake.runs import Run
 
 _PROBLEMS_SHOWN = 20
 
@@ -80,7 +80,7 @@ def replay(
         crossfade rejected replay repair.jsonl --dry-run
         crossfade rejected replay --reason event_time_future
     """
-    from crossfade.lake.tables import require_run
+    from crossfade.lake.runs import require_run
 
     wanted = parse_reason(reason)
     if file is not None:

@@ -28,7 +28,7 @@ def serve(data: DataOption = None, *, port: PortOption = None) -> None:
     import uvicorn
 
     from crossfade.folder import open_folder, read_stack
-    from crossfade.kafka.topics import address_from
+    from crossfade.kafka.address import address_from
     from crossfade.serving.app import build_app
     from crossfade.stack.ports import describe_holder, is_free
 

@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from crossfade.clock import format_duration, format_time
-from crossfade.lake.tables import NO_BOUNDARY, Run
+from crossfade.contract.boundary import NO_BOUNDARY
+from crossfade.lake.runs import Run
 
 _RUNS_SHOWN = 6
 _SONGS_SHOWN = 8

@@ -44,7 +44,8 @@ def status(data: DataOption = None, *, as_json: JsonOption = False) -> None:
 
 def _ask_layers(folder: DataFolder, stack: StackAddresses | None) -> dict[str, Any]:
     from crossfade.cli.api import fetch_answer
-    from crossfade.lake.tables import NO_BOUNDARY, read_newest_run
+    from crossfade.contract.boundary import NO_BOUNDARY
+    from crossfade.lake.runs import read_newest_run
 
     if stack is not None:
         try:

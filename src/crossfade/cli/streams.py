@@ -9,7 +9,7 @@ import typer
 from crossfade.cli.options import DataOption
 from crossfade.config import load_settings
 from crossfade.folder import open_folder, read_stack
-from crossfade.kafka.topics import address_from
+from crossfade.kafka.address import address_from
 
 ParquetOption = Annotated[
     bool,

@@ -17,18 +17,17 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from crossfade.erasure.suppression import ERASED_HEADER
 from crossfade.errors import LakeError
+from crossfade.lake.commits import WRITER, signed
+from crossfade.lake.connection import connect, register_table
+from crossfade.lake.runs import Run
 from crossfade.lake.table_files import read_files
 from crossfade.lake.tables import (
     BRONZE_SONG_PLAYS,
     SILVER_ERASED,
-    Run,
-    connect,
     list_files,
     open_table,
-    register_table,
     table_path,
 )
-from crossfade.processing.batch.tables import WRITER, signed
 from crossfade.telemetry import get_logger
 
 _BLANKED_BY = "crossfade-erasure"

@@ -17,10 +17,16 @@ from crossfade.erasure.vacuum import (
 )
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
-from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 from crossfade.lake.lock import hold_batch
+from crossfade.lake.runs import Run, read_newest_run
 from crossfade.lake.table_files import count_rows, read_files
-from crossfade.lake.tables import BRONZE_SONG_PLAYS, SILVER_ERASED, Run, list_files, read_newest_run
+from crossfade.lake.tables import (
+    BRONZE_SONG_PLAYS,
+    SILVER_ERASED,
+    list_files,
+)
 from crossfade.processing.batch.job import run_held
 from crossfade.stack.hold import hold_maintenance
 from crossfade.stack.requests import RENEWAL_OF_SPEED

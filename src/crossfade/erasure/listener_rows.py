@@ -7,14 +7,13 @@ import duckdb
 import pyarrow as pa
 
 from crossfade.erasure.suppression import Suppression
+from crossfade.lake.connection import connect, register_table
 from crossfade.lake.tables import (
     BRONZE_SONG_PLAYS,
     SILVER_DUPLICATES,
     SILVER_PLAYS,
     SILVER_REJECTED,
-    connect,
     list_files,
-    register_table,
 )
 
 _CHUNK = 10_000

@@ -8,19 +8,18 @@ from crossfade.clock import format_time, now_ms
 from crossfade.erasure.suppression import load_suppression
 from crossfade.erasure.traces import TELLING_BYTES, Needle, holds_bytes, search_columns
 from crossfade.folder import DataFolder
-from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_retention
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import SONG_PLAYS, read_retention
+from crossfade.lake.connection import connect, register_table
 from crossfade.lake.findings import Finding, Verdict, judge, leave_out, name_some
+from crossfade.lake.runs import Run, require_run
 from crossfade.lake.tables import (
     BATCH_TABLES,
     BRONZE_SONG_PLAYS,
     SILVER_ERASED,
     TABLES,
-    Run,
     Table,
-    connect,
     list_files,
-    register_table,
-    require_run,
     table_path,
 )
 

@@ -9,6 +9,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from crossfade.erasure.listener_rows import ListenersRows
 from crossfade.erasure.suppression import Suppression
+from crossfade.lake.commits import WRITER, signed
+from crossfade.lake.connection import connect, register_table
 from crossfade.lake.tables import (
     BRONZE_SONG_PLAYS,
     SILVER_DUPLICATES,
@@ -16,9 +18,7 @@ from crossfade.lake.tables import (
     SILVER_PLAYS,
     SILVER_REJECTED,
     Table,
-    connect,
     list_files,
-    register_table,
     table_path,
 )
 from crossfade.processing.batch.bronze import mark_blank
@@ -29,7 +29,7 @@ from crossfade.processing.batch.refine import (
     select_accepted,
     select_duplicates,
 )
-from crossfade.processing.batch.tables import WRITER, append_rows, read_table, signed
+from crossfade.processing.batch.tables import append_rows, read_table
 
 _SAME_PLACE = "row.date = gone.date AND row.partition = gone.partition AND row.offset = gone.offset"
 

@@ -5,7 +5,7 @@ from crossfade.erasure.suppression import list_erased, mark_removed
 from crossfade.erasure.vacuum import vacuum_bronze
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder
-from crossfade.lake.tables import Run
+from crossfade.lake.runs import Run
 from crossfade.stack.hold import hold_maintenance
 from crossfade.telemetry import get_logger
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from crossfade.clock import DAY_MS, now_ms
+from crossfade.lake.runs import Run
 from crossfade.lake.tables import (
     BATCH_TABLES,
     BRONZE_SONG_PLAYS,
-    Run,
     Table,
     list_files,
     open_table,

@@ -11,10 +11,10 @@ from crossfade.generator.draws import Integers
 from crossfade.generator.librdkafka import QUEUE_FULL, ColumnProducer
 from crossfade.generator.partitions import place_keys
 from crossfade.generator.records import Records
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import producer_config
 from crossfade.kafka.topics import (
     SONG_PLAYS,
-    KafkaAddress,
     partition_count,
     require_broker,
 )

@@ -2,8 +2,9 @@
 
 from confluent_kafka import KafkaError, Message
 
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer
-from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress
+from crossfade.kafka.topics import SONG_PLAYS
 
 _FULL_QUEUE_WAIT_S = 0.1
 _FLUSH_WAIT_S = 0.2

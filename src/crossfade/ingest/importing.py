@@ -15,7 +15,7 @@ from crossfade.ingest.jsonl import read_jsonl
 from crossfade.ingest.report import ImportReport
 from crossfade.ingest.rows import BrokenFileError, Judge, Row
 from crossfade.ingest.spotify import read_spotify
-from crossfade.kafka.topics import KafkaAddress
+from crossfade.kafka.address import KafkaAddress
 
 Progress = Callable[[int, ImportReport], None]
 """Told now and then: bytes of the files read so far, and the report as it stands."""

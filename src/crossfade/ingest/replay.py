@@ -17,8 +17,10 @@ from crossfade.ingest.delivery import Delivery
 from crossfade.ingest.replay_report import Candidate, ReplayReport
 from crossfade.ingest.rows import Judge
 from crossfade.kafka.topics import SONG_PLAYS
+from crossfade.lake.connection import connect, register_table
 from crossfade.lake.rejected_log import RejectedLog
-from crossfade.lake.tables import SILVER_PLAYS, Run, connect, list_files, register_table
+from crossfade.lake.runs import Run
+from crossfade.lake.tables import SILVER_PLAYS, list_files
 
 _BATCH_ROWS = 10_000
 _BATCH_BYTES = 32 * 1024 * 1024

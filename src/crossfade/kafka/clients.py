@@ -3,7 +3,8 @@
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
 
 from crossfade.errors import BrokerError
-from crossfade.kafka.topics import MAX_RECORD_BYTES, KafkaAddress, read_end_offsets
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import MAX_RECORD_BYTES, read_end_offsets
 
 _GIVEN_WITHIN_S = 30.0
 

@@ -11,7 +11,9 @@ import msgspec
 from crossfade.clock import format_time
 from crossfade.contract.decode import MAX_PLAY_BYTES, decode_play
 from crossfade.contract.reasons import MEANINGS, Reason, Rejection
-from crossfade.lake.tables import SILVER_REJECTED, Run, connect, list_files, register_table
+from crossfade.lake.connection import connect, register_table
+from crossfade.lake.runs import Run
+from crossfade.lake.tables import SILVER_REJECTED, list_files
 
 _ROWS_A_FETCH = 256
 _READ_BYTES = MAX_PLAY_BYTES + 1

@@ -1,19 +1,11 @@
-"""The lake's tables: their columns, where they lie, and how to read a pinned version of one."""
+"""The lake's tables: their columns, where they lie, and the files of a version of one."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
-
-from crossfade.contract.boundary import NO_BOUNDARY as NO_BOUNDARY
-from crossfade.errors import LakeError
-
-if TYPE_CHECKING:
-    import duckdb
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,46 +112,6 @@ ADDED_TABLES = frozenset({SILVER_ERASED.name})
 TABLES = {table.name: table for table in (BRONZE_SONG_PLAYS, *BATCH_TABLES, GOLD_RUN, OPS_HANDOVER)}
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A published run of batch: what it pinned, what it covers and what it counted.
-
-    Offsets are exclusive ends; times are milliseconds since the epoch. The counts are of the
-    positions from `start_offsets` to `end_offsets`, which this run judged. In `next_log_times` a
-    partition with nothing beyond its end is absent: infinite. `gaps` are offsets that Kafka never
-    gave to a record.
-    """
-
-    run: int
-    run_uuid: str
-    pins: Mapping[str, int]
-    start_offsets: Mapping[int, int]
-    end_offsets: Mapping[int, int]
-    last_log_times: Mapping[int, int]
-    next_log_times: Mapping[int, int]
-    log_time: int
-    boundary: int
-    gaps: Sequence[Mapping[str, int]]
-    bronze_rows: int
-    accepted: int
-    rejected: int
-    duplicates: int
-    erased: int
-    rejected_by_reason: Mapping[str, int]
-    late: int
-    counted_plays: int
-    ms_played: int
-    revised_charts: int
-    rules: str
-    code_version: str
-    started_at_ms: int
-    published_at_ms: int
-
-    def covers(self, ends: Mapping[int, int]) -> bool:
-        """Tell whether everything below some exclusive end offsets is in this run."""
-        return all(self.end_offsets.get(partition, 0) >= end for partition, end in ends.items())
-
-
 def table_path(lake: Path, table: Table) -> Path:
     """Give the folder of a table."""
     return lake / table.name
@@ -180,43 +132,6 @@ def list_files(lake: Path, table: Table, version: int | None = None) -> list[str
     return [] if opened is None else [unquote(uri) for uri in opened.file_uris()]
 
 
-def connect() -> "duckdb.DuckDBPyConnection":
-    """Open an in-memory DuckDB that shows every time in UTC and loads nothing from outside."""
-    import duckdb
-
-    connection = duckdb.connect(":memory:")
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET autoinstall_known_extensions = false")
-    return connection
-
-
-def register_table(
-    connection: "duckdb.DuckDBPyConnection",
-    table: Table,
-    files: Sequence[str],
-    view: str = "",
-) -> None:
-    """Make a view (named `silver_plays` for silver/plays unless told) over a table's files.
-
-    The view has every column of the table, also when it holds no file yet.
-    """
-    name = view or table.name.replace("/", "_")
-    columns = split_columns(table.columns)
-    if not files:
-        empty = ", ".join(f"CAST(NULL AS {_duckdb_type(kind)}) AS {col}" for col, kind in columns)
-        connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {empty} WHERE false")
-        return
-    types = dict(columns)
-    hive = ", ".join(f"'{col}': {_duckdb_type(types[col])}" for col in table.partitioned_by)
-    partitioning = f", hive_partitioning = true, hive_types = {{{hive}}}" if hive else ""
-    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
-    selected = ", ".join(col for col, _ in columns)
-    connection.execute(
-        f"CREATE OR REPLACE VIEW {name} AS SELECT {selected} "
-        f"FROM read_parquet([{listed}], union_by_name = true{partitioning})"
-    )
-
-
 def split_columns(ddl: str) -> list[tuple[str, str]]:
     """Split Spark DDL into (column, type); commas inside <> belong to the type."""
     columns, depth, begin = [], 0, 0
@@ -227,49 +142,3 @@ def split_columns(ddl: str) -> list[tuple[str, str]]:
             columns.append((f'"{name.strip("`")}"' if "`" in name else name, kind))
             begin = at + 1
     return columns
-
-
-def read_newest_run(lake: Path, version: int | None = None) -> Run | None:
-    """Read the newest run published in a version of gold/run; None before batch was ever set up."""
-    files = list_files(lake, GOLD_RUN, version)
-    if not files:
-        return None
-    import duckdb
-
-    connection = connect()
-    query = (
-        "SELECT * REPLACE (epoch_ms(started_at) AS started_at, "
-        "epoch_ms(published_at) AS published_at) FROM gold_run ORDER BY run DESC LIMIT 1"
-    )
-    try:
-        register_table(connection, GOLD_RUN, files)
-        row = connection.execute(query).fetchone()
-    except duckdb.Error as error:
-        what = f"Cannot read {GOLD_RUN.name}: {str(error).splitlines()[0]}"
-        raise LakeError(what, "Restore that file from a backup.") from None
-    return None if row is None else Run(*row)
-
-
-def require_run(lake: Path) -> Run:
-    """Read the newest published run, or say how to get one."""
-    run = read_newest_run(lake)
-    if run is None:
-        what = f"No batch run was published in {lake}."
-        raise LakeError(what, 'Run "crossfade batch --once" first.')
-    return run
-
-
-def _duckdb_type(kind: str) -> str:
-    fixed = {
-        "STRING": "VARCHAR",
-        "BINARY": "BLOB",
-        "TIMESTAMP": "TIMESTAMPTZ",
-        "INT": "INTEGER",
-        "MAP<STRING, BIGINT>": "MAP(VARCHAR, BIGINT)",
-        "MAP<INT, BIGINT>": "MAP(INTEGER, BIGINT)",
-        "ARRAY<STRUCT<key: STRING, value: BINARY>>": 'STRUCT("key" VARCHAR, "value" BLOB)[]',
-        "ARRAY<STRUCT<partition: INT, begin_offset: BIGINT, end_offset: BIGINT>>": (
-            'STRUCT("partition" INTEGER, begin_offset BIGINT, end_offset BIGINT)[]'
-        ),
-    }
-    return fixed.get(kind, kind)

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 from crossfade.folder import DataFolder
 from crossfade.lake.file_sums import has_sum, is_as_written
 from crossfade.lake.findings import Finding, judge
-from crossfade.lake.tables import Run, Table
+from crossfade.lake.runs import Run
+from crossfade.lake.tables import Table
 from crossfade.proof.pinned import list_pinned_files
 
 LAW = "every data file is as it was written"

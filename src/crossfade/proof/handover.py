@@ -7,16 +7,16 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from crossfade.clock import now_ms
+from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.errors import BrokerError
 from crossfade.folder import DataFolder
-from crossfade.kafka.topics import KafkaAddress, require_broker
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import require_broker
+from crossfade.lake.connection import connect, register_table
+from crossfade.lake.runs import read_newest_run
 from crossfade.lake.tables import (
-    NO_BOUNDARY,
     OPS_HANDOVER,
-    connect,
     list_files,
-    read_newest_run,
-    register_table,
     table_path,
 )
 from crossfade.proof.handover_facts import find_handovers

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from crossfade.clock import format_time
-from crossfade.kafka.topics import PLAYS_BY_WINDOW, KafkaAddress
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import PLAYS_BY_WINDOW
 from crossfade.lake.findings import Finding, Verdict, judge, leave_out, name_some
 from crossfade.proof.handover import find_verdicts, read_recorded
 from crossfade.proof.handover_facts import prepare_on_time

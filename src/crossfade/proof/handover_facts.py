@@ -2,9 +2,9 @@
 
 import pyarrow as pa
 
+from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.time_rules import FUTURE_MS
 from crossfade.kafka.window_log import Grain
-from crossfade.lake.tables import NO_BOUNDARY
 from crossfade.proof.pinned import PinnedLake
 from crossfade.proof.speed_log import SpeedLog
 from crossfade.proof.verdicts import WindowFacts

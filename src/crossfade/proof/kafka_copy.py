@@ -8,10 +8,10 @@ from typing import NamedTuple
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
 
 from crossfade.erasure.suppression import ERASED_HEADER, is_blank
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import (
     LOG_APPEND_TIME,
     SONG_PLAYS,
-    KafkaAddress,
     read_end_offsets,
     read_start_offsets,
 )

@@ -10,17 +10,15 @@ import duckdb
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.lake.binding import refuse_other_tables
+from crossfade.lake.connection import connect, register_table
+from crossfade.lake.runs import Run, require_run
 from crossfade.lake.tables import (
     ADDED_TABLES,
     BATCH_TABLES,
     BRONZE_SONG_PLAYS,
     GOLD_RUN,
-    Run,
     Table,
-    connect,
     list_files,
-    register_table,
-    require_run,
 )
 
 Row = tuple[Any, ...]

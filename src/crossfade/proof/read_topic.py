@@ -6,8 +6,8 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from crossfade.clock import SECOND_MS, now_ms
 from crossfade.errors import BrokerError
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_reader
-from crossfade.kafka.topics import KafkaAddress
 
 _CHUNK = 20_000
 _GIVE_UP_MS = 30 * SECOND_MS

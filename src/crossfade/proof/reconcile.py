@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from crossfade.clock import DAY_MS, floor_to
 from crossfade.contract.ledger import Ledger
 from crossfade.folder import DataFolder
-from crossfade.kafka.topics import KafkaAddress
+from crossfade.kafka.address import KafkaAddress
 from crossfade.lake.findings import Reconciliation, Verdict, leave_out
-from crossfade.lake.tables import require_run
+from crossfade.lake.runs import require_run
 from crossfade.proof.chart_entries import check_charts
 from crossfade.proof.file_check import check_files
 from crossfade.proof.handover_check import check_handovers

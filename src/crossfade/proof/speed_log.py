@@ -6,17 +6,17 @@ from typing import NamedTuple
 
 from confluent_kafka import Message
 
+from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.time_rules import FUTURE_MS
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import read_record
 from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
-    KafkaAddress,
     read_end_offsets,
     read_offsets_for_time,
     read_start_offsets,
 )
 from crossfade.kafka.window_log import Grain, Marker, WindowRow, decode_record, read_window_start
-from crossfade.lake.tables import NO_BOUNDARY
 from crossfade.proof.read_topic import read_topic
 from crossfade.proof.verdicts import SpeedProgress
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crossfade.clock import format_time, utc_date
+from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.periods import Period
 from crossfade.contract.time_rules import TimeRules
-from crossfade.lake.tables import NO_BOUNDARY
 from crossfade.serving.batch_rows import BatchRows
 from crossfade.serving.completeness import Moment, Progress, say_why_incomplete
 from crossfade.serving.kept import Kept

@@ -11,8 +11,8 @@ from fastapi import APIRouter, FastAPI, Query, Response
 import crossfade
 from crossfade.clock import now_ms
 from crossfade.folder import DataFolder
-from crossfade.kafka.topics import KafkaAddress
-from crossfade.lake.tables import Run
+from crossfade.kafka.address import KafkaAddress
+from crossfade.lake.runs import Run
 from crossfade.serving.alarms import read_alarms
 from crossfade.serving.answers import (
     Answer,

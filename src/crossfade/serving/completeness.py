@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from crossfade.clock import SECOND_MS, format_duration, format_time
+from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.time_rules import TimeRules
-from crossfade.lake.tables import NO_BOUNDARY
 from crossfade.serving.merge import Plan
 
 FRESH_MS = 10 * SECOND_MS

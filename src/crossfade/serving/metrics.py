@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crossfade.clock import SECOND_MS
-from crossfade.lake.tables import NO_BOUNDARY
+from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.serving.alarms import Alarms
 from crossfade.serving.answers import Sight
 

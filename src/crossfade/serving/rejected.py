@@ -1,10 +1,10 @@
 """The rejected records as the newest run knows them: counted by reason, and the newest of them."""
 
 from crossfade.clock import format_time
+from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.reasons import Reason
 from crossfade.folder import DataFolder
 from crossfade.lake.rejected_log import RejectedLog, describe
-from crossfade.lake.tables import NO_BOUNDARY
 from crossfade.serving.answers import Answer, Sight
 
 _FIRST_BYTES = 4_096

@@ -11,23 +11,21 @@ import duckdb
 from deltalake.exceptions import DeltaError
 
 from crossfade.clock import utc_date
+from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.lake.binding import refuse_other_tables
+from crossfade.lake.connection import connect, register_table
+from crossfade.lake.runs import Run, read_newest_run
 from crossfade.lake.tables import (
     GOLD_CHART,
     GOLD_LISTENERS,
     GOLD_RUN,
     GOLD_SONG_DAY,
     GOLD_SONG_WINDOW,
-    NO_BOUNDARY,
-    Run,
     Table,
-    connect,
     list_files,
     open_table,
-    read_newest_run,
-    register_table,
     table_path,
 )
 from crossfade.telemetry import get_logger

@@ -5,15 +5,11 @@ from typing import Any
 import msgspec
 
 from crossfade.clock import format_time
+from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.folder import DataFolder
-from crossfade.lake.tables import (
-    NO_BOUNDARY,
-    OPS_HANDOVER,
-    Run,
-    connect,
-    list_files,
-    register_table,
-)
+from crossfade.lake.connection import connect, register_table
+from crossfade.lake.runs import Run
+from crossfade.lake.tables import OPS_HANDOVER, list_files
 from crossfade.serving.alarms import read_alarms
 from crossfade.serving.answers import Answer, Sight
 from crossfade.serving.completeness import FRESH_MS

@@ -9,8 +9,9 @@ from crossfade.clock import now_ms
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.time_rules import FUTURE_MS, TimeRules
 from crossfade.errors import BrokerError
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_reader
-from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS, KafkaAddress
+from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS
 from crossfade.kafka.window_log import decode_record
 from crossfade.serving.topic_places import (
     TIMEOUT_S,

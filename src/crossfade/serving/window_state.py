@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from crossfade.clock import HOUR_MS
+from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.kafka.window_log import Marker, WindowRow
-from crossfade.lake.tables import NO_BOUNDARY
 from crossfade.serving.completeness import Progress
 from crossfade.serving.generation import Generation, reaches
 from crossfade.serving.lag import LagWatch

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from crossfade.errors import BrokerError, MachineError
 from crossfade.folder import write_atomically
-from crossfade.kafka.topics import KafkaAddress
+from crossfade.kafka.address import KafkaAddress
 from crossfade.stack.broker_config import LOG_CONFIG, BrokerPorts, broker_properties
 from crossfade.stack.child import Child, ChildSpec
 from crossfade.stack.child_log import last_line

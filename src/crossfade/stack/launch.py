@@ -11,7 +11,8 @@ from crossfade.clock import format_time, now_ms
 from crossfade.config import Settings, setting_variables
 from crossfade.errors import MachineError
 from crossfade.folder import DataFolder, StackAddresses, heartbeat_path, write_stack
-from crossfade.kafka.topics import KafkaAddress, create_topics
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import create_topics
 from crossfade.stack.broker import Broker
 from crossfade.stack.child import ChildSpec
 from crossfade.stack.disk_guard import DiskGuard

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 from crossfade.config import Settings
 from crossfade.folder import DataFolder, read_stack
-from crossfade.kafka.topics import KafkaAddress, address_from, create_topics
+from crossfade.kafka.address import KafkaAddress, address_from
+from crossfade.kafka.topics import create_topics
 from crossfade.stack.broker import Broker
 from crossfade.stack.hold import hold_folder
 

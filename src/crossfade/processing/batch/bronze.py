@@ -9,8 +9,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crossfade.erasure.suppression import ERASED_HEADER
+from crossfade.lake.runs import Run
 from crossfade.lake.table_files import TableFile, count_rows, read_files
-from crossfade.lake.tables import BRONZE_SONG_PLAYS, Run, open_table
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, open_table
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 from crossfade.errors import UnprovenError
+from crossfade.lake.connection import connect, register_table
 from crossfade.lake.table_files import count_rows, read_files
 from crossfade.lake.tables import (
     GOLD_ACTIVITY_HOUR,
@@ -17,9 +18,7 @@ from crossfade.lake.tables import (
     SILVER_PLAYS,
     SILVER_REJECTED,
     Table,
-    connect,
     list_files,
-    register_table,
 )
 from crossfade.processing.batch.intake import Intake
 from crossfade.processing.batch.ranges import Dirty, Range, days_of, in_ranges, on_days

@@ -6,8 +6,9 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from crossfade.errors import UnprovenError
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import read_record
-from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_start_offsets
+from crossfade.kafka.topics import SONG_PLAYS, read_start_offsets
 
 Gap = dict[str, int]
 

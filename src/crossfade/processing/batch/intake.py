@@ -9,7 +9,7 @@ from pyspark.sql import Row
 
 from crossfade.clock import HOUR_MS, floor_to
 from crossfade.erasure.suppression import ERASED
-from crossfade.lake.tables import Run
+from crossfade.lake.runs import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from crossfade.contract.counting import RULES_VERSION
 from crossfade.erasure.settle import settle_erasures
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
-from crossfade.kafka.topics import KafkaAddress
+from crossfade.kafka.address import KafkaAddress
 from crossfade.lake.binding import begin_batch, bind_batch, read_archive_binding
 from crossfade.lake.lock import hold_batch
-from crossfade.lake.tables import BRONZE_SONG_PLAYS, Run, list_files, read_newest_run
+from crossfade.lake.runs import Run, read_newest_run
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files
 from crossfade.processing.batch.publish import publish_run
 from crossfade.processing.batch.run import Workplace, compute_run
 from crossfade.processing.batch.tables import create_tables, head_versions, sign_commits

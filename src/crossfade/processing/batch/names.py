@@ -9,15 +9,15 @@ from deltalake import write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from crossfade.lake.commits import signed
+from crossfade.lake.connection import connect, register_table
 from crossfade.lake.tables import (
     GOLD_SONG,
     SILVER_PLAYS,
-    connect,
     list_files,
-    register_table,
     table_path,
 )
-from crossfade.processing.batch.tables import read_table, signed
+from crossfade.processing.batch.tables import read_table
 
 _NAMES = ("event_time", "event_id", "title", "artist", "album")
 _NEWEST = """

@@ -7,8 +7,9 @@ import pyarrow as pa
 from deltalake import CommitProperties, Transaction, write_deltalake
 
 from crossfade.errors import LakeError
-from crossfade.lake.tables import GOLD_RUN, Run, open_table, read_newest_run
-from crossfade.processing.batch.tables import commit_note
+from crossfade.lake.commits import commit_note
+from crossfade.lake.runs import Run, read_newest_run
+from crossfade.lake.tables import GOLD_RUN, open_table
 
 _APPLICATION = "crossfade-batch"
 """Delta keeps the greatest number of it that was committed."""

@@ -7,8 +7,8 @@ from typing import Any
 from deltalake import DeltaTable
 
 from crossfade.errors import LakeError
+from crossfade.lake.commits import commit_note, signed
 from crossfade.lake.tables import ADDED_TABLES, BATCH_TABLES, Table, open_table
-from crossfade.processing.batch.tables import commit_note, signed
 
 
 def undo_dead_run(lake: Path, pins: Mapping[str, int], run_uuid: str) -> list[str]:

@@ -9,15 +9,16 @@ from pyspark.sql import DataFrame, SparkSession
 import crossfade
 from crossfade.clock import HOUR_MS, day_start_ms, floor_to, now_ms
 from crossfade.config import Settings
-from crossfade.contract.boundary import next_boundary
+from crossfade.contract.boundary import NO_BOUNDARY, next_boundary
 from crossfade.contract.counting import RULES_VERSION
 from crossfade.erasure.listener_rows import find_rows
 from crossfade.erasure.removal import remove_rows
 from crossfade.erasure.suppression import Suppression, load_suppression
 from crossfade.errors import BrokerError
 from crossfade.folder import DataFolder
-from crossfade.kafka.topics import KafkaAddress
-from crossfade.lake.tables import BRONZE_SONG_PLAYS, NO_BOUNDARY, SILVER_PLAYS, Run
+from crossfade.kafka.address import KafkaAddress
+from crossfade.lake.runs import Run
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, SILVER_PLAYS
 from crossfade.processing.batch.bronze import PinnedBronze, pin_bronze, read_new_records
 from crossfade.processing.batch.charts import revise_charts
 from crossfade.processing.batch.conservation import (

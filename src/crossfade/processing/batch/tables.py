@@ -9,12 +9,11 @@ import pyarrow as pa
 from deltalake import (
     CommitProperties,
     DeltaTable,
-    Transaction,
-    WriterProperties,
     write_deltalake,
 )
 from pyspark.sql import DataFrame, SparkSession
 
+from crossfade.lake.commits import WRITER, commit_note, with_note
 from crossfade.lake.table_files import read_files
 from crossfade.lake.tables import (
     ADDED_TABLES,
@@ -30,17 +29,6 @@ from crossfade.processing.batch.tuning import is_tuned_for_few
 from crossfade.processing.new_table import create_table
 
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
-WRITER = WriterProperties(compression="ZSTD")
-
-
-def commit_note(run_uuid: str) -> str:
-    """Give what every commit of a run carries, by which a foreign commit is known."""
-    return f"crossfade run {run_uuid}"
-
-
-def signed(run_uuid: str, *transactions: Transaction) -> CommitProperties:
-    """Give a commit that is made without Spark the run's note, and what else it is to tell."""
-    return _with_note(commit_note(run_uuid), *transactions)
 
 
 def sign_commits(spark: SparkSession, run_uuid: str) -> None:
@@ -143,13 +131,7 @@ def _write_here(rows: DataFrame, lake: Path, table: Table, **how: Any) -> None:
 
 
 def _signature(spark: SparkSession) -> CommitProperties:
-    return _with_note(spark.conf.get(_METADATA) or "")
-
-
-def _with_note(note: str, *transactions: Transaction) -> CommitProperties:
-    return CommitProperties(
-        custom_metadata={"userMetadata": note}, app_transactions=list(transactions) or None
-    )
+    return with_note(spark.conf.get(_METADATA) or "")
 
 
 def _writer(rows: DataFrame, table: Table):  # type: ignore[no-untyped-def]

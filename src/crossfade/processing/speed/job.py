@@ -12,7 +12,8 @@ from crossfade.clock import now_ms, parse_duration
 from crossfade.config import Settings
 from crossfade.erasure.suppression import load_suppression
 from crossfade.folder import DataFolder
-from crossfade.kafka.topics import PLAYS_BY_WINDOW, KafkaAddress
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import PLAYS_BY_WINDOW
 from crossfade.kafka.window_log import Marker
 from crossfade.lake.binding import SpeedBinding
 from crossfade.lake.checkpoint import read_committed, read_plan

@@ -8,8 +8,9 @@ from confluent_kafka import Producer
 
 from crossfade.clock import now_ms
 from crossfade.errors import BrokerError
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer
-from crossfade.kafka.topics import PLAYS_BY_WINDOW, KafkaAddress, partition_count
+from crossfade.kafka.topics import PLAYS_BY_WINDOW, partition_count
 from crossfade.kafka.window_log import Marker
 
 IDLE_EVERY_MS = 2_000

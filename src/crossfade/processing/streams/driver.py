@@ -13,9 +13,9 @@ from crossfade.clock import SECOND_MS, parse_duration
 from crossfade.config import Settings
 from crossfade.errors import BrokerError, CrossfadeError, DamagedError, StackError
 from crossfade.folder import DataFolder
+from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import (
     SONG_PLAYS,
-    KafkaAddress,
     await_broker,
     create_topics,
     read_end_offsets,

@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 
 from crossfade.errors import BrokerError
-from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets, read_start_offsets
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import (
+    SONG_PLAYS,
+    read_end_offsets,
+    read_start_offsets,
+)
 
 _CURES = {
     "speed": (

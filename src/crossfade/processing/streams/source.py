@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import msgspec
 from pyspark.sql import DataFrame, SparkSession
 
-from crossfade.kafka.topics import MAX_RECORD_BYTES, SONG_PLAYS, KafkaAddress
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import MAX_RECORD_BYTES, SONG_PLAYS
 
 
 def starting_at(offsets: Mapping[int, int]) -> dict[str, str]:

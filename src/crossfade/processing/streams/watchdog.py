@@ -15,7 +15,8 @@ import psutil
 
 from crossfade.errors import BrokerError, LakeError
 from crossfade.folder import DataFolder
-from crossfade.kafka.topics import SONG_PLAYS, KafkaAddress, read_end_offsets
+from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 from crossfade.lake.checkpoint import newest_committed, newest_planned, read_committed, read_plan
 from crossfade.telemetry import get_logger
 
