@@ -23,7 +23,7 @@ _FIELDS = "event_time BIGINT, song_id STRING, country STRING, ms_played BIGINT"
 
 
 def time_bare_spark(times: int) -> list[float]:
-    """Give the seconds that each of several new processes took, while Kafka was running.
+    """Return the seconds that each of several new processes took, while Kafka was running.
 
     Raises:
         StackError: one of them failed.

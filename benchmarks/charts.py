@@ -50,7 +50,7 @@ def _measure() -> dict[str, float]:
             "SELECT count(DISTINCT (chart, period, period_start)) FROM gold_chart"
         ).fetchall()
         return {
-            "plays": run.accepted,
+            "plays": run.counts.accepted,
             "charts": charts,
             "run_s": (run.published_at_ms - run.started_at_ms) / 1000,
             "command_s": command_s,

@@ -149,7 +149,7 @@ class _Watch(threading.Thread, ABC):
 
     @abstractmethod
     def look(self) -> int:
-        """Give the song's count as it is now."""
+        """Return the song's count as it is now."""
 
     def run(self) -> None:
         """Look until the watch is over."""
@@ -162,7 +162,7 @@ class _Watch(threading.Thread, ABC):
             time.sleep(0.05)
 
     def wait_until(self, count: int) -> list[float]:
-        """Give when each of the first counts was seen."""
+        """Return when each of the first counts was seen."""
         deadline = time.monotonic() + _SEEN_WITHIN_S
         while len(self._seen) < count:
             if time.monotonic() > deadline:

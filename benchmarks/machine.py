@@ -12,7 +12,7 @@ _ROOT = Path(__file__).parent.parent
 
 
 def describe_machine() -> dict[str, str | int | float]:
-    """Give processor, memory and versions."""
+    """Return processor, memory and versions."""
     return {
         "processor": _processor(),
         "cores": psutil.cpu_count() or 0,
@@ -24,7 +24,7 @@ def describe_machine() -> dict[str, str | int | float]:
 
 
 def describe_commit() -> str:
-    """Give the commit that was measured; with a plus when files differed from it."""
+    """Return the commit that was measured; with a plus when files differed from it."""
     commit = _git("rev-parse", "--short", "HEAD")
     return f"{commit}+" if _git("status", "--porcelain", "--untracked-files=no") else commit
 

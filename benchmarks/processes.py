@@ -19,7 +19,7 @@ def cpu_seconds(*roots: int) -> float:
 
 
 def memory_by_process(*roots: int) -> dict[str, int]:
-    """Give the proportional set size in bytes by what a process is, summed where several are."""
+    """Return the proportional set size in bytes by what a process is, summed where several are."""
     sizes: dict[str, int] = {}
     for process in _trees(roots):
         try:

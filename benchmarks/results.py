@@ -24,7 +24,7 @@ def note_load() -> None:
 
 
 def spread(values: Sequence[float], digits: int = 1) -> dict[str, float]:
-    """Give median, smallest and greatest of what several repetitions gave."""
+    """Return median, smallest and greatest of what several repetitions gave."""
     return {
         "median": round(statistics.median(values), digits),
         "min": round(min(values), digits),
@@ -33,7 +33,7 @@ def spread(values: Sequence[float], digits: int = 1) -> dict[str, float]:
 
 
 def percentiles(values: Sequence[float], digits: int = 0) -> dict[str, float]:
-    """Give p50, p90, p99 and the greatest."""
+    """Return p50, p90, p99 and the greatest."""
     ordered = sorted(values)
     ranks = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
     found = {

@@ -95,7 +95,7 @@ def a_stack(**settings: str) -> Iterator[RunningStack]:
 
 
 def crossfade(*arguments: str) -> list[str]:
-    """Give the command line of one of our commands."""
+    """Return the command line of one of our commands."""
     return [sys.executable, "-m", "crossfade", *arguments]
 
 

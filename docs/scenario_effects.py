@@ -74,11 +74,11 @@ class Chart(dict[str, int]):
     """Counted plays of each song or artist, the first one first."""
 
     def share(self, *keys: str) -> float:
-        """Give the share of all plays that some have together."""
+        """Return the share of all plays that some have together."""
         return sum(self.get(key, 0) for key in keys) / sum(self.values())
 
     def places(self, *keys: str) -> list[int]:
-        """Give the places of those that are in it; equal ones have the same."""
+        """Return the places of those that are in it; equal ones have the same."""
         found = [self[key] for key in keys if key in self]
         return sorted(1 + sum(n > one for n in self.values()) for one in found)
 
@@ -107,7 +107,7 @@ class Ledgers:
             self._db.execute(_RECORDS.format(table=table, folder=f"{folder}/ledger"))
 
     def ask(self, query: str, **values: object) -> list[tuple[Any, ...]]:
-        """Give the rows of an answer."""
+        """Return the rows of an answer."""
         return self._db.execute(query, values or None).fetchall()
 
     def count(self, condition: str, **values: object) -> int:
@@ -115,7 +115,7 @@ class Ledgers:
         return int(self.ask(f"SELECT count(*) FROM here WHERE {condition}", **values)[0][0])
 
     def chart(self, begin: int = 0, end: int = END, table: str = WITH, **how: Any) -> Chart:
-        """Give the chart of a span: of a `country`, `by` another key, with a `cap`."""
+        """Return the chart of a span: of a `country`, `by` another key, with a `cap`."""
         values = {name: how[name] for name in ("country",) if name in how}
         place = "country = $country" if values else "true"
         query = _CHART.format(by=how.get("by", "song_id"), table=table, place=place)

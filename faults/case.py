@@ -31,7 +31,7 @@ class Outcome:
 
     @property
     def holds(self) -> bool:
-        """Tell whether the fault happened and cost nothing."""
+        """Check whether the fault happened and cost nothing."""
         return self.injected > 0 and not (self.lost or self.repeated or self.wrong)
 
 
@@ -46,7 +46,7 @@ class Case:
 
 
 def find_case(cases: Iterable[Case], case_id: str) -> Case:
-    """Give the case of an id.
+    """Return the case of an id.
 
     Raises:
         LookupError: there is none; the message lists those that there are.

@@ -33,7 +33,7 @@ class CommitWatch:
         self.seen: list[str] = []
 
     def look(self) -> list[str]:
-        """Give the tables that got commits since the watch began, in order, each as often."""
+        """Return the tables that got commits since the watch began, in order, each as often."""
         for table, log in self._logs.items():
             while (log / f"{self.heads[table] + 1:020}.json").exists():
                 self.heads[table] += 1

@@ -66,7 +66,7 @@ def _night(year: int, month: int, day: int) -> Callable[[Place], Outcome]:
 
 
 def _at(moment: datetime) -> dict[str, str]:
-    """Give the environment of a clock that shows a moment now."""
+    """Return the environment of a clock that shows a moment now."""
     return other_clock(round(moment.timestamp() - now_ms() / 1_000))
 
 

@@ -62,7 +62,7 @@ def _archive_all(place: Place) -> Image:
 
 
 def _new_bronze(place: Place) -> Path:
-    """Give the largest file of bronze that the newest run does not cover."""
+    """Return the largest file of bronze that the newest run does not cover."""
     _, pins = newest_run(place.data)
     known = set(live_files(place.data, _BRONZE, pins[_BRONZE]))
     new = [path for path in live_files(place.data, _BRONZE) if path not in known]

@@ -45,7 +45,7 @@ class LiveFault:
 
     @property
     def stops_batch(self) -> bool:
-        """Tell whether a run of batch that goes on is lost with it."""
+        """Check whether a run of batch that goes on is lost with it."""
         return self.hurts != "live"
 
 
@@ -197,7 +197,7 @@ def _send_oversized(bench: LiveBench) -> Injury:
 
 
 def _flood_one_partition(bench: LiveBench) -> Injury:
-    """Give one topic partition a backlog that the others do not have."""
+    """Return one topic partition a backlog that the others do not have."""
     began = time.monotonic()
     example = next(example for example in read_examples() if example.reason is None)
     taken = bench.send(*[example.value] * 30_000, key=b"one-partition")
@@ -236,7 +236,7 @@ def _send_from_two_producers(bench: LiveBench) -> Injury:
 
 
 def _add_partitions(bench: LiveBench) -> Injury:
-    """Give the topic more partitions while all runs."""
+    """Return the topic more partitions while all runs."""
     began = time.monotonic()
     admin = AdminClient({"bootstrap.servers": bench.bootstrap})
     before = len(bench.end_offsets() or {})

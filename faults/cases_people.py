@@ -52,7 +52,7 @@ def _ask(api: str, path: str) -> dict[str, Any]:
 
 
 def _secret(place: Place) -> Outcome:
-    """Give Kafka's password as people do; it may be told to Kafka, and to nobody else."""
+    """Return Kafka's password as people do; it may be told to Kafka, and to nobody else."""
     place.kafka()
     given = {
         "CROSSFADE_SASL_PASSWORD": _CANARY,

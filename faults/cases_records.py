@@ -48,7 +48,7 @@ def _hostile(place: Place) -> Outcome:
 
 
 def _read_examples(now: int) -> list[tuple[bytes | None, str | None]]:
-    """Give the contract's examples; those of the future as far from now as they were from then."""
+    """Return the contract's examples; those of the future as far from now as they were from then."""
     return [
         (_moved(one.value, now) if one.reason == _FUTURE else one.value, one.reason)
         for one in read_examples()
@@ -63,7 +63,7 @@ def _moved(value: bytes, now: int) -> bytes:
 
 
 def _list_own(now: int) -> list[tuple[bytes | None, str | None]]:
-    """Give further records with the reason for which each is rejected; None: it is not."""
+    """Return further records with the reason for which each is rejected; None: it is not."""
     ten_years_ms = 3_650 * 24 * 3_600_000
     plays = {
         "overflow": ({"ms_played": 2**63 - 1}, "ms_played_out_of_range"),
@@ -81,7 +81,7 @@ def _list_own(now: int) -> list[tuple[bytes | None, str | None]]:
 
 
 def _read_rejected(place: Place) -> dict[tuple[int, int], str]:
-    """Give the reason of each rejected record, by its position."""
+    """Return the reason of each rejected record, by its position."""
     _, pins = newest_run(place.data)
     columns = ["partition", "offset", "reason"]
     return {

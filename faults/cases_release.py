@@ -42,7 +42,7 @@ def _opened(bench: Bench) -> Outcome:
 
 
 def _made_by(data: Path) -> str:
-    """Give the version of the code that published the runs."""
+    """Return the version of the code that published the runs."""
     rows = (
         pq.read_table(path, columns=["code_version"], partitioning=None)["code_version"].to_pylist()
         for path in live_files(data, "gold/run")

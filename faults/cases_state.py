@@ -42,12 +42,12 @@ def _state_flipped(place: Place) -> Outcome:
 
 
 def _states(place: Place) -> list[Path]:
-    """Give the folders of the state, one for each of Spark's partitions."""
+    """Return the folders of the state, one for each of Spark's partitions."""
     return sorted(place.checkpoints.glob("speed/state/0/[0-9]*"))
 
 
 def _is_large(path: Path) -> bool:
-    """Tell whether a file holds windows, and is no checksum."""
+    """Check whether a file holds windows, and is no checksum."""
     return path.suffix in (".delta", ".snapshot") and path.stat().st_size > _LEAST_BYTES
 
 

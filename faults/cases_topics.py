@@ -63,7 +63,7 @@ def _retention(place: Place) -> Outcome:
 
 
 def _partitions_added(place: Place) -> Outcome:
-    """Give the topic two more partitions, with records in them before anybody looks."""
+    """Return the topic two more partitions, with records in them before anybody looks."""
     bootstrap = place.kafka().bootstrap
     total = len(place.ends()) + 2
     add_partitions(bootstrap, SONG_PLAYS, total)

@@ -139,7 +139,7 @@ def _session(session: int) -> list[psutil.Process]:
 
 
 def _archived(data: Path) -> int:
-    """Give the number of the archive's newest committed micro-batch; -1: none."""
+    """Return the number of the archive's newest committed micro-batch; -1: none."""
     return _newest(data / "datalake" / "_checkpoint" / "archive" / "commits")
 
 
@@ -154,7 +154,7 @@ def _newest(folder: Path) -> int:
 
 
 def _wrote_once(data: Path) -> bool:
-    """Tell whether every micro-batch of the archive is in bronze's log once."""
+    """Check whether every micro-batch of the archive is in bronze's log once."""
     table = DeltaTable(data / "datalake" / "bronze" / "song_plays")
     log = Path(table.table_uri.removeprefix("file://")) / "_delta_log"
     seen = [

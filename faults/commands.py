@@ -48,26 +48,26 @@ class Command:
 
     @property
     def answer(self) -> Path:
-        """Give the file of its standard output."""
+        """Return the file of its standard output."""
         return self.log.with_suffix(".out")
 
     @property
     def exit_code(self) -> int | None:
-        """Give how it ended; None while it runs."""
+        """Return how it ended; None while it runs."""
         return self.process.poll()
 
     @property
     def said(self) -> str:
-        """Give all that it wrote to standard error."""
+        """Return all that it wrote to standard error."""
         return self.log.read_text("utf-8", "replace")
 
     @property
     def last_line(self) -> str:
-        """Give its last word on standard error, as a supervisor shows it."""
+        """Return its last word on standard error, as a supervisor shows it."""
         return last_line(self.log)
 
     def elapsed(self) -> float:
-        """Give how long ago it was started, in seconds."""
+        """Return how long ago it was started, in seconds."""
         return time.monotonic() - self.began
 
     def wait(self, within_s: float = WITHIN_S) -> int:

@@ -139,7 +139,7 @@ class SmallDisk:
 
 
 def other_clock(seconds: int) -> dict[str, str]:
-    """Give the environment in which a command, and the Java that it starts, read another clock.
+    """Return the environment in which a command, and the Java that it starts, read another clock.
 
     Args:
         seconds: how much it is ahead; behind, if negative.
@@ -160,12 +160,12 @@ def other_clock(seconds: int) -> dict[str, str]:
 
 
 def clock_of_java(env: Mapping[str, str]) -> dict[str, str]:
-    """Give what a Java that is started in that environment needs to read its clock."""
+    """Return what a Java that is started in that environment needs to read its clock."""
     return fake_for_java(env) if SECONDS in env else {}
 
 
 def failing_calls(calls: str, report: Path) -> list[str]:
-    """Give the words that run a program whose system calls fail with an I/O error.
+    """Return the words that run a program whose system calls fail with an I/O error.
 
     Args:
         calls: such as `fsync,fdatasync`.

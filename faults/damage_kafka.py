@@ -19,12 +19,12 @@ _POLL_S = 0.05
 
 
 def list_topics(bootstrap: str) -> set[str]:
-    """Give the names of the topics that there are."""
+    """Return the names of the topics that there are."""
     return set(_admin(bootstrap).list_topics(timeout=_KAFKA_S).topics)
 
 
 def topic_id(bootstrap: str, topic: str) -> str:
-    """Give Kafka's own id of a topic."""
+    """Return Kafka's own id of a topic."""
     admin = _admin(bootstrap)
     described = admin.describe_topics(TopicCollection([topic]))
     return str(described[topic].result(_KAFKA_S).topic_id)
@@ -39,7 +39,7 @@ def delete_topics(bootstrap: str, *topics: str) -> None:
 
 
 def add_partitions(bootstrap: str, topic: str, total: int) -> None:
-    """Give a topic more partitions, and wait until clients see them."""
+    """Return a topic more partitions, and wait until clients see them."""
     admin = _admin(bootstrap)
     outcome = admin.create_partitions([NewPartitions(topic, total)])
     outcome[topic].result(_KAFKA_S)

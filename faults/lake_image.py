@@ -16,7 +16,7 @@ Image = Mapping[str, str]
 
 
 def take_image(data: Path, *groups: str) -> Image:
-    """Give the digests of every file of the tables (of some groups alone, if named)."""
+    """Return the digests of every file of the tables (of some groups alone, if named)."""
     lake = data / "datalake"
     return {
         str(path.relative_to(lake)): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -33,14 +33,14 @@ def name_changes(before: Image, after: Image) -> list[str]:
 
 
 def version_of(data: Path, table: str) -> int:
-    """Give a table's newest version; -1: there is none."""
+    """Return a table's newest version; -1: there is none."""
     log = data / "datalake" / table / "_delta_log"
     found = [int(path.stem) for path in log.glob("*.json") if path.stem.isdigit()]
     return max(found, default=-1)
 
 
 def versions(data: Path) -> dict[str, int]:
-    """Give the newest version of each table."""
+    """Return the newest version of each table."""
     lake = data / "datalake"
     logs = (path for group in GROUPS for path in sorted((lake / group).glob("*/_delta_log")))
     names = [str(path.parent.relative_to(lake)) for path in logs]
@@ -57,7 +57,7 @@ def live_files(data: Path, table: str, version: int | None = None) -> list[Path]
 
 
 def newest_run(data: Path) -> tuple[int, dict[str, int]]:
-    """Give the number of the newest published run, and what it pinned; -1: none."""
+    """Return the number of the newest published run, and what it pinned; -1: none."""
     import pyarrow.parquet as pq
 
     rows = [
@@ -70,7 +70,7 @@ def newest_run(data: Path) -> tuple[int, dict[str, int]]:
 
 
 def published_image(data: Path) -> Image:
-    """Give the digests of the files that the newest published run names: what readers see."""
+    """Return the digests of the files that the newest published run names: what readers see."""
     _, pins = newest_run(data)
     lake = data / "datalake"
     return {
@@ -81,12 +81,12 @@ def published_image(data: Path) -> Image:
 
 
 def generation_of(data: Path) -> str:
-    """Give the id of the checkpoint that speed counts with."""
+    """Return the id of the checkpoint that speed counts with."""
     binding = data / "datalake" / "_checkpoint" / "speed.binding.json"
     return str(json.loads(binding.read_bytes())["generation"])
 
 
 def newest_of(folder: Path) -> int:
-    """Give the greatest number that a file of a checkpoint's log has; -1: none."""
+    """Return the greatest number that a file of a checkpoint's log has; -1: none."""
     numbers = [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
     return max(numbers, default=-1)

@@ -39,7 +39,7 @@ class LiveBench:
 
     @property
     def bootstrap(self) -> str:
-        """Give Kafka's address."""
+        """Return Kafka's address."""
         return self.stack.bootstrap
 
     def leader(self, child: str) -> psutil.Process:

@@ -75,7 +75,7 @@ class Pack:
         self._left: list[LiveFault] = []
 
     def deal(self, number: int, *, spare_batch: bool = False) -> list[LiveFault]:
-        """Give some faults, each another one; those that stop batch stay in the pack on request."""
+        """Return some faults, each another one; those that stop batch stay in the pack on request."""
         dealt: list[LiveFault] = []
         while len(dealt) < number:
             if not any(one not in dealt for one in self._left):
@@ -160,7 +160,7 @@ def _hurt(scene: _Scene, faults: Sequence[LiveFault], *, spare_batch: bool = Tru
 
 @contextmanager
 def _a_bench(scratch: Path, *, seed: int, rate: int, section: Section) -> Iterator[_Scene]:
-    """Give a stack with an audience; in the end all is drained and judged as a whole."""
+    """Return a stack with an audience; in the end all is drained and judged as a whole."""
     scratch.mkdir(parents=True)
     ledger = scratch / "ledger"
     scenario = scratch / "scenario.toml"

@@ -39,7 +39,7 @@ class MemoryWatch:
         self._thread.join()
 
     def table(self) -> list[list[str]]:
-        """Give, for each child, its most memory (MB) in each sixth of the time, files, threads."""
+        """Return, for each child, its most memory (MB) in each sixth of the time, files, threads."""
         length = max((s[-1].at_s for s in self._samples.values() if s), default=0.0) or 1.0
         rows = []
         for child, samples in sorted(self._samples.items()):

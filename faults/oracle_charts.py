@@ -80,7 +80,7 @@ def _order(
 
 
 def _periods_of(day: date, closed: date) -> Iterator[tuple[str, date]]:
-    """Give the closed periods that hold a day: the day, its week from Friday, month and year."""
+    """Return the closed periods that hold a day: the day, its week from Friday, month and year."""
     week = day - (day.weekday() - _FRIDAY) % 7 * _DAY
     month, year = day.replace(day=1), day.replace(month=1, day=1)
     ends = {

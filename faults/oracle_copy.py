@@ -141,7 +141,7 @@ class CopyCheck:
 
 
 def name_events(lake: Lake, places: list[tuple[int, int]]) -> dict[tuple[int, int], str]:
-    """Give the event ids of some positions, as bronze has them, ready to be printed."""
+    """Return the event ids of some positions, as bronze has them, ready to be printed."""
     if not places:
         return {}
     wanted = set(places)
@@ -170,7 +170,7 @@ def _content_of(record: LogRecord) -> int:
 
 
 def _fields_of(record: LogRecord) -> tuple[object, ...]:
-    """Give the values that bronze must have, in the order of `_COLUMNS`."""
+    """Return the values that bronze must have, in the order of `_COLUMNS`."""
     time_us = record.log_time * 1_000
     place = record.partition, record.offset, SONG_PLAYS
     return (*place, time_us, record.timestamp_type, record.key, record.value, record.headers)
@@ -201,5 +201,5 @@ def noted_gaps(places: Places, runs: Sequence[Run]) -> _Mask:
 
 
 def places_of(batch: pa.RecordBatch) -> list[tuple[int, int]]:
-    """Give the positions of some rows."""
+    """Return the positions of some rows."""
     return list(zip(batch["partition"].to_pylist(), batch["offset"].to_pylist(), strict=True))

@@ -39,11 +39,11 @@ class Judgement:
 
     @property
     def holds(self) -> bool:
-        """Tell whether nothing is wrong."""
+        """Check whether nothing is wrong."""
         return not (self.lost or self.repeated or self.wrong or self.unexplained)
 
     def counts(self) -> dict[str, int]:
-        """Give the counts under the names of a case's outcome."""
+        """Return the counts under the names of a case's outcome."""
         wrong = self.wrong + self.unexplained
         return {"lost": self.lost, "repeated": self.repeated, "wrong": wrong}
 
@@ -95,6 +95,6 @@ class Findings:
         self._checked[what] = self._checked.get(what, 0) + int(count)
 
     def close(self) -> Judgement:
-        """Give the judgement."""
+        """Return the judgement."""
         counts = {str(kind): count for kind, count in self._counts.items()}
         return Judgement(**counts, findings=tuple(self._texts), checked=self._checked)

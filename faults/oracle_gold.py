@@ -37,7 +37,7 @@ class Table:
 
 
 def tables_of(run: Run, rules: TimeRules) -> list[Table]:
-    """Give the tables that a run's boundary makes."""
+    """Return the tables that a run's boundary makes."""
     day = run.boundary - run.boundary % DAY_MS
     hour = run.boundary - run.boundary % HOUR_MS
     windows = Table(
@@ -62,7 +62,7 @@ def read_plays(
 
 
 def find_uncharted(lake: Lake, run: Run, closed_day: int) -> set[tuple[int, int]]:
-    """Give the positions of counted plays beyond the cap, of listener, song and closed day.
+    """Return the positions of counted plays beyond the cap, of listener, song and closed day.
 
     The first ten count, by event time, then event id.
     """
@@ -153,7 +153,7 @@ def _read_gold(
 
 
 def _measures_of(batch: pa.RecordBatch, *, has_charted: bool) -> list[NDArray[np.int64]]:
-    """Give plays, counted, charted and ms; unknown charted plays as silver's side has them."""
+    """Return plays, counted, charted and ms; unknown charted plays as silver's side has them."""
     plays, counted, ms_played = (
         np.asarray(batch[name]) for name in ("plays", "counted_plays", "ms_played")
     )

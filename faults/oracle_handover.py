@@ -114,7 +114,7 @@ def _windows_of(
     rules: TimeRules,
     speed: Speed,
 ) -> NDArray[np.int64]:
-    """Give the start of the window that each key is of."""
+    """Return the start of the window that each key is of."""
     rows = speed.generation.rows
     known = np.concatenate([truth.window[plays], rows["key"]])
     starts = np.concatenate([_window_ends(truth, plays, rules) - rules.grain, rows["window"]])
@@ -125,7 +125,7 @@ def _windows_of(
 def _unseen_windows(
     truth: Truth, on_time: _Mask, rules: TimeRules, speed: Speed
 ) -> NDArray[np.int64]:
-    """Give the windows with plays from before speed's generation began to read."""
+    """Return the windows with plays from before speed's generation began to read."""
     firsts: Mapping[int, int] = speed.generation.first_offsets
     unseen = np.flatnonzero(on_time & truth.places.below(firsts))
     return np.unique(_window_ends(truth, unseen, rules) - rules.grain)

@@ -37,7 +37,7 @@ class Log:
     records: Iterable[LogRecord]
 
     def chunks(self) -> Iterator[list[LogRecord]]:
-        """Give the records in pieces."""
+        """Return the records in pieces."""
         records = iter(self.records)
         while chunk := list(islice(records, _CHUNK)):
             yield chunk

@@ -116,18 +116,18 @@ class Lake:
 
 
 def partition_value(path: str, name: str) -> str:
-    """Give the value that a file's folder has for a column, such as `date=2026-01-01`."""
+    """Return the value that a file's folder has for a column, such as `date=2026-01-01`."""
     found = re.findall(rf"/{name}=([^/]+)/", path)
     return found[-1] if found else ""
 
 
 def hash_rows(columns: Iterable[Sequence[Any]], count: int) -> Hashes:
-    """Give Python's own hash of each row: two that differ are alike once in 2^64."""
+    """Return Python's own hash of each row: two that differ are alike once in 2^64."""
     return np.fromiter(map(hash, zip(*columns, strict=True)), np.int64, count)
 
 
 def to_ms(times: pa.Array) -> Hashes:
-    """Give timestamps as milliseconds since the epoch, without rounding any away.
+    """Return timestamps as milliseconds since the epoch, without rounding any away.
 
     Raises:
         pa.ArrowInvalid: a time is finer than a millisecond.

@@ -222,7 +222,7 @@ def _hash_row(row: dict[str, Any], names: Sequence[str]) -> int:
 
 
 def _who(row: dict[str, Any]) -> int:
-    """Give what tells a play from others; records that are no play are all alike."""
+    """Return what tells a play from others; records that are no play are all alike."""
     return _hash_row(row, _WHO) if isinstance(row.get("event_id"), str) else 0
 
 

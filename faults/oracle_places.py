@@ -35,11 +35,11 @@ class Places:
 
     @property
     def size(self) -> int:
-        """Give how many positions there are."""
+        """Return how many positions there are."""
         return int(self.bases[-1])
 
     def find(self, partition: Iterable[int], offset: Iterable[int]) -> Indexes:
-        """Give each position's number; `NOWHERE` where it is not among these."""
+        """Return each position's number; `NOWHERE` where it is not among these."""
         given, offsets = np.asarray(partition, np.int64), np.asarray(offset, np.int64)
         found = np.full(len(given), NOWHERE, np.int64)
         for number, p in enumerate(self.partitions.tolist()):
@@ -48,7 +48,7 @@ class Places:
         return found
 
     def locate(self, index: int) -> tuple[int, int]:
-        """Give the topic partition and offset of a number."""
+        """Return the topic partition and offset of a number."""
         number = int(np.searchsorted(self.bases[1:], index, "right"))
         partition = int(self.partitions[number])
         return partition, int(index - self.bases[number]) + self.firsts[partition]
@@ -62,7 +62,7 @@ class Places:
         return marked
 
     def spread(self, values: Mapping[int, int], otherwise: int = 0) -> Indexes:
-        """Give every position the value of its topic partition."""
+        """Return every position the value of its topic partition."""
         each = [values.get(p, otherwise) for p in self.partitions.tolist()]
         return np.repeat(np.array(each, np.int64), np.diff(self.bases))
 

@@ -66,12 +66,12 @@ class Play(NamedTuple):
 
     @property
     def identity(self) -> tuple[str, str, int]:
-        """Give what makes two records the same play: listener, event id, UTC day."""
+        """Return what makes two records the same play: listener, event id, UTC day."""
         return self.user_id, self.event_id, self.event_time // DAY_MS
 
     @property
     def grain(self) -> tuple[str, str, str, str, str | None, str | None]:
-        """Give what a play is counted by in a window or a day."""
+        """Return what a play is counted by in a window or a day."""
         return self.country, self.song_id, self.title, self.artist, self.album, self.genre
 
 
@@ -113,7 +113,7 @@ def read_play(value: bytes | None, log_time: int | None) -> tuple[Sure, Play | N
 
 
 def event_id_of(value: bytes | None) -> str | None:
-    """Give a record's event id, to name it; None where there is none to be read."""
+    """Return a record's event id, to name it; None where there is none to be read."""
     try:
         event_id = json.loads(value or b"")["event_id"]
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -122,7 +122,7 @@ def event_id_of(value: bytes | None) -> str | None:
 
 
 def _open(value: bytes | None, log_time: int | None) -> tuple[dict[str, Any], bool]:
-    """Give the object's fields, and whether its form leaves a doubt."""
+    """Return the object's fields, and whether its form leaves a doubt."""
     if log_time is None or value is None or len(value) > MAX_BYTES:
         raise _NoPlayError
     try:
@@ -228,7 +228,7 @@ def _device(fields: Mapping[str, Any]) -> str | None:
 
 
 def _has_unusual(fields: Mapping[str, Any]) -> bool:
-    """Tell whether a field that the oracle does not read is other than plain."""
+    """Check whether a field that the oracle does not read is other than plain."""
     for name in _UNREAD & fields.keys():
         found = fields[name]
         if found is None or (isinstance(found, bool) and name in ("skipped", "shuffle", "offline")):
@@ -248,7 +248,7 @@ def _has_unusual(fields: Mapping[str, Any]) -> bool:
 
 
 def _has_half_character(value: bytes, fields: dict[str, Any]) -> bool:
-    r"""Tell whether an escape such as \ud800 stands alone: such a text cannot be written."""
+    r"""Check whether an escape such as \ud800 stands alone: such a text cannot be written."""
     if b"\\u" not in value:
         return False
     try:

@@ -65,7 +65,7 @@ class Generation:
         self.rows = rows[is_last]
 
     def end_offsets(self, partitions: Iterable[int]) -> dict[int, int] | None:
-        """Give how far it is in every partition of its topic; None while it did not say so."""
+        """Return how far it is in every partition of its topic; None while it did not say so."""
         if not self.markers.keys() >= set(partitions):
             return None
         said = [ends for _, _, ends in self.markers.values()]

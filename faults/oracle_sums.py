@@ -29,7 +29,7 @@ class Sums:
             self._keys, self._values, self._held = [keys], [values], len(keys) // 2
 
     def total(self) -> tuple[Ints, Ints]:
-        """Give every key once, in order, and a row of sums for each."""
+        """Return every key once, in order, and a row of sums for each."""
         if not self._keys:
             return np.zeros(0, np.int64), np.zeros((0, self._measures), np.int64)
         keys, values = np.concatenate(self._keys), np.concatenate(self._values)

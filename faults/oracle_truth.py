@@ -47,7 +47,7 @@ class Truth:
             self._take(batch, rules)
 
     def choose_winners(self, is_play: _Mask) -> Indexes:
-        """Give each play's position the one that wins: the smallest with the same identity.
+        """Return each play's position the one that wins: the smallest with the same identity.
 
         Args:
             is_play: the positions that take part.
@@ -84,7 +84,7 @@ class Truth:
 
 
 def _describe(play: Play, log_time: int, rules: TimeRules) -> tuple[int | bool, ...]:
-    """Give what is kept of a play, in the order of the arrays."""
+    """Return what is kept of a play, in the order of the arrays."""
     window = play.event_time - play.event_time % rules.grain
     return (
         hash((log_time, play.event_time // DAY_MS, *play)),

@@ -219,7 +219,7 @@ class VerdictCheck:
         return self._lake.rows(table, columns, self._run.pins[table])
 
     def _find(self, batch: pa.RecordBatch) -> tuple[Indexes, _Mask]:
-        """Give the places of the rows that bronze has, and which rows those are."""
+        """Return the places of the rows that bronze has, and which rows those are."""
         at = self._places.find(batch["partition"], batch["offset"])
         kept = (at != NOWHERE) & self._covered[at]
         return at[kept], kept

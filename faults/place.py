@@ -57,17 +57,17 @@ class Place:
 
     @property
     def checkpoints(self) -> Path:
-        """Give the folder of the queries' checkpoints."""
+        """Return the folder of the queries' checkpoints."""
         return self.data / "datalake" / "_checkpoint"
 
     @property
     def kafka_folder(self) -> Path:
-        """Give the broker's folder: the stack's, or one beside a data folder that has none."""
+        """Return the broker's folder: the stack's, or one beside a data folder that has none."""
         inside = self.data / "kafka"
         return inside if inside.exists() else self.root / "kafka"
 
     def kafka(self, env: Mapping[str, str] | None = None) -> KafkaAddress:
-        """Give the broker of this folder, started now if it was not, in that environment."""
+        """Return the broker of this folder, started now if it was not, in that environment."""
         if self._broker is None:
             cache = load_settings().cache
             broker = Broker(self.kafka_folder, cache=cache, log=self.root / "broker.log")
@@ -101,13 +101,13 @@ class Place:
     def run(
         self, *words: str, env: Mapping[str, str] | None = None, within_s: float = WITHIN_S
     ) -> Command:
-        """Give a command and wait for its end, whatever it is."""
+        """Return a command and wait for its end, whatever it is."""
         command = self.start(*words, env=env)
         command.wait(within_s)
         return command
 
     def must(self, *words: str, env: Mapping[str, str] | None = None) -> Command:
-        """Give a command that has to succeed.
+        """Return a command that has to succeed.
 
         Raises:
             AssertionError: it does not; with its last words.
@@ -126,18 +126,18 @@ class Place:
         return int(json.loads(told.answer.read_bytes())["sent"])
 
     def ends(self) -> dict[int, int]:
-        """Give where `song-plays` ends now."""
+        """Return where `song-plays` ends now."""
         return dict(read_log(self.kafka().bootstrap, SONG_PLAYS).ends)
 
     def progress(self) -> dict[str, dict[str, Any]]:
-        """Give what the streaming driver last told of each query."""
+        """Return what the streaming driver last told of each query."""
         try:
             return dict(json.loads((self.data / "run" / "streams.json").read_bytes()))
         except (OSError, json.JSONDecodeError):
             return {}
 
     def has_read(self, query: str, ends: Mapping[int, int]) -> bool:
-        """Tell whether a query has read up to some end offsets."""
+        """Check whether a query has read up to some end offsets."""
         done = self.progress().get(query, {}).get("end_offsets", {})
         return all(done.get(str(p), 0) >= end for p, end in ends.items())
 
@@ -186,7 +186,7 @@ class Place:
 
 
 def _leads_all(address: KafkaAddress) -> bool:
-    """Tell whether a broker that has just started answers for every topic partition."""
+    """Check whether a broker that has just started answers for every topic partition."""
     try:
         for topic in (SONG_PLAYS, PLAYS_BY_WINDOW):
             read_log(address.bootstrap, topic)

@@ -54,7 +54,7 @@ class Publications:
             time.sleep(_POLL_S)
 
     def _find_published(self, begun_since: int) -> int | None:
-        """Give when the newest run was published, if it also began since a moment."""
+        """Return when the newest run was published, if it also began since a moment."""
         newest = self._bench.newest_run()
         if not newest:
             return None

@@ -38,12 +38,12 @@ class Row:
 
     @property
     def holds(self) -> bool:
-        """Tell whether every outcome holds and nothing else went wrong."""
+        """Check whether every outcome holds and nothing else went wrong."""
         return not self.failure and bool(self.outcomes) and all(o.holds for o in self.outcomes)
 
     @property
     def verdict(self) -> str:
-        """Give `holds`, `FAILS` or `not run`."""
+        """Return `holds`, `FAILS` or `not run`."""
         if self.not_run and not self.failure:
             return "not run"
         return "holds" if self.holds else "FAILS"
@@ -64,7 +64,7 @@ class Section:
     tables: list[tuple[Sequence[str], Sequence[Sequence[str]]]] = field(default_factory=list)
 
     def row(self, case_id: str, title: str) -> Row:
-        """Give the row of a case, new if there is none yet."""
+        """Return the row of a case, new if there is none yet."""
         return self.rows.setdefault(case_id, Row(case_id, title))
 
 
@@ -79,7 +79,7 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Tell whether every row that could be run holds, and there was one."""
+        """Check whether every row that could be run holds, and there was one."""
         verdicts = {row.verdict for section in self.sections for row in section.rows.values()}
         return "holds" in verdicts and "FAILS" not in verdicts
 
@@ -98,7 +98,7 @@ class Report:
             file.write_text(text.replace(str(scratch), _SCRATCH), "utf-8")
 
     def to_markdown(self) -> str:
-        """Give the report as a page."""
+        """Return the report as a page."""
         memory = psutil.virtual_memory().total / 2**30
         lines = [
             "# Fault report",
@@ -125,7 +125,7 @@ class Report:
         return "\n".join(lines) + "\n"
 
     def to_json(self) -> str:
-        """Give the same for a program."""
+        """Return the same for a program."""
         return json.dumps(asdict(self) | {"holds": self.holds}, indent=1) + "\n"
 
 

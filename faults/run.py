@@ -123,7 +123,7 @@ def _choose(cases: Sequence[_Chosen], chosen: set[str]) -> list[_Chosen]:
 
 
 def list_cases() -> list[Case | LiveFault]:
-    """Give every case, in the order in which the rows are run."""
+    """Return every case, in the order in which the rows are run."""
     return [*_STOPPED, *LIVE_FAULTS]
 
 

@@ -64,7 +64,7 @@ class RunningStack:
         return self.process
 
     def run(self, *words: str, within_s: float = 300) -> subprocess.CompletedProcess[str]:
-        """Give a command and wait for its end."""
+        """Return a command and wait for its end."""
         return subprocess.run(
             [sys.executable, "-m", "crossfade", *words],
             env=self.env,
@@ -75,7 +75,7 @@ class RunningStack:
         )
 
     def start(self, *words: str, log: Path | None = None) -> "subprocess.Popen[bytes]":
-        """Give a command and go on; what it says goes to a file, if one is named."""
+        """Return a command and go on; what it says goes to a file, if one is named."""
         command = [sys.executable, "-m", "crossfade", *words]
         if log is None:
             return subprocess.Popen(command, env=self.env)
@@ -84,7 +84,7 @@ class RunningStack:
 
     @contextmanager
     def beside(self, *words: str) -> Iterator["subprocess.Popen[str]"]:
-        """Give a command that works while the block does, and ends with it at the latest."""
+        """Return a command that works while the block does, and ends with it at the latest."""
         with subprocess.Popen(
             [sys.executable, "-m", "crossfade", *words],
             env=self.env,
@@ -106,12 +106,12 @@ class RunningStack:
         return dict(answer.json()) if answer.is_success else {}
 
     def pid_of(self, child: str) -> int | None:
-        """Give the process id of a child that runs; it is also the id of its session."""
+        """Return the process id of a child that runs; it is also the id of its session."""
         one = self.children().get(child, {})
         return one.get("pid") if one.get("state") == "running" else None
 
     def children(self) -> dict[str, dict[str, Any]]:
-        """Give what the supervisor last told of each child."""
+        """Return what the supervisor last told of each child."""
         try:
             told = json.loads((self.data / "run" / "children.json").read_text())
         except (OSError, json.JSONDecodeError):
@@ -129,7 +129,7 @@ class RunningStack:
         return found
 
     def java_of(self, child: str) -> psutil.Process | None:
-        """Give a child's Java."""
+        """Return a child's Java."""
         return next((one for one in self.session_of(child) if _name(one) == "java"), None)
 
     def workers_of(self, child: str) -> list[psutil.Process]:
@@ -143,7 +143,7 @@ class RunningStack:
         return []
 
     def progress(self) -> dict[str, dict[int, int]]:
-        """Give how far each query is: its exclusive end offsets by topic partition."""
+        """Return how far each query is: its exclusive end offsets by topic partition."""
         try:
             told = json.loads((self.data / "run" / "streams.json").read_text())
             return {
@@ -154,7 +154,7 @@ class RunningStack:
             return {}
 
     def run_began_at(self) -> int:
-        """Give when batch's newest run began, in Unix milliseconds; 0 before there was one."""
+        """Return when batch's newest run began, in Unix milliseconds; 0 before there was one."""
         try:
             return int(json.loads((self.data / "run" / "batch.json").read_text())["began_at"])
         except (OSError, json.JSONDecodeError):
@@ -173,7 +173,7 @@ class RunningStack:
         return time.monotonic() - began
 
     def last_words(self) -> str:
-        """Give the end of what the supervisor said."""
+        """Return the end of what the supervisor said."""
         return self.log.read_text("utf-8", "replace")[-_LOG_SHOWN:]
 
     def kill(self, child: str) -> None:

@@ -91,7 +91,7 @@ class Bench:
 
     @contextmanager
     def copy(self) -> Iterator[Place]:
-        """Give a copy of the template; in the end its processes and mounts are gone.
+        """Return a copy of the template; in the end its processes and mounts are gone.
 
         The copy itself stays only where a case failed.
         """
@@ -102,7 +102,7 @@ class Bench:
 
     @contextmanager
     def new_folder(self) -> Iterator[Place]:
-        """Give a place without a data folder yet; else as `copy`."""
+        """Return a place without a data folder yet; else as `copy`."""
         with self._place([]) as place:
             yield place
 
@@ -119,7 +119,7 @@ class Bench:
             shutil.rmtree(root)
 
     def other(self) -> Path:
-        """Give the data folder of another stack that was stopped; it is made once."""
+        """Return the data folder of another stack that was stopped; it is made once."""
         folder = self.template.with_name(f"{self.template.name}-other")
         if not folder.exists():
             try:
@@ -131,7 +131,7 @@ class Bench:
 
 
 def on_copy(case: Callable[[Place], Outcome]) -> Callable[[Bench], Outcome]:
-    """Give a case a copy of the template."""
+    """Return a case a copy of the template."""
 
     def run(bench: Bench) -> Outcome:
         with bench.copy() as place:
@@ -141,7 +141,7 @@ def on_copy(case: Callable[[Place], Outcome]) -> Callable[[Bench], Outcome]:
 
 
 def in_new_folder(case: Callable[[Place], Outcome]) -> Callable[[Bench], Outcome]:
-    """Give a case a place where no stack ever ran."""
+    """Return a case a place where no stack ever ran."""
 
     def run(bench: Bench) -> Outcome:
         with bench.new_folder() as place:
@@ -151,7 +151,7 @@ def in_new_folder(case: Callable[[Place], Outcome]) -> Callable[[Bench], Outcome
 
 
 def beside_other(case: Callable[[Place, Path], Outcome]) -> Callable[[Bench], Outcome]:
-    """Give a case a copy of the template, and the data folder of another stack to take from."""
+    """Return a case a copy of the template, and the data folder of another stack to take from."""
 
     def run(bench: Bench) -> Outcome:
         other = bench.other()

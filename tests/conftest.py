@@ -42,41 +42,41 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cache() -> Path:
-    """Give the per-user cache of jars, as commands use it."""
+    """Return the per-user cache of jars, as commands use it."""
     return load_settings().cache
 
 
 @pytest.fixture(scope="session")
 def broker(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """Give a running broker on a free port; `.address` is a KafkaAddress."""
+    """Return a running broker on a free port; `.address` is a KafkaAddress."""
     with Broker(tmp_path_factory.mktemp("kafka"), cache=cache) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def topics(broker: Broker) -> Broker:
-    """Give the broker with both topics made. Tests share them: count from the offsets you find."""
+    """Return the broker with both topics made. Tests share them: count from the offsets you find."""
     create_topics(broker.address, load_settings())
     return broker
 
 
 @pytest.fixture(scope="session")
 def spare_broker(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """Give a broker without topics, for those who make their own (`own_topics`) one at a time."""
+    """Return a broker without topics, for those who make their own (`own_topics`) one at a time."""
     with Broker(tmp_path_factory.mktemp("spare-kafka"), cache=cache) as running:
         yield running
 
 
 @pytest.fixture
 def empty_topics(spare_broker: Broker) -> Iterator[KafkaAddress]:
-    """Give topics of this test alone: every record in them is the test's own."""
+    """Return topics of this test alone: every record in them is the test's own."""
     with own_topics(spare_broker) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def spark(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
-    """Give the one Spark session of this test run."""
+    """Return the one Spark session of this test run."""
     from crossfade.processing.decode import WORKERS
     from crossfade.processing.spark import build_session
 
@@ -88,13 +88,13 @@ def spark(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Sp
 
 @pytest.fixture
 def data_folder(tmp_path: Path) -> DataFolder:
-    """Give a new data folder with the default settings."""
+    """Return a new data folder with the default settings."""
     return open_folder(load_settings(data=tmp_path / "data"))
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Give a disk of 200 MB."""
+    """Return a disk of 200 MB."""
     place = tmp_path / "disk"
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=200m", "none", str(place)]

@@ -14,7 +14,7 @@ LIBRARY = "CROSSFADE_TEST_CLOCK_LIBRARY"
 
 
 def fake_for_java(env: Mapping[str, str]) -> dict[str, str]:
-    """Give what Java needs to read the clock that an environment asks for."""
+    """Return what Java needs to read the clock that an environment asks for."""
     return {
         "LD_PRELOAD": env[LIBRARY],
         "FAKETIME": f"{int(env[SECONDS]):+d}",

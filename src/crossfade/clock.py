@@ -17,7 +17,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def now_ms() -> int:
-    """Give the wall clock in milliseconds since the epoch."""
+    """Return the wall clock in milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
 
 
@@ -64,10 +64,10 @@ def format_duration(length_ms: int) -> str:
 
 
 def utc_date(time_ms: int) -> date:
-    """Give the UTC calendar day that holds a time."""
+    """Return the UTC calendar day that holds a time."""
     return (_EPOCH + timedelta(milliseconds=time_ms)).date()
 
 
 def day_start_ms(day: date) -> int:
-    """Give the UTC midnight that begins a day."""
+    """Return the UTC midnight that begins a day."""
     return (day - _EPOCH.date()).days * DAY_MS

@@ -90,7 +90,7 @@ def setting_origin(name: str) -> str:
 
 
 def setting_variables(settings: Settings) -> dict[str, str]:
-    """Give the environment that makes another process of ours read the same settings."""
+    """Return the environment that makes another process of ours read the same settings."""
     return {
         _PREFIX + name.upper(): str(getattr(settings, name)) for name in settings.model_fields_set
     }

@@ -10,6 +10,11 @@ CrossfadeError            exit 1: something failed
 └── UnprovenError         exit 1: a number could not be proved
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+_LONGEST_WORD = 64
+
 
 class CrossfadeError(Exception):
     """What happened, with the value, and what to do next: one line for a person."""
@@ -22,7 +27,7 @@ class CrossfadeError(Exception):
         self.cure = cure
 
     def __str__(self) -> str:
-        """Give the whole line: what happened, then the cure."""
+        """Return the whole line: what happened, then the cure."""
         return f"{self.what} {self.cure}".strip()
 
 
@@ -54,3 +59,15 @@ class DamagedError(LakeError):
 
 class UnprovenError(CrossfadeError):
     """A number could not be proved; nothing was published."""
+
+
+def suggest_nearest(word: str, known: Iterable[str]) -> str:
+    """Return "Did you mean …?" with the known word nearest to this one; empty if none is near."""
+    near = get_close_matches(word[:_LONGEST_WORD].casefold(), tuple(known), n=1)
+    return f'Did you mean "{near[0]}"?' if near else ""
+
+
+def suggest_known(word: str, known: Iterable[str], kind: str) -> str:
+    """Return "Did you mean …?" with the nearest known word, or a list of all if none is near."""
+    words = tuple(known)
+    return suggest_nearest(word, words) or f"Known {kind}: {', '.join(words)}."

@@ -44,7 +44,7 @@ class StackAddresses(msgspec.Struct, frozen=True):
 
     @property
     def readers(self) -> str:
-        """Give the bootstrap servers for those who only read."""
+        """Return the bootstrap servers for those who only read."""
         return self.inside or self.bootstrap
 
 
@@ -57,32 +57,32 @@ class DataFolder:
 
     @property
     def lake(self) -> Path:
-        """Give the lake's folder; tables lie below it."""
+        """Return the lake's folder; tables lie below it."""
         return self.root / "datalake"
 
     @property
     def checkpoints(self) -> Path:
-        """Give the folder of the streaming queries' checkpoints."""
+        """Return the folder of the streaming queries' checkpoints."""
         return self.lake / "_checkpoint"
 
     @property
     def kafka(self) -> Path:
-        """Give the embedded broker's folder."""
+        """Return the embedded broker's folder."""
         return self.root / "kafka"
 
     @property
     def logs(self) -> Path:
-        """Give the folder of the child processes' logs."""
+        """Return the folder of the child processes' logs."""
         return self.root / "logs"
 
     @property
     def run(self) -> Path:
-        """Give the folder of locks and requests between processes."""
+        """Return the folder of locks and requests between processes."""
         return self.root / "run"
 
     @property
     def time_rules(self) -> TimeRules:
-        """Give grain, lateness and slack as fixed at the first start."""
+        """Return grain, lateness and slack as fixed at the first start."""
         return TimeRules(
             grain_ms=parse_duration(self.identity.grain),
             late_after_ms=parse_duration(self.identity.late_after),
@@ -142,7 +142,7 @@ def write_stack(folder: DataFolder, stack: StackAddresses) -> None:
 
 
 def heartbeat_path(folder: DataFolder, name: str) -> Path:
-    """Give the file that a process touches again and again for as long as it is well."""
+    """Return the file that a process touches again and again for as long as it is well."""
     return folder.run / f"{name}.heartbeat"
 
 

@@ -41,6 +41,6 @@ class _StandardError:
 
 
 def get_logger(stage: str) -> structlog.typing.FilteringBoundLogger:
-    """Give the logger of a stage; each of its lines carries the stage's name."""
+    """Return the logger of a stage; each of its lines carries the stage's name."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(stage=stage)
     return logger

@@ -112,7 +112,7 @@ def _expect_tampering_to_be_named(stack: RunningStack, ledger: Path) -> None:
 
 
 def _a_real_month(folder: Path) -> Path:
-    """Give June 2019 of the sample year; the test of the demo has the whole of it."""
+    """Return June 2019 of the sample year; the test of the demo has the whole of it."""
     from crossfade.ingest.sample import sample_year_path
 
     with lzma.open(sample_year_path()) as year:

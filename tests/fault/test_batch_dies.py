@@ -30,7 +30,7 @@ class KilledError(Exception):
 
 @pytest.fixture(scope="module")
 def bench(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> BatchBench:
-    """Give a lake with one published run."""
+    """Return a lake with one published run."""
     data = tmp_path_factory.mktemp("batch") / "data"
     bench = BatchBench(spark, open_folder(load_settings(data=data)))
     bench.archive(a_history()[:60])

@@ -93,7 +93,7 @@ def a_driver(address: KafkaAddress, data: Path) -> Iterator[Driver]:
 
 @pytest.fixture(scope="module")
 def lasting(topics: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
-    """Give one driver to the tests that do not ask it to end."""
+    """Return one driver to the tests that do not ask it to end."""
     with a_driver(topics.address, tmp_path_factory.mktemp("driver") / "data") as running:
         yield running
 
@@ -128,7 +128,7 @@ def test_a_driver_whose_java_is_killed_ends_with_the_reason_in_one_line(lasting:
 
 
 def _archived(folder: DataFolder) -> dict[int, tuple[int, int]]:
-    """Give, per topic partition, how many records bronze holds, and how many different ones."""
+    """Return, per topic partition, how many records bronze holds, and how many different ones."""
     connection = connect()
     register_table(connection, BRONZE_SONG_PLAYS, list_files(folder.lake, BRONZE_SONG_PLAYS))
     rows = connection.sql(

@@ -35,7 +35,7 @@ class KilledError(Exception):
 
 @pytest.fixture
 def bench(spark: "SparkSession", tmp_path: Path) -> BatchBench:
-    """Give an empty lake."""
+    """Return an empty lake."""
     return BatchBench(spark, open_folder(load_settings(data=tmp_path / "data")))
 
 

@@ -58,12 +58,12 @@ class Driver:
         return state.restarts
 
     def java(self) -> psutil.Process:
-        """Give Spark's Java."""
+        """Return Spark's Java."""
         [java] = [one for one in self._family() if one.name() == "java"]
         return java
 
     def workers(self) -> list[psutil.Process]:
-        """Give Spark's Python workers: the children of the process that forks them."""
+        """Return Spark's Python workers: the children of the process that forks them."""
         [daemon] = [one for one in self.java().children() if one.name().startswith("python")]
         return daemon.children()
 

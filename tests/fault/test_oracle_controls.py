@@ -88,7 +88,7 @@ def stage(empty_topics: KafkaAddress, spark: SparkSession, tmp_path: Path) -> St
 
 @pytest.fixture
 def unguarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Give what switches guards off, and on again at the end of the test at the latest."""
+    """Return what switches guards off, and on again at the end of the test at the latest."""
     with monkeypatch.context() as patch:
         yield patch
 

@@ -15,7 +15,7 @@ _SEED = 7
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """Give copies of a release's folder: a small stack that was stopped, ready at once."""
+    """Return copies of a release's folder: a small stack that was stopped, ready at once."""
     root = tmp_path_factory.mktemp("cases")
     unpack_release(max(RELEASES.glob("*.tar.xz")), root / "template")
     return Bench(root / "template", root / "scratch", _SEED)

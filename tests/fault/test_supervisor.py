@@ -61,7 +61,7 @@ def eventually(condition: Callable[[], object], within_s: float = 20.0) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process lives; a dead one that its new parent has yet to notice does not."""
+    """Check whether a process lives; a dead one that its new parent has yet to notice does not."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

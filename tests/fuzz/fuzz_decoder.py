@@ -74,7 +74,7 @@ def mutate(data: bytes, longest: int, seed: int) -> bytes:
 
 
 def read_fields(data: bytes) -> dict[str, bytes]:
-    """Give the fields of an object with their JSON; none if it is no object."""
+    """Return the fields of an object with their JSON; none if it is no object."""
     try:
         return {name: bytes(raw) for name, raw in _open_object(data).items()}
     except (msgspec.DecodeError, UnicodeDecodeError):

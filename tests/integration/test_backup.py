@@ -73,7 +73,7 @@ class Sender:
         self._thread.join()
 
     def more(self, count: int) -> Callable[[], bool]:
-        """Give the condition that so many more records than now are acknowledged."""
+        """Return the condition that so many more records than now are acknowledged."""
         wanted = len(self.acknowledged) + count
         return lambda: len(self.acknowledged) >= wanted
 
@@ -125,7 +125,7 @@ def in_bronze(folder: DataFolder) -> list[tuple[Position, bytes]]:
 
 
 def pinned_rows(folder: DataFolder) -> dict[str, list[tuple[object, ...]]]:
-    """Give every table as the newest run pinned it: what each answer is made of."""
+    """Return every table as the newest run pinned it: what each answer is made of."""
     pins = require_run(folder.lake).pins
     return {name: read_table(folder.lake, name, pin) for name, pin in pins.items()}
 

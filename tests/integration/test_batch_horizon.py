@@ -29,7 +29,7 @@ pytestmark = pytest.mark.kafka
 
 @pytest.fixture(scope="module")
 def own(spare_broker: Broker) -> Iterator[KafkaAddress]:
-    """Give topics of its own: what waits beyond an offset must be what the test sent."""
+    """Return topics of its own: what waits beyond an offset must be what the test sent."""
     with own_topics(spare_broker) as address:
         yield address
 

@@ -121,7 +121,7 @@ def test_a_late_play_of_years_ago_touches_its_own_periods_only(make_bench: MakeB
     bench.archive([Record(0, end, encode_play(old), at)])
     run = bench.published()
     bench.assert_as_by_hand()
-    assert (run.accepted, run.late, run.revised_charts) == (1, 1, 8)
+    assert (run.counts.accepted, run.counts.late, run.counts.revised_charts) == (1, 1, 8)
     new = [row for row in bench.rows("gold/chart") if row not in charts]
     assert {row["period_start"].year for row in new} == {2020}
 
@@ -147,7 +147,7 @@ def test_records_without_the_brokers_time_are_rejected_and_move_no_boundary(
     bench.archive(closing_records([0, 0, 0], NOON))
     bench.archive([Record(0, 1, encode_play(a_play(5)), NOON + 9 * DAY_MS)], timestamp_type=0)
     run = bench.published()
-    assert run.rejected_by_reason == {"log_time_unknown": 1}
+    assert run.counts.rejected_by_reason == {"log_time_unknown": 1}
     assert run.log_time == NOON
 
 

@@ -13,7 +13,7 @@ from crossfade.stack.class_data import class_data_options, is_recorded, record_c
 
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a Python environment of this test alone, to keep recorded classes in."""
+    """Return a Python environment of this test alone, to keep recorded classes in."""
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     return tmp_path / "class-data"
 

@@ -18,7 +18,7 @@ from crossfade.erasure.suppression import add_listener, load_suppression
 from crossfade.errors import LakeError, StackError
 from crossfade.folder import open_folder
 from crossfade.lake.findings import Verdict
-from crossfade.lake.runs import require_run
+from crossfade.lake.runs import RunCounts, require_run
 from crossfade.lake.tables import SILVER_ERASED
 from crossfade.processing.batch.publish import publish_run
 from crossfade.proof.reconcile import reconcile
@@ -108,7 +108,7 @@ def test_an_erased_listeners_records_do_not_come_back(make_bench: MakeBench) -> 
 
     run = bench.published()
 
-    assert run.erased == run.bronze_rows == len(theirs)
+    assert run.counts.erased == run.counts.bronze_rows == len(theirs)
     bench.assert_as_by_hand(is_theirs)
     bench.published()  # It pins bronze as it is now that they are blank: the old files may go.
     assert find_text(bench, GONE) == set()
@@ -163,7 +163,7 @@ def test_a_folder_whose_runs_do_not_pin_silver_erased_goes_on(make_bench: MakeBe
     shutil.rmtree(bench.lake / SILVER_ERASED.name)
     (bench.folder.checkpoints / "batch.binding.json").unlink()  # that release had none
     pins = {name: pin for name, pin in first.pins.items() if name != SILVER_ERASED.name}
-    publish_run(bench.lake, replace(first, run=2, run_uuid="old", bronze_rows=0, pins=pins))
+    publish_run(bench.lake, replace(first, run=2, run_uuid="old", counts=RunCounts(), pins=pins))
     assert reconcile(bench.folder, None).holds
     bench.archive(history[100:])
     run = bench.published()

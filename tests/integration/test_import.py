@@ -32,7 +32,7 @@ JSONL = reader_of(ImportFormat.JSONL, user_id="")
 
 
 def read_since(address: KafkaAddress, starts: dict[int, int]) -> Iterator[Message]:
-    """Give every record of the topic from the given offsets to its end as it is now."""
+    """Return every record of the topic from the given offsets to its end as it is now."""
     ends = read_end_offsets(address, SONG_PLAYS)
     reader = open_reader(address)
     reader.assign([TopicPartition(SONG_PLAYS, p, offset) for p, offset in starts.items()])

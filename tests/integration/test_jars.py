@@ -21,7 +21,7 @@ FEW = {"jspecify", "jopt-simple", "commons-pool2"}
 
 @pytest.fixture
 def locked(monkeypatch: pytest.MonkeyPatch) -> list[Jar]:
-    """Give a lock of three small jars, so that a test takes a second."""
+    """Return a lock of three small jars, so that a test takes a second."""
     few = [jar for jar in read_lock() if jar.module in FEW]
     monkeypatch.setattr(jars_module, "read_lock", lambda: few)
     return few

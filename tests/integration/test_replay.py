@@ -83,7 +83,7 @@ class Stage:
         return run
 
     def ids(self) -> list[str]:
-        """Give the event ids of the plays in silver, one a row."""
+        """Return the event ids of the plays in silver, one a row."""
         connection = connect()
         pin = require_run(self.folder.lake).pins[SILVER_PLAYS.name]
         register_table(connection, SILVER_PLAYS, list_files(self.folder.lake, SILVER_PLAYS, pin))

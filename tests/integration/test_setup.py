@@ -15,7 +15,7 @@ TOOLS = ("cat", "cksum", "dirname", "env", "ls", "rm", "sh")
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """Give what of a fresh clone the script reads, on a machine with few tools and no Java."""
+    """Return what of a fresh clone the script reads, on a machine with few tools and no Java."""
     clone = tmp_path / "clone"
     ignored = shutil.ignore_patterns("__pycache__")
     for name in ("scripts", "src/crossfade/embedded"):

@@ -38,7 +38,7 @@ ALL = (0, 2**53)
 
 @pytest.fixture(scope="module")
 def own(spare_broker: Broker) -> Iterator[KafkaAddress]:
-    """Give topics that no other test writes to: generations are judged against each other."""
+    """Return topics that no other test writes to: generations are judged against each other."""
     with own_topics(spare_broker) as address:
         yield address
 

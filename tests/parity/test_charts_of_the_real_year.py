@@ -65,7 +65,7 @@ FROM entries WHERE rank <= 200
 
 @pytest.fixture(scope="module")
 def year(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> BatchBench:
-    """Give a lake with the year in it, of which one run has been published."""
+    """Return a lake with the year in it, of which one run has been published."""
     data = tmp_path_factory.mktemp("year") / "data"
     bench = BatchBench(spark, open_folder(load_settings(data=data)), partitions=1)
     bench.archive(records_of_the_year(0))
@@ -88,8 +88,8 @@ def test_the_year_is_accepted_whole(year: BatchBench) -> None:
     )
     assert sums == {"plays": 29_632, "counted": 18_075, "ms": 4_202_224_862}
     run = year.runs[0]
-    assert (run.accepted, run.rejected, run.duplicates) == (29_632, 0, 0)
-    assert (run.counted_plays, run.ms_played) == (18_075, 4_202_224_862)
+    assert (run.counts.accepted, run.counts.rejected, run.counts.duplicates) == (29_632, 0, 0)
+    assert (run.counts.counted_plays, run.counts.ms_played) == (18_075, 4_202_224_862)
 
 
 def test_a_play_counts_on_the_day_on_which_it_began(year: BatchBench) -> None:
@@ -138,8 +138,8 @@ def test_the_same_year_again_is_all_duplicates_and_moves_no_number(year: BatchBe
     sums = year.ask("SELECT count(*) AS n, sum(charted_plays) AS charted FROM gold_chart")
     year.archive(records_of_the_year(29_632))
     run = year.published()
-    assert (run.accepted, run.rejected, run.duplicates) == (0, 0, 29_632)
-    assert run.revised_charts == 0
+    assert (run.counts.accepted, run.counts.rejected, run.counts.duplicates) == (0, 0, 29_632)
+    assert run.counts.revised_charts == 0
     assert year.ask("SELECT count(*) AS n, sum(charted_plays) AS charted FROM gold_chart") == sums
     moved = {name for name, version in run.pins.items() if before.pins[name] != version}
     assert moved == {"bronze/song_plays", "silver/duplicates"}

@@ -71,7 +71,7 @@ def frame(spark: SparkSession, records: list[Judged]) -> DataFrame:
 
 
 def judge_here(record: Judged) -> dict[str, Any]:
-    """Give what Spark should say, by the decoder alone."""
+    """Return what Spark should say, by the decoder alone."""
     has_log_time = record.timestamp_type == LOG_APPEND_TIME
     verdict = decode_play(record.value, record.log_time_ms if has_log_time else None)
     if isinstance(verdict, Rejection):
@@ -95,7 +95,7 @@ def test_spark_gives_every_record_the_verdict_of_the_contract(spark: SparkSessio
 
 @pytest.fixture(scope="module")
 def spark_reasons(spark: SparkSession) -> dict[str, str | None]:
-    """Give the reason that Spark has for each example."""
+    """Return the reason that Spark has for each example."""
     judged = decode_plays(frame(spark, [Judged(example.value) for example in EXAMPLES]), ())
     rows = judged.select("offset", "reason").collect()
     return {EXAMPLES[row.offset].name: row.reason for row in rows}

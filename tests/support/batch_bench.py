@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def a_history(seed: int = 3) -> list[Record]:
-    """Give three days of records in log order: on time, late, repeated, moved and broken ones."""
+    """Return three days of records in log order: on time, late, repeated, moved and broken ones."""
     chance = random.Random(seed)
     ends = [0, 0, 0]
     records: list[Record] = []
@@ -71,7 +71,7 @@ def a_history(seed: int = 3) -> list[Record]:
 
 
 def closing_records(first_offsets: list[int], at: int) -> list[Record]:
-    """Give one more play in each topic partition, so that the boundary passes what was before."""
+    """Return one more play in each topic partition, so that the boundary passes what was before."""
     return [
         Record(p, offset, encode_play(a_play(9_000 + p, event_time=at)), at)
         for p, offset in enumerate(first_offsets)
@@ -140,7 +140,7 @@ class BatchBench:
         return [dict(zip(names, row, strict=True)) for row in found]
 
     def versions(self) -> dict[str, int]:
-        """Give the newest version of every table of batch."""
+        """Return the newest version of every table of batch."""
         return {
             table.name: opened.version()
             for table in BATCH_TABLES

@@ -16,7 +16,7 @@ GONE = "listener-to-be-erased"
 
 
 def named_history() -> list[Record]:
-    """Give three days of records, a third of them of one listener, each keyed by its listener.
+    """Return three days of records, a third of them of one listener, each keyed by its listener.
 
     Some of theirs are no plays, and some of somebody else's plays bear their key.
     """
@@ -34,7 +34,7 @@ def named_history() -> list[Record]:
 
 
 def is_of(*listeners: str) -> Callable[[Record], bool]:
-    """Give the test whether a record is one of some listeners'."""
+    """Return the test whether a record is one of some listeners'."""
     return lambda record: any(
         f'"{one}"'.encode() in record.value or record.key == one.encode() for one in listeners
     )

@@ -181,7 +181,7 @@ def prove(handmade: HandmadeLake, folder: DataFolder, *ledgers: Ledger) -> Recon
 
 
 def about(proof: Reconciliation, check: str) -> list[Finding]:
-    """Give what a proof found about one law."""
+    """Return what a proof found about one law."""
     return [finding for finding in proof.findings if finding.check == check]
 
 

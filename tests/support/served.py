@@ -15,7 +15,7 @@ from crossfade.serving.app import build_app
 
 @contextmanager
 def serving(folder: DataFolder, address: KafkaAddress | None) -> Iterator[httpx.Client]:
-    """Give a client of a running server."""
+    """Return a client of a running server."""
     config = uvicorn.Config(build_app(folder, address), port=0, log_level="error", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -106,15 +106,15 @@ class World:
         return -FUTURE_MS <= age <= self.rules.late_after_ms
 
     def window_of(self, record: Record) -> int:
-        """Give the start of a record's window."""
+        """Return the start of a record's window."""
         return record.event_time // self.rules.grain_ms * self.rules.grain_ms
 
     def beyond(self, covered: Sequence[int]) -> list[Record]:
-        """Give the records that a run does not cover."""
+        """Return the records that a run does not cover."""
         return [one for log, end in zip(self.log, covered, strict=True) for one in log[end:]]
 
     def within(self, covered: Sequence[int]) -> list[Record]:
-        """Give the records that a run covers."""
+        """Return the records that a run covers."""
         return [one for log, end in zip(self.log, covered, strict=True) for one in log[:end]]
 
     def _append(self, step: Append) -> None:

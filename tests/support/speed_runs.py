@@ -116,7 +116,7 @@ class Said:
                     best[key], self.values[key] = order, said.value
 
     def plays(self, generation: str | None = None) -> dict[tuple[int, Grain], int]:
-        """Give the plays of each window and grain, of one generation or of all."""
+        """Return the plays of each window and grain, of one generation or of all."""
         return {
             (start, grain): value.plays
             for (name, start, grain), value in self.values.items()
@@ -124,7 +124,7 @@ class Said:
         }
 
     def markers_of(self, partition: int) -> list[Marker]:
-        """Give the markers in the order in which a partition holds them."""
+        """Return the markers in the order in which a partition holds them."""
         return [marker for place, marker in self.markers if place == partition]
 
 

@@ -18,7 +18,7 @@ FIRST, SECOND, THIRD = (f"{number:020}" for number in (0, 100, 200))
 
 @pytest.fixture
 def broker(data_folder: DataFolder) -> DataFolder:
-    """Give a folder with two segments in one partition, and what a broker has beside them."""
+    """Return a folder with two segments in one partition, and what a broker has beside them."""
     for name in ("meta.properties", "recovery-point-offset-checkpoint", ".kafka_cleanshutdown"):
         write(data_folder, name, name)
     write(data_folder, ".lock", "")

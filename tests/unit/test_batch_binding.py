@@ -36,13 +36,13 @@ def a_stack(folder: DataFolder) -> DataFolder:
 
 @pytest.fixture
 def stack(data_folder: DataFolder) -> DataFolder:
-    """Give a folder of which batch has made every table."""
+    """Return a folder of which batch has made every table."""
     return a_stack(data_folder)
 
 
 @pytest.fixture
 def other(tmp_path: Path) -> DataFolder:
-    """Give another stack's folder, whose tables are at the same versions."""
+    """Return another stack's folder, whose tables are at the same versions."""
     return a_stack(open_folder(load_settings(data=tmp_path / "other")))
 
 

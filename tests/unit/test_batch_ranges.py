@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossfade.clock import DAY_MS, HOUR_MS, MINUTE_MS, day_start_ms, floor_to, utc_date
-from crossfade.contract.boundary import NO_BOUNDARY
+from crossfade.contract.boundary import NO_BOUNDARY, windows_kept_from
 from crossfade.contract.periods import period_holding
 from crossfade.processing.batch.ranges import (
     MAX_RANGES,
@@ -19,7 +19,6 @@ from crossfade.processing.batch.ranges import (
     find_dirty,
     in_ranges,
     merge_ranges,
-    windows_kept_from,
 )
 
 GRAIN = 10 * MINUTE_MS

@@ -278,7 +278,7 @@ def test_large_files_are_judged_in_batches(
 
 @pytest.fixture
 def reading(folder: DataFolder) -> Iterator[subprocess.Popen[bytes]]:
-    """Give a replay that reads its standard input, and waits for more."""
+    """Return a replay that reads its standard input, and waits for more."""
     command = [sys.executable, "-m", "crossfade", "rejected", "replay", "-", "--dry-run"]
     with subprocess.Popen(
         [*command, "--data", str(folder.root)],

@@ -39,7 +39,7 @@ def is_theirs(record: Record) -> bool:
 
 
 def erased_lake() -> HandmadeLake:
-    """Give a lake without a listener whose records were blanked."""
+    """Return a lake without a listener whose records were blanked."""
     records = records_of(*(a_play(number) for number in range(12)), partitions=1)
     lake = a_lake(records, boundary=BOUNDARY, is_erased=is_theirs)
     for row in lake.tables["bronze/song_plays"]:

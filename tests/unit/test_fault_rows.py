@@ -38,7 +38,7 @@ def test_a_case_that_does_not_exist_is_named_with_those_that_do() -> None:
 
 
 def _rows_in(title: str) -> set[str]:
-    """Give the ids in the first column of a section's table."""
+    """Return the ids in the first column of a section's table."""
     section = _PAGE.read_text("utf-8").split(f"## {title}")[1].split("\n## ")[0]
     firsts = re.findall(r"^\| (F[^|]+) \|", section, re.MULTILINE)
     return {one for first in firsts for one in re.findall(r"F\d\d", first)}

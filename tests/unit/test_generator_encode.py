@@ -44,7 +44,7 @@ NAMES = (
 
 
 def odd_catalogue() -> Catalogue:
-    """Give songs that have everything a catalogue can say, or nothing."""
+    """Return songs that have everything a catalogue can say, or nothing."""
     rows = [
         CatalogueRow(
             title=name,
@@ -66,7 +66,7 @@ def odd_catalogue() -> Catalogue:
 
 
 def plays_of(catalogue: Catalogue, count: int) -> Plays:
-    """Give at least so many plays, over the night in which Europe's clocks change."""
+    """Return at least so many plays, over the night in which Europe's clocks change."""
     society = Society(seed=11, listeners=20_000, plays_per_second=count / 100_000)
     audience = Audience(society, catalogue, begin=BEGIN, end=BEGIN + 2 * 10**8)
     parts: list[Plays] = []

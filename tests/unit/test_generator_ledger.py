@@ -63,7 +63,7 @@ def rows_of(ledger: Ledger) -> list[dict[str, Any]]:
 def told(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Ledger, list[bytes], int]:
-    """Give a ledger of 80,000 records, the lines, and when they would be logged."""
+    """Return a ledger of 80,000 records, the lines, and when they would be logged."""
     folder = tmp_path_factory.mktemp(request.param)
     past: dict[str, Any] = {"start_ms": PAST, "rate": 20.0}
     options = past if request.param == "past" else {"rate": None}

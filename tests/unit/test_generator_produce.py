@@ -51,7 +51,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def some_sendings(count: int) -> Sendings:
-    """Give records to send, of plays a second apart."""
+    """Return records to send, of plays a second apart."""
     numbers = np.arange(count)
     small, tiny = numbers.astype(np.int16), np.zeros(count, np.int8)
     plays = Plays(

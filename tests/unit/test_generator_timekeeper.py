@@ -24,7 +24,7 @@ class Wall:
 
 
 def drift_after(sent: int, scenario: Scenario = NO_SCENARIO, *, kept: bool = True) -> float:
-    """Give by how many seconds the simulation is behind the wall after so many records."""
+    """Return by how many seconds the simulation is behind the wall after so many records."""
     wall = Wall()
     society = Society(seed=2, listeners=10_000, plays_per_second=RATE * SPARE)
     audience = Audience(society, make_catalogue(2, 500), begin=BEGIN, is_steady=True)

@@ -137,7 +137,7 @@ def test_pauses_between_songs_are_log_normal(summer: Plays) -> None:
 
 
 def begun_sessions(plays: Plays, country: str) -> NDArray[np.float64]:
-    """Give the share of sessions that begin in each local half hour of the week."""
+    """Return the share of sessions that begin in each local half hour of the week."""
     kept = plays.take(plays.place == place_in(country))
     _, first = np.unique(kept.session, return_index=True)
     local = kept.event_time[first] + kept.utc_offset_min[first].astype(np.int64) * MINUTE_MS
@@ -149,7 +149,7 @@ WISHED = np.array(WEEK) / sum(WEEK)
 
 
 def distance(one: NDArray[np.float64], other: NDArray[np.float64], width: int) -> float:
-    """Give how much of one curve would have to move to make the other, by steps of a width."""
+    """Return how much of one curve would have to move to make the other, by steps of a width."""
     steps = (np.abs((one - other).reshape(-1, width).sum(axis=1))).sum() / 2
     return float(steps)
 

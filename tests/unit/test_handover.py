@@ -77,7 +77,7 @@ def song(number: int) -> Grain:
 
 
 def speed_log(**changes: object) -> SpeedLog:
-    """Give what speed says of plays 0 to 7: two songs' worth a window, eight rows."""
+    """Return what speed says of plays 0 to 7: two songs' worth a window, eight rows."""
     rows = {(NOON, song(n)): Measures(1, 1, 2, 2, 120_000) for n in range(4)}
     whole = {
         "rows": rows,

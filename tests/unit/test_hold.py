@@ -66,7 +66,7 @@ with hold_folder(open_folder(load_settings(data=pathlib.Path(sys.argv[1])))):
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process lives; a dead one that its new parent has yet to notice does not."""
+    """Check whether a process lives; a dead one that its new parent has yet to notice does not."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -22,7 +22,7 @@ def a_java(folder: Path, version: str, *, exit_code: int = 0) -> Path:
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """Give a machine without any Java."""
+    """Return a machine without any Java."""
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     return monkeypatch

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from crossfade.clock import DAY_MS, HOUR_MS, MINUTE_MS, day_start_ms
-from crossfade.contract.boundary import NO_BOUNDARY, next_boundary
+from crossfade.contract.boundary import NO_BOUNDARY, next_boundary, windows_kept_from
 from crossfade.contract.counting import SKETCH_LG_K
 from crossfade.errors import MisuseError
 from crossfade.serving.merge import (
@@ -23,7 +23,6 @@ from crossfade.serving.merge import (
     merge_totals,
     plan_range,
     rank,
-    windows_kept_from,
 )
 from support.simulated_log import START, History, World, histories
 
@@ -169,7 +168,7 @@ def test_the_names_of_the_newest_day_are_shown_and_there_those_of_most_plays() -
 
 
 def seen(first: int, last: int) -> bytes:
-    """Give the sketch of some listeners."""
+    """Return the sketch of some listeners."""
     sketch = hll_sketch(SKETCH_LG_K)
     for number in range(first, last):
         sketch.update(f"user-{number}")

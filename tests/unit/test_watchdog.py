@@ -12,7 +12,7 @@ LOOK_S = 5.0
 
 @pytest.fixture
 def query(data_folder: DataFolder) -> Query:
-    """Give a query that has read ten records in one micro-batch."""
+    """Return a query that has read ten records in one micro-batch."""
     query = Query(data_folder)
     query.do(0, 10)
     return query

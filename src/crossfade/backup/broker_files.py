@@ -39,7 +39,7 @@ _GROWING = -1
 
 
 def holds_topic(folder: DataFolder, topic_id: str | None) -> bool:
-    """Tell whether the embedded broker's data hold the topic that the archive reads.
+    """Check whether the embedded broker's data hold the topic that the archive reads.
 
     Without an archive it holds whatever there is.
     """
@@ -51,7 +51,7 @@ def holds_topic(folder: DataFolder, topic_id: str | None) -> bool:
 
 
 def measure_broker(folder: DataFolder) -> int:
-    """Give about how many bytes its copy will take."""
+    """Return about how many bytes its copy will take."""
     size = 0
     for parent, _, names in os.walk(folder.kafka / "data"):
         for name in names:

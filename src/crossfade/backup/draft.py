@@ -30,7 +30,7 @@ def require_empty(target: Path) -> None:
 
 @contextmanager
 def drafted(target: Path) -> Iterator[Path]:
-    """Give a hidden folder beside the target, which takes its place when the block ends well.
+    """Return a hidden folder beside the target, which takes its place when the block ends well.
 
     Else it is removed. A draft that a killed process left is emptied by the next one.
 

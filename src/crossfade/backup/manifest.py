@@ -57,7 +57,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> int:
-        """Give the bytes of all files."""
+        """Return the bytes of all files."""
         return sum(file.size for file in self.files)
 
 

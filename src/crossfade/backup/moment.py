@@ -48,7 +48,7 @@ class Moment:
     archive: ArchiveMoment
 
     def pin(self, table: str) -> int | None:
-        """Give the version of a table that the run pins; None where it pins none."""
+        """Return the version of a table that the run pins; None where it pins none."""
         return None if self.run is None else self.run.pins.get(table)
 
 

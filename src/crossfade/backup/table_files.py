@@ -66,7 +66,7 @@ def check_copy(lake: Path, table: Table, version: int, pin: int | None = None) -
 
 
 def _needed_files(lake: Path, table: Table, version: int, pin: int | None) -> dict[str, int]:
-    """Give path below the table and size of each data file."""
+    """Return path below the table and size of each data file."""
     needed: dict[str, int] = {}
     for one in {version, version if pin is None else pin}:
         actions = _actions(lake, table, one)

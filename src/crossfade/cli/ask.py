@@ -45,7 +45,7 @@ def ask(
     parameters: Parameters,
     answer_alone: Callable[["Sight"], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Give the API's answer where a stack runs on the folder, else the same from gold alone."""
+    """Return the API's answer where a stack runs on the folder, else the same from gold alone."""
     _refuse_country(parameters.get("country"))
     folder = open_folder(load_settings(data=data), create=False)
     stack = read_stack(folder)
@@ -69,7 +69,7 @@ def _refuse_country(country: str | int | None) -> None:
 
 
 def range_parameters(texts: RangeTexts) -> dict[str, str | int | None]:
-    """Give a range's options as the API's parameters."""
+    """Return a range's options as the API's parameters."""
     named = {kind: getattr(texts, kind) for kind in ("day", "week", "month", "year")}
     all_time = "true" if texts.all_time else None
     return {**named, "from": texts.since, "to": texts.until, "all_time": all_time}

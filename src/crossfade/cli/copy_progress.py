@@ -12,7 +12,7 @@ from crossfade.stack.stop_request import stop_on_signals
 
 @contextmanager
 def show_copying(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Give what is told of each piece copied and of the whole size, in bytes.
+    """Return what is told of each piece copied and of the whole size, in bytes.
 
     It draws a bar on standard error, where a person sees it, and raises once a stop is asked for.
     """

@@ -105,7 +105,7 @@ def generate(
 
 
 def _wishes_of(eventsim: str | None) -> dict[str, Any]:
-    """Give what a configuration of eventsim asks for, as options; the command line goes first."""
+    """Return what a configuration of eventsim asks for, as options; the command line goes first."""
     if eventsim is None:
         return {}
     from crossfade.generator.eventsim import as_options, read_eventsim
@@ -144,7 +144,7 @@ def _simulate(
 
 
 def _find_folder(options: SimulationOptions, data: Path | None) -> "DataFolder | None":
-    """Give the data folder whose stack is sent to; None where another Kafka is named."""
+    """Return the data folder whose stack is sent to; None where another Kafka is named."""
     refuse_future(options)
     settings = load_settings(data=data)
     return None if settings.bootstrap else open_folder(settings, create=False)

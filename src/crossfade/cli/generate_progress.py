@@ -42,7 +42,7 @@ class Answers:
     at_ms: int = 0
 
     def complain(self, progress: "Progress") -> Text:
-        """Give what to say of it: nothing as long as it answers."""
+        """Return what to say of it: nothing as long as it answers."""
         acknowledged = progress.sent - progress.waiting - progress.failed
         if acknowledged != self.acknowledged or not progress.waiting:
             self.acknowledged, self.at_ms = acknowledged, progress.elapsed_ms

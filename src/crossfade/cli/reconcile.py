@@ -106,7 +106,7 @@ def show_findings(console: Console, all_findings: "Sequence[Finding]") -> None:
 
 
 def _draw(findings: "Sequence[Finding]") -> Grid:
-    """Give columns that are as wide for each law, so that the whole reads as one table."""
+    """Return columns that are as wide for each law, so that the whole reads as one table."""
     grid = Grid(box=None, show_header=False, padding=(0, 2, 0, 0))
     grid.add_column("about", width=30)
     grid.add_column("expected", width=16, justify="right")

@@ -16,10 +16,9 @@ from crossfade.cli.options import DataOption, JsonOption
 from crossfade.config import Settings, load_settings
 from crossfade.contract.reasons import Reason
 from crossfade.erasure.suppression import load_suppression
-from crossfade.errors import BrokerError, CrossfadeError, MisuseError
+from crossfade.errors import BrokerError, CrossfadeError, MisuseError, suggest_known
 from crossfade.folder import DataFolder, open_folder
 from crossfade.ingest.files import check_files, open_source
-from crossfade.nearest import name_nearest
 
 if TYPE_CHECKING:
     from crossfade.ingest.delivery import Delivery
@@ -55,7 +54,7 @@ def parse_reason(text: str | None) -> Reason | None:
         return None
     if text not in list(Reason):
         what = f'"{text}" is no reason.'
-        raise MisuseError(what, name_nearest(text, Reason, "reasons"))
+        raise MisuseError(what, suggest_known(text, Reason, "reasons"))
     return Reason(text)
 
 

@@ -121,7 +121,7 @@ def _draw_runs(view: View) -> RenderableType:
     for run in reversed(view.runs):
         reached = "-" if run.boundary <= NO_BOUNDARY else format_time(run.boundary)[11:19]
         took = f"{(run.published_at_ms - run.started_at_ms) / 1000:.1f} s"
-        table.add_row(str(run.run), reached, f"{run.accepted:,}", took)
+        table.add_row(str(run.run), reached, f"{run.counts.accepted:,}", took)
     return Panel(table, title="batch runs", border_style="blue")
 
 

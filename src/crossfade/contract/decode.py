@@ -108,7 +108,7 @@ def _decode_ordinary(
 
 
 def _is_normal_text(joined: bytes) -> bool:
-    """Tell whether records are normal UTF-8 without control characters beyond ASCII.
+    """Check whether records are normal UTF-8 without control characters beyond ASCII.
 
     Records that each decode as an object end in ASCII, so joining them makes no new character.
     """
@@ -119,7 +119,7 @@ def _is_normal_text(joined: bytes) -> bool:
 
 
 def _is_clean(value: bytes, play: Play) -> bool:
-    """Tell whether a record beyond plain ASCII is UTF-8, normal, and without control characters."""
+    """Check whether a record beyond plain ASCII is UTF-8, normal, and without control characters."""
     try:
         text = value.decode()
     except UnicodeDecodeError:

@@ -10,7 +10,7 @@ _ID_LENGTH = 22
 
 
 def derive_song_id(artist: str, title: str) -> str:
-    """Give version 1 of the id of a song that has none: equal but for case and spaces is equal."""
+    """Return version 1 of the id of a song that has none: equal but for case and spaces is equal."""
     return _digest(_fold(artist), _fold(title))
 
 
@@ -23,7 +23,7 @@ def derive_event_id(
     ms_played: int | None = None,
     ordinal: int = 0,
 ) -> str:
-    """Give an imported play's id; `ordinal` numbers the equal rows of a file, from 0.
+    """Return an imported play's id; `ordinal` numbers the equal rows of a file, from 0.
 
     The same row has the same id in every import, so importing a file again adds nothing.
     """
@@ -32,7 +32,7 @@ def derive_event_id(
 
 
 def derive_repaired_event_id(topic: str, partition: int, offset: int) -> str:
-    """Give the id of a play whose record was rejected and repaired, and had no good id itself.
+    """Return the id of a play whose record was rejected and repaired, and had no good id itself.
 
     However often the record at a position is repaired and sent, it is the same play.
     """

@@ -58,7 +58,7 @@ def _open_record(value: bytes | None) -> dict[str, msgspec.Raw]:
 
 
 def _has_half_character(value: bytes) -> bool:
-    r"""Tell whether an escape such as \ud800 is all that is wrong: Python's own JSON takes it.
+    r"""Check whether an escape such as \ud800 is all that is wrong: Python's own JSON takes it.
 
     It leaves integers as text: how many digits of one it would read is a setting of the process.
     """

@@ -103,12 +103,12 @@ class Ledger:
 
     @property
     def records(self) -> str:
-        """Give the pattern that names the files with the rows."""
+        """Return the pattern that names the files with the rows."""
         return str(self.folder / RECORDS / "*.parquet")
 
     @property
     def counts(self) -> str:
-        """Give the file with the true counts."""
+        """Return the file with the true counts."""
         return str(self.folder / COUNTS)
 
 

@@ -32,7 +32,7 @@ class Period:
 
     @property
     def name(self) -> str:
-        """Give the text that people type: 2019-06-01, 2019-06, 2019; "all" for all time."""
+        """Return the text that people type: 2019-06-01, 2019-06, 2019; "all" for all time."""
         if self.start is None:
             return "all"
         if self.kind is PeriodKind.MONTH:
@@ -42,16 +42,16 @@ class Period:
         return self.start.isoformat()
 
     def holds(self, day: date) -> bool:
-        """Tell whether a day lies in the period."""
+        """Check whether a day lies in the period."""
         return (self.start is None or self.start <= day) and day < self.end
 
     def is_closed(self, before: date) -> bool:
-        """Tell whether every day of the period lies before a date."""
+        """Check whether every day of the period lies before a date."""
         return self.end <= before
 
 
 def period_holding(kind: PeriodKind | str, day: date) -> Period:
-    """Give the period of a kind that holds a day; of all time, what is up to that day."""
+    """Return the period of a kind that holds a day; of all time, what is up to that day."""
     kind = PeriodKind(kind)
     if kind is PeriodKind.DAY:
         return Period(kind, day, day + _DAY)

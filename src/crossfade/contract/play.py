@@ -182,12 +182,12 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
 
     @property
     def identity(self) -> tuple[str, str, int]:
-        """Give listener, event id and UTC day (days since the epoch): two alike are one play."""
+        """Return listener, event id and UTC day (days since the epoch): two alike are one play."""
         return self.user_id, self.event_id, self.event_time // DAY_MS
 
     @property
     def is_counted(self) -> bool:
-        """Tell whether it is a track heard for 30 s or more, or judged a listen by its source."""
+        """Check whether it is a track heard for 30 s or more, or judged a listen by its source."""
         if self.kind != "track":
             return False
         return self.ms_played is None or self.ms_played >= COUNTED_AFTER_MS

@@ -47,11 +47,11 @@ class FieldRule(NamedTuple):
 
     @property
     def is_required(self) -> bool:
-        """Tell whether a play must have the field."""
+        """Check whether a play must have the field."""
         return self.default is msgspec.NODEFAULT
 
     def broken(self, reason: Reason | None = None) -> BrokenRuleError:
-        """Give the error that names this field and what was expected."""
+        """Return the error that names this field and what was expected."""
         return BrokenRuleError(reason or self.reason, f"{self.name} must be {self.expected}.")
 
     def judge(self, raw: msgspec.Raw | None) -> Any:
@@ -138,7 +138,7 @@ def _alternatives(kind: Any) -> list[dict[str, Any]]:
 
 
 def _metas(hint: Any) -> Iterator[msgspec.Meta]:
-    """Give a type's notes, the outermost first, without those of the Structs within."""
+    """Return a type's notes, the outermost first, without those of the Structs within."""
     if get_origin(hint) is Annotated:
         yield from reversed(hint.__metadata__)
         yield from _metas(hint.__origin__)

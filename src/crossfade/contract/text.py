@@ -17,12 +17,12 @@ def is_plain(text: str) -> bool:
 
 
 def is_normal(text: str) -> bool:
-    """Tell whether a text is in NFC; every part of it is then in NFC as well."""
+    """Check whether a text is in NFC; every part of it is then in NFC as well."""
     return unicodedata.is_normalized("NFC", text)
 
 
 def normalise(text: str) -> str:
-    """Give the NFC form, in which equal texts have equal code points.
+    """Return the NFC form, in which equal texts have equal code points.
 
     A text that is too long for any field even then is given back as it came: a long row of
     combining marks takes time by the square of its length, 1.7 s for the 64 KiB of a record.
@@ -33,5 +33,5 @@ def normalise(text: str) -> str:
 
 
 def has_control(text: str) -> bool:
-    """Tell whether a text holds a control character (Unicode's category Cc)."""
+    """Check whether a text holds a control character (Unicode's category Cc)."""
     return _CONTROL.search(text) is not None

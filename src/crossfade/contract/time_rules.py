@@ -28,7 +28,7 @@ class TimeRules:
 
     @property
     def watermark_delay_ms(self) -> int:
-        """Give D + F + 2 G: how far Spark's watermark stays behind the newest window's end.
+        """Return D + F + 2 G: how far Spark's watermark stays behind the newest window's end.
 
         With it, the watermark only evicts windows that are done with, and leaves a grain of room
         for partitions that are not read at the same pace.
@@ -36,13 +36,13 @@ class TimeRules:
         return self.late_after_ms + FUTURE_MS + 2 * self.grain_ms
 
     def is_on_time(self, event_time_ms: int, log_time_ms: int) -> bool:
-        """Tell whether speed counts an accepted record: a property of the record alone."""
+        """Check whether speed counts an accepted record: a property of the record alone."""
         return log_time_ms - self.late_after_ms <= event_time_ms <= log_time_ms + FUTURE_MS
 
     def window_start(self, event_time_ms: int) -> int:
-        """Give the start of the window that holds an event time."""
+        """Return the start of the window that holds an event time."""
         return floor_to(event_time_ms, self.grain_ms)
 
     def boundary_of(self, horizon_ms: int) -> int:
-        """Give floor_G(H - D - epsilon): the end of the last window complete at horizon H."""
+        """Return floor_G(H - D - epsilon): the end of the last window complete at horizon H."""
         return floor_to(horizon_ms - self.late_after_ms - self.clock_slack_ms, self.grain_ms)

@@ -137,7 +137,7 @@ def _blank(lake: Path, places: pa.Table, note: CommitProperties) -> None:
 
 
 def _empty_content(places: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Give positions with what takes the place of the records' content."""
+    """Return positions with what takes the place of the records' content."""
     marks = [[{"key": ERASED_HEADER, "value": None}]] * len(places)
     content = {"key": None, "headers": marks, "value": None}
     for name in _CONTENT:

@@ -125,7 +125,7 @@ def _run_until_gone(
 
 
 def _is_pinned_blank(lake: Path, run: Run) -> bool:
-    """Tell whether bronze still has every file that the run pins: none was blanked since."""
+    """Check whether bronze still has every file that the run pins: none was blanked since."""
     pinned = list_files(lake, BRONZE_SONG_PLAYS, run.pins[BRONZE_SONG_PLAYS.name])
     return set(pinned) <= set(list_files(lake, BRONZE_SONG_PLAYS))
 

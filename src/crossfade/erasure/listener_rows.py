@@ -44,7 +44,7 @@ ORDER BY ALL
 
 
 @dataclass(frozen=True, slots=True)
-class ListenersRows:
+class ListenerRows:
     """Rows of silver that must go, by position, with log time and the date of their table.
 
     Plays also have their `event_ms` and `song_id`. `orphaned` are duplicates that stay although
@@ -57,11 +57,11 @@ class ListenersRows:
     orphaned: pa.Table
 
     def __bool__(self) -> bool:
-        """Tell whether there is any."""
+        """Check whether there is any."""
         return any(map(len, (self.plays, self.duplicates, self.rejected)))
 
 
-def find_rows(lake: Path, bronze_files: list[str], listeners: Suppression) -> ListenersRows | None:
+def find_rows(lake: Path, bronze_files: list[str], listeners: Suppression) -> ListenerRows | None:
     """Find the rows of listeners in silver's newest versions; None where nobody is looked for.
 
     Reads the column `key` of all bronze files, `user_id` of all plays and the rejected bytes.
@@ -75,7 +75,7 @@ def find_rows(lake: Path, bronze_files: list[str], listeners: Suppression) -> Li
             register_table(connection, table, list_files(lake, table))
         _name_listeners(connection, listeners)
         connection.execute(_THEIRS)
-        return ListenersRows(
+        return ListenerRows(
             plays=_select(connection, "silver_plays", "epoch_ms(event_time) AS event_ms, song_id"),
             duplicates=_select(connection, "silver_duplicates"),
             rejected=_select(connection, "silver_rejected"),

@@ -52,7 +52,7 @@ class ErasureProof:
 
     @property
     def holds(self) -> bool:
-        """Tell whether nothing is left that should be gone."""
+        """Check whether nothing is left that should be gone."""
         return all(one.verdict is not Verdict.UNEXPLAINED for one in self.findings)
 
 
@@ -149,7 +149,7 @@ def _search_bytes(folder: DataFolder, needle: Needle) -> Iterator[Finding]:
 
 
 def _holds(path: Path, needle: Needle) -> bool:
-    """Tell whether a file holds the id; of a checkpoint of a log, whose bytes are packed, a row."""
+    """Check whether a file holds the id; of a checkpoint of a log, whose bytes are packed, a row."""
     try:
         if holds_bytes(path, needle):
             return True

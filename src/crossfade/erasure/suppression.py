@@ -56,18 +56,18 @@ class Suppression:
     sieves: frozenset[int] = frozenset()
 
     def __bool__(self) -> bool:
-        """Tell whether anybody is on the list: if not, nothing needs to be asked of it."""
+        """Check whether anybody is on the list: if not, nothing needs to be asked of it."""
         return bool(self.hashes)
 
     def covers(self, user_id: str | bytes | None) -> bool:
-        """Tell whether an id, as text or as UTF-8, is an erased listener's."""
+        """Check whether an id, as text or as UTF-8, is an erased listener's."""
         if not self.hashes or user_id is None:
             return False
         known = _write_id(user_id)
         return _sift(self.key, known) in self.sieves and _hash(self.key, known) in self.hashes
 
     def covers_any(self, user_ids: Iterable[str | bytes | None]) -> set[str | bytes | None]:
-        """Give those of some ids that are erased listeners'; the fast road for many."""
+        """Return those of some ids that are erased listeners'; the fast road for many."""
         if not self.hashes:
             return set()
         seed, sieves = _seed(self.key), self.sieves
@@ -84,13 +84,13 @@ class Suppression:
         return {one for one in near if self.covers(one)}
 
     def covers_value(self, value: bytes | None) -> bool:
-        """Tell whether the bytes of a rejected record name an erased listener as its `user_id`."""
+        """Check whether the bytes of a rejected record name an erased listener as its `user_id`."""
         if not self.hashes or value is None:
             return False
         return any(self.covers(_read_text(text)) for text in _USER_ID.findall(value))
 
     def covers_record(self, key: bytes | None, user_id: str | None, value: bytes | None) -> bool:
-        """Tell whether a record is an erased listener's; `user_id` is None if it is no play."""
+        """Check whether a record is an erased listener's; `user_id` is None if it is no play."""
         if self.covers(key):
             return True
         return self.covers(user_id) if user_id is not None else self.covers_value(value)
@@ -102,7 +102,7 @@ NOBODY = Suppression()
 def is_blank(
     key: bytes | None, headers: Sequence[tuple[str, bytes | None]], value: bytes | None
 ) -> bool:
-    """Tell whether an erasure has removed the content of a record of bronze."""
+    """Check whether an erasure has removed the content of a record of bronze."""
     return key is None and value is None and tuple(headers) == ((ERASED_HEADER, None),)
 
 
@@ -160,7 +160,7 @@ def _write(folder: DataFolder, listed: list[Erased]) -> None:
 
 
 def _write_id(user_id: str | bytes) -> bytes:
-    """Give an id as UTF-8 in NFC, as the contract reads it, whichever way a record writes it."""
+    """Return an id as UTF-8 in NFC, as the contract reads it, whichever way a record writes it."""
     known = user_id if isinstance(user_id, bytes) else user_id.encode("utf-8", "surrogatepass")
     if not known.isascii():
         with suppress(UnicodeDecodeError):
@@ -181,7 +181,7 @@ def _seed(key: bytes) -> int:
 
 
 def _read_text(text: bytes) -> str | bytes:
-    """Give what a JSON string says; if it says nothing, the bytes between its quotes."""
+    """Return what a JSON string says; if it says nothing, the bytes between its quotes."""
     try:
         return msgspec.json.decode(text, type=str)
     except (msgspec.DecodeError, UnicodeDecodeError):

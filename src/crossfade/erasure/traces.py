@@ -26,12 +26,12 @@ class Needle:
 
     @property
     def is_telling(self) -> bool:
-        """Tell whether the id is long enough to be looked for in any text."""
+        """Check whether the id is long enough to be looked for in any text."""
         return len(self.user_id.encode()) >= TELLING_BYTES
 
     @property
     def forms(self) -> list[str]:
-        """Give the texts to look for."""
+        """Return the texts to look for."""
         written = [unicodedata.normalize(form, self.user_id) for form in ("NFC", "NFD")]
         return list(dict.fromkeys([*written, *(json.dumps(text)[1:-1] for text in written)]))
 
@@ -53,7 +53,7 @@ def search_columns(path: Path, needle: Needle) -> dict[str, int]:
 
 
 def holds_bytes(path: Path, needle: Needle) -> bool:
-    """Tell whether the id stands in the bytes of a file as they lie on disk."""
+    """Check whether the id stands in the bytes of a file as they lie on disk."""
     forms = [form.encode() for form in needle.forms]
     overlap = max(map(len, forms)) - 1
     kept = b""

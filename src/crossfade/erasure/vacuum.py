@@ -72,7 +72,7 @@ def vacuum_abandoned(lake: Path, *, has_writer: bool) -> int:
 
 
 def _names(paths: Iterable[str]) -> set[str]:
-    """Give the names of data files, each of which is of one file in the world."""
+    """Return the names of data files, each of which is of one file in the world."""
     return {path.rpartition("/")[2] for path in paths}
 
 

@@ -99,7 +99,7 @@ class _Artists:
 
 
 def catalogue_of(seed: int, songs: int, rows: Sequence[CatalogueRow] = ()) -> Catalogue:
-    """Give the catalogue of a simulation: a user's own songs, or as many simulated ones."""
+    """Return the catalogue of a simulation: a user's own songs, or as many simulated ones."""
     if not rows:
         return make_catalogue(seed, songs)
     ordered = sorted(rows, key=lambda row: -row.weight)
@@ -158,7 +158,7 @@ def make_catalogue(seed: int, songs: int) -> Catalogue:
 
 
 def zipf_weights(count: int) -> Integers:
-    """Give each rank its weight by the law of Zipf and Mandelbrot.
+    """Return each rank its weight by the law of Zipf and Mandelbrot.
 
     (rank + 10)^-7/8, from square roots, products and one division, which IEEE 754 rounds alike on
     every machine.

@@ -90,7 +90,7 @@ def read_catalogue(name: str) -> tuple[CatalogueRow, ...]:
 
 
 def _read_songs(lines: Iterator[Line]) -> Iterator[tuple[CatalogueRow, float]]:
-    """Give each song with its weight as written."""
+    """Return each song with its weight as written."""
     first_line: dict[str, int] = {}
     for line in lines:
         if len(first_line) == MAX_SONGS:

@@ -8,8 +8,7 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from crossfade.errors import MisuseError
-from crossfade.nearest import name_nearest
+from crossfade.errors import MisuseError, suggest_known
 
 REQUIRED = ("title", "artist")
 COLUMNS = (
@@ -116,7 +115,7 @@ def _check_names(given: Iterable[str], what: str, kind: str) -> None:
     for column in given:
         if column not in COLUMNS:
             which = f"{what} {msgspec.json.encode(column[:60]).decode()}."
-            raise MisuseError(which, name_nearest(column, COLUMNS, kind))
+            raise MisuseError(which, suggest_known(column, COLUMNS, kind))
 
 
 def _encode_cell(column: str, cell: str) -> msgspec.Raw:

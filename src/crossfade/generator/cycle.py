@@ -76,16 +76,16 @@ class Cycle:
         )
 
     def own_time(self, clock: Integers, time: Integers) -> Integers:
-        """Give each clock's own time, in milliseconds since this cycle's begin."""
+        """Return each clock's own time, in milliseconds since this cycle's begin."""
         slot, rest = np.divmod(time - self.begin, SLOT_MS)
         return self._own[clock, slot] + self._intensity[clock, slot] * rest // _MEAN
 
     def intensity(self, clock: Integers, time: Integers) -> Integers:
-        """Give how fast each clock's own time runs, in thousandths."""
+        """Return how fast each clock's own time runs, in thousandths."""
         return self._intensity[clock, (time - self.begin) // SLOT_MS]
 
     def time_of(self, clock: Integers, own: Integers) -> Integers:
-        """Give the first moment at which each clock's own time is reached, else `FAR_MS`."""
+        """Return the first moment at which each clock's own time is reached, else `FAR_MS`."""
         last = self._own.shape[1] - 1
         mark = np.minimum(own // SLOT_MS, self._slot_of_mark.shape[1] - 1)
         slot = self._slot_of_mark[clock, mark].astype(np.int64)
@@ -100,7 +100,7 @@ class Cycle:
         return np.where(slot >= last, FAR_MS, time)
 
     def utc_offsets(self, clock: Integers, time: Integers) -> NDArray[np.int16]:
-        """Give the minutes by which each clock is ahead of UTC."""
+        """Return the minutes by which each clock is ahead of UTC."""
         return self._offset[clock, (time - self.begin) // SLOT_MS]
 
 
@@ -109,7 +109,7 @@ def _citizens_by_country(places: Places) -> Integers:
 
 
 def _offsets(clocks: Clocks, edges: Integers) -> NDArray[np.int16]:
-    """Give each clock's minutes ahead of UTC in each slot."""
+    """Return each clock's minutes ahead of UTC in each slot."""
     days = range(int(edges[0]) // DAY_MS, int(edges[-1]) // DAY_MS + 2)
     midnights = [_EPOCH + timedelta(days=day) for day in days]
     of_zone = {zone: _zone_offsets(zone, midnights, edges) for zone, _ in clocks.kinds}

@@ -35,26 +35,26 @@ def mix(words: Words) -> Words:
 
 
 def key_of(seed: int, purpose: str) -> np.uint64:
-    """Give the word from which all words of one purpose come."""
+    """Return the word from which all words of one purpose come."""
     digest = hashlib.blake2b(f"{seed}/{purpose}".encode(), digest_size=8).digest()
     return np.uint64(int.from_bytes(digest, "little"))
 
 
 def draw(key: np.uint64 | Words, number: NDArray[np.integer] | int) -> Words:
-    """Give the word with a number from the sequence that begins at `key` (SplitMix64's own)."""
+    """Return the word with a number from the sequence that begins at `key` (SplitMix64's own)."""
     if isinstance(number, int):
         return mix(np.asarray(key, np.uint64) + np.uint64((number + 1) * int(_GOLDEN) % (1 << 64)))
     return mix(np.asarray(key, np.uint64) + (number.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
 
 
 def take_bits(words: Words, begin: int, count: int) -> Integers:
-    """Give `count` bits of each word as a number; bit 0 is the lowest."""
+    """Return `count` bits of each word as a number; bit 0 is the lowest."""
     mask = np.uint64((1 << count) - 1)
     return ((words >> np.uint64(begin)) & mask).astype(np.int64)
 
 
 def below(words: Words, limits: Integers | int) -> Integers:
-    """Give a number from 0 up to, not with, each limit (at most 2^31): the upper 32 bits decide."""
+    """Return a number from 0 up to, not with, each limit (at most 2^31): the upper 32 bits decide."""
     return (take_bits(words, 32, 32) * np.asarray(limits, np.int64)) >> 32
 
 
@@ -73,7 +73,7 @@ class Choice:
         self._items = np.repeat(np.arange(len(places), dtype=np.int32), places)
 
     def find(self, words: Words) -> NDArray[np.int32]:
-        """Give an item for each word, by its upper 32 bits."""
+        """Return an item for each word, by its upper 32 bits."""
         return self._items[take_bits(words, 32 + self._shift, 32 - self._shift)]
 
 
@@ -93,19 +93,19 @@ class LogNormal:
         self.mean = int((table[:-1] + table[1:]).sum() // (2 * (len(table) - 1)))
 
     def find(self, draws: Integers, bits: int) -> Integers:
-        """Give a value for each draw of so many bits (at least 12)."""
+        """Return a value for each draw of so many bits (at least 12)."""
         return _interpolate(self._table, draws, bits)
 
 
 @cache
 def _z() -> tuple[int, ...]:
-    """Give the normal quantiles at the middles of 4,097 even steps, in millionths, as integers."""
+    """Return the normal quantiles at the middles of 4,097 even steps, in millionths, as integers."""
     normal, steps = NormalDist(), _QUANTILES + 1
     return tuple(round(normal.inv_cdf((i + 0.5) / steps) * _MICRO) for i in range(steps))
 
 
 def find_normal(draws: Integers, bits: int) -> Integers:
-    """Give a standard normal value, in millionths, for each draw of so many bits (at least 12)."""
+    """Return a standard normal value, in millionths, for each draw of so many bits (at least 12)."""
     return _interpolate(np.array(_z(), np.int64), draws, bits)
 
 
@@ -123,7 +123,7 @@ class LogUniform:
         self._table = np.array(values, np.int64)
 
     def find(self, draws: Integers, bits: int) -> Integers:
-        """Give a value for each draw of so many bits (at least 12)."""
+        """Return a value for each draw of so many bits (at least 12)."""
         return _interpolate(self._table, draws, bits)
 
 

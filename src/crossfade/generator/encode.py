@@ -114,7 +114,7 @@ class _Rest(Protocol):
     """Writes what follows a play's country and city."""
 
     def write(self, plays: Plays, is_skipped: NDArray[np.bool_]) -> list[pa.Array]:
-        """Give its pieces."""
+        """Return its pieces."""
 
 
 class _UsualRest:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from crossfade.clock import MINUTE_MS, SECOND_MS, parse_time
-from crossfade.errors import MisuseError
+from crossfade.errors import MisuseError, suggest_known
 from crossfade.generator.habits import SESSION, USUAL_SONG_MS
-from crossfade.nearest import name_nearest
 
 DEFAULT_SESSION_GAP_MS = 30 * MINUTE_MS
 """Eventsim's own, where a config has none."""
@@ -75,7 +74,7 @@ class EventsimWishes:
 
     @property
     def session_every_ms(self) -> int | None:
-        """Give the mean pause of one listener between two sessions; None without beta.
+        """Return the mean pause of one listener between two sessions; None without beta.
 
         With so many listeners, and without damping, that is `listeners / session_every_ms`
         sessions begun in a millisecond, as long as sessions are short beside their pauses.
@@ -113,7 +112,7 @@ def read_eventsim(name: str) -> EventsimWishes:
 
 
 def as_options(wishes: EventsimWishes) -> dict[str, Any]:
-    """Give the wishes as options of a simulation: those alone that the config has."""
+    """Return the wishes as options of a simulation: those alone that the config has."""
     rate = None
     if wishes.session_every_ms is not None and wishes.listeners is not None:
         sessions = wishes.listeners * SECOND_MS / wishes.session_every_ms
@@ -145,7 +144,7 @@ def _parse_config(name: str) -> dict[str, object]:
     for key in config:
         if key not in SUPPORTED and key not in IGNORED:
             what = f"{name}: unknown key {json.dumps(key[:_MAX_SHOWN])}."
-            raise MisuseError(what, name_nearest(key, (*SUPPORTED, *IGNORED), "keys"))
+            raise MisuseError(what, suggest_known(key, (*SUPPORTED, *IGNORED), "keys"))
     return config
 
 
@@ -168,7 +167,7 @@ class _Config:
     def number(
         self, key: str, expected: str, *, above: bool = False, at_most: float = _MAX_SECONDS
     ) -> float | None:
-        """Give a number from 0, or above it."""
+        """Return a number from 0, or above it."""
         if key not in self._config:
             return None
         number = _as_number(self._config[key], at_most)
@@ -178,7 +177,7 @@ class _Config:
         return number
 
     def integer(self, key: str, *, at_least: int) -> int | None:
-        """Give a whole number, which eventsim lets one write as 1000.0 too."""
+        """Return a whole number, which eventsim lets one write as 1000.0 too."""
         if key not in self._config:
             return None
         number = _as_number(self._config[key], _MAX_COUNT)
@@ -187,7 +186,7 @@ class _Config:
         return int(number)
 
     def time(self, key: str) -> int | None:
-        """Give a time, which is UTC where it does not say, as in eventsim."""
+        """Return a time, which is UTC where it does not say, as in eventsim."""
         if key not in self._config:
             return None
         text = self._config[key]
@@ -197,7 +196,7 @@ class _Config:
             raise self.wrong(key, "a time such as 2015-06-01T00:00:00") from None
 
     def paid_share(self) -> float | None:
-        """Give the weight of paid among the levels, else what a new user begins with."""
+        """Return the weight of paid among the levels, else what a new user begins with."""
         if "levels" in self._config:
             share = _weigh_paid(self._config["levels"])
             if share is None:
@@ -212,7 +211,7 @@ class _Config:
 
 
 def _weigh_paid(levels: object) -> float | None:
-    """Give the share of paid; None where these are no levels with weights."""
+    """Return the share of paid; None where these are no levels with weights."""
     weights: dict[str, float] = {}
     for entry in levels if isinstance(levels, list) else []:
         level = entry.get("level") if isinstance(entry, dict) else None
@@ -225,7 +224,7 @@ def _weigh_paid(levels: object) -> float | None:
 
 
 def _as_number(value: object, at_most: float) -> float | None:
-    """Give a number from 0 to `at_most`; None if it is none."""
+    """Return a number from 0 to `at_most`; None if it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if 0 <= value <= at_most else None

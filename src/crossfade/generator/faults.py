@@ -61,7 +61,7 @@ class Marks(NamedTuple):
 
 
 def broken_records(*, newline: bool) -> tuple[BrokenRecord, ...]:
-    """Give the contract's rejected examples that are rejected for their reason at any time.
+    """Return the contract's rejected examples that are rejected for their reason at any time.
 
     Args:
         newline: put each on one line; leave out those that would not be what they are then.
@@ -139,7 +139,7 @@ class FaultFinder:
         return Marks(fault, extent)
 
     def online_again(self, plays: Plays) -> Integers:
-        """Give the moment at which each one's device would next send what it kept offline."""
+        """Return the moment at which each one's device would next send what it kept offline."""
         phase = take_bits(mix(plays.user ^ self._late_key), 32, 32) * OFFLINE_MS >> 32
         return plays.event_time - (plays.event_time - phase) % OFFLINE_MS + OFFLINE_MS
 

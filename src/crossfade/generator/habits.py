@@ -64,7 +64,7 @@ class Habits:
     """Median of the gap beyond the rest, in the place's own time."""
 
     def states_ppm(self, seats: Integers, intensity: Integers) -> tuple[Integers, Integers]:
-        """Give how likely seats are within a session, and within the rest after it, in millionths.
+        """Return how likely seats are within a session, and within the rest after it, in millionths.
 
         Args:
             seats: which ones.
@@ -103,7 +103,7 @@ def make_habits(
 
 
 def _plays_a_session_milli(song_ms: Integers) -> int:
-    """Give the songs begun in a session of length l: l / m + E[song^2] / (2 m^2), m = E[song]."""
+    """Return the songs begun in a session of length l: l / m + E[song^2] / (2 m^2), m = E[song]."""
     mean, square = (
         int(song_ms.sum()) // len(song_ms),
         int((song_ms * song_ms).sum()) // len(song_ms),
@@ -112,7 +112,7 @@ def _plays_a_session_milli(song_ms: Integers) -> int:
 
 
 def _share_out(activity: Integers, mean_milli: int, listeners: int) -> Integers:
-    """Give each listener's plays a day in thousandths, in proportion, but for a cap on everyone."""
+    """Return each listener's plays a day in thousandths, in proportion, but for a cap on everyone."""
     low, high = 0, 1 << 40
     while high - low > 1:
         factor = (low + high) // 2
@@ -122,7 +122,7 @@ def _share_out(activity: Integers, mean_milli: int, listeners: int) -> Integers:
 
 
 def _find_gaps(cycle: Integers) -> Integers:
-    """Give the mean gap, in own time, with which a session begins once in each of these times.
+    """Return the mean gap, in own time, with which a session begins once in each of these times.
 
     Where own time runs w times as fast, a gap of g and a session and rest of b follow each other
     in g / w + b; the mean of its inverse over the week is how often sessions begin.

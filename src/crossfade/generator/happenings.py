@@ -26,7 +26,7 @@ class Offsets(Protocol):
     """Gives the minutes by which the clocks of places are ahead of UTC at some times."""
 
     def __call__(self, place: NDArray[np.int16], time: Integers, /) -> NDArray[np.int16]:
-        """Give them, one a place and time."""
+        """Return them, one a place and time."""
 
 
 class Spikes:
@@ -85,7 +85,7 @@ class Accounts:
         ]
 
     def play(self, begin: int, end: int, offsets: Offsets) -> list[tuple[int, Plays]]:
-        """Give each farm's number and what it plays from `begin` on, up to `end`."""
+        """Return each farm's number and what it plays from `begin` on, up to `end`."""
         span = (begin - self._begin, end - self._begin)
         played = [
             (number, farm.play(*span, origin=self._begin, offsets=offsets))

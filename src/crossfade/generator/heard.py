@@ -18,7 +18,7 @@ _MILLION = 1_000_000
 
 
 def heard_ms(draws: Integers, duration_ms: Integers) -> Integers:
-    """Give the milliseconds that a song of this duration is heard, for draws of 24 bits."""
+    """Return the milliseconds that a song of this duration is heard, for draws of 24 bits."""
     (soon_ms, soon), (later_ms, later) = (
         (end, (share << _BITS) // _MILLION) for end, share in SKIPPED_WITHIN_PPM.items()
     )

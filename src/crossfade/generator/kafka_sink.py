@@ -103,11 +103,11 @@ class KafkaSink:
 
     @property
     def is_over(self) -> bool:
-        """Tell whether a record failed."""
+        """Check whether a record failed."""
         return self._failed > 0
 
     def has_room(self) -> bool:
-        """Tell whether few enough records wait for Kafka; gives it a moment if not."""
+        """Check whether few enough records wait for Kafka; gives it a moment if not."""
         if len(self._producer) >= _MAX_WAITING:
             self._producer.poll(_POLL_S)
         return len(self._producer) < _MAX_WAITING

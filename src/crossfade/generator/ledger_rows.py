@@ -60,7 +60,7 @@ class RowWriter:
         self._answers = pa.array([str(answer) for answer in Answer])
 
     def describe(self, records: Records) -> pa.Table:
-        """Give a row a record, without where it came to lie."""
+        """Return a row a record, without where it came to lie."""
         sendings = records.sendings
         plays, fault = sendings.plays, sendings.fault
         no_play = np.isin(fault, _NO_PLAY)
@@ -87,7 +87,7 @@ class RowWriter:
         return pa.table(columns)
 
     def _judge(self, sendings: Sendings) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-        """Give the right answer to each record, and the number of the reason of each rejection."""
+        """Return the right answer to each record, and the number of the reason of each rejection."""
         fault = sendings.fault
         answers = list(Answer)
         answer = np.full(len(fault), answers.index(Answer.ACCEPTED), np.int8)

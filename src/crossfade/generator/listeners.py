@@ -71,13 +71,13 @@ class Listeners:
         self.tier[seats] = take_bits(rest, 0, 8) < self._paid_of_256
 
     def devices(self, seats: Integers, session: Words) -> NDArray[np.int8]:
-        """Give the device of each one's session: mostly the main one."""
+        """Return the device of each one's session: mostly the main one."""
         is_main = take_bits(session, 0, 8) < MAIN_DEVICE_OF_256
         other = _CHOOSE_DEVICE.find(mix(session)).astype(np.int8)
         return np.where(is_main, self.device[seats], other)
 
 
 def activities(seed: int, seats: int) -> Integers:
-    """Give how much the listener of each seat listens, relative to others, in thousandths."""
+    """Return how much the listener of each seat listens, relative to others, in thousandths."""
     words = draw(key_of(seed, "activity"), np.arange(seats))
     return ACTIVITY.find(take_bits(words, 32, 32), 32)

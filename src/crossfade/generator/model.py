@@ -92,7 +92,7 @@ class Audience:
         self._step = min(max(int(BLOCK / max(rate_ms, 1e-9)), 1), _LONGEST_STEP_MS)
 
     def next_plays(self) -> Plays | None:
-        """Give the plays begun in the next stretch of time, perhaps none; None at the end."""
+        """Return the plays begun in the next stretch of time, perhaps none; None at the end."""
         if self.moment >= self._end:
             return None
         midnight = floor_to(self.moment, DAY_MS) + DAY_MS
@@ -107,7 +107,7 @@ def _count_seats(society: Society, moment: int) -> int:
 
 
 def _joins(society: Society, seats: int) -> Integers:
-    """Give when each seat is taken: as many are as the growth since 2024 says."""
+    """Return when each seat is taken: as many are as the growth since 2024 says."""
     if not society.growth:
         return np.full(seats, _LONG_AGO_MS, np.int64)
     number = np.arange(seats, dtype=np.int64)
@@ -116,7 +116,7 @@ def _joins(society: Society, seats: int) -> Integers:
 
 
 def _song_sample(catalogue: Catalogue) -> Integers:
-    """Give the time from one song's start to the next one's, for songs as popular as they are."""
+    """Return the time from one song's start to the next one's, for songs as popular as they are."""
     words = draw(key_of(0, "sample"), np.arange(_SAMPLE))
     more = mix(words)
     song = Choice(catalogue.weight, _SAMPLE_BITS).find(words)

@@ -49,7 +49,7 @@ def make_artist_names(key: np.uint64, vocabulary: Sequence[str], count: int) -> 
 
 
 def make_different(name: str, taken: dict[str, None]) -> str:
-    """Give the name, numbered if it is taken already."""
+    """Return the name, numbered if it is taken already."""
     candidate, number = name, 2
     while candidate in taken:
         candidate, number = f"{name} {number}", number + 1

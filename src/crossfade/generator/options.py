@@ -63,14 +63,14 @@ class SimulationOptions:
 
     @property
     def total(self) -> int | None:
-        """Give the number of records where it is known beforehand."""
+        """Return the number of records where it is known beforehand."""
         if self.events is None and self.start_ms is None and self.for_ms is not None and self.rate:
             return round(self.for_ms * self.rate / SECOND_MS)
         return self.events
 
     @property
     def until_ms(self) -> int | None:
-        """Give before when the past plays begin; None where only their number ends them."""
+        """Return before when the past plays begin; None where only their number ends them."""
         if self.start_ms is None or self.for_ms is None:
             return self.end_ms
         return self.start_ms + self.for_ms

@@ -33,7 +33,7 @@ class Sendings:
         return len(self.send_time)
 
     def take(self, which: NDArray[np.int64] | NDArray[np.bool_] | slice) -> "Sendings":
-        """Give some of them."""
+        """Return some of them."""
         return Sendings(
             self.plays.take(which),
             self.send_time[which],
@@ -44,7 +44,7 @@ class Sendings:
         )
 
     def changed(self, **columns: object) -> "Sendings":
-        """Give the same records with other columns."""
+        """Return the same records with other columns."""
         return replace(self, **columns)  # type: ignore[arg-type]
 
 
@@ -62,7 +62,7 @@ def as_sendings(plays: Plays, bot: int = NO_BOT) -> Sendings:
 
 
 def join_sendings(parts: list[Sendings]) -> Sendings:
-    """Give all records of the parts, one after the other; at least one part."""
+    """Return all records of the parts, one after the other; at least one part."""
     if len(parts) == 1:
         return parts[0]
     labels = zip(
@@ -85,7 +85,7 @@ class Outbox:
             self._parts.append(sendings.take(np.argsort(sendings.send_time, kind="stable")))
 
     def take_until(self, moment: int) -> Sendings | None:
-        """Give what is due before a moment, in order; None when nothing is."""
+        """Return what is due before a moment, in order; None when nothing is."""
         due, kept = [], []
         for part in self._parts:
             end = int(np.searchsorted(part.send_time, moment))

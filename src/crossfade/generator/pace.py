@@ -22,7 +22,7 @@ class Pace(Protocol):
     """Says how many records to send, and when each one's play began."""
 
     def wait_s(self, sent: int, /) -> float:
-        """Give the time until the next slice is due; 0 when it is."""
+        """Return the time until the next slice is due; 0 when it is."""
 
     def due(self, sent: int, /) -> int:
         """Count the records to send now: at least one."""
@@ -31,7 +31,7 @@ class Pace(Protocol):
         """Tell how far behind the clock the sending is."""
 
     def event_times(self, sendings: Sendings) -> Integers:
-        """Give when each play began, as its record is to say it."""
+        """Return when each play began, as its record is to say it."""
 
 
 class SteadyPace:
@@ -85,7 +85,7 @@ class BackfillPace(FullPace):
     """Past plays, as fast as possible, with the times of the simulation."""
 
     def event_times(self, sendings: Sendings) -> Integers:
-        """Give the times of the simulation; a clock in seconds says a thousandth."""
+        """Return the times of the simulation; a clock in seconds says a thousandth."""
         time = sendings.plays.event_time
         return np.where(sendings.fault == Fault.CLOCK_SECONDS, time // SECOND_MS, time)
 

@@ -10,7 +10,7 @@ _S13, _S15, _S24 = np.uint32(13), np.uint32(15), np.uint32(24)
 
 
 def place_keys(keys: NDArray[np.uint8], partitions: int) -> NDArray[np.int64]:
-    """Give the partition of each key, as Kafka's default partitioner does (murmur2).
+    """Return the partition of each key, as Kafka's default partitioner does (murmur2).
 
     Args:
         keys: a row a key, of a length that four divides.

@@ -34,7 +34,7 @@ class Template:
         self._ends = np.empty(0, np.int32)
 
     def fill(self, *columns: NDArray[np.uint8]) -> pa.BinaryArray:
-        """Give one piece a row; each column has the width of its hole."""
+        """Return one piece a row; each column has the width of its hole."""
         rows, width = len(columns[0]), len(self._bytes)
         if rows > len(self._rows):
             self._rows = np.tile(self._bytes, (rows, 1))
@@ -52,7 +52,7 @@ def hex_digits(words: Words) -> NDArray[np.uint8]:
 
 
 def hex_texts(words: Words) -> pa.StringArray:
-    """Give the same digits as texts."""
+    """Return the same digits as texts."""
     return pc.cast(Template(WORD).fill(hex_digits(words)), pa.string())
 
 

@@ -58,7 +58,7 @@ class Homes:
         self._cities = np.concatenate(tables).astype(np.int32)
 
     def find(self, words: Words) -> Integers:
-        """Give the place in which each one lives: an index into the columns of `Places`."""
+        """Return the place in which each one lives: an index into the columns of `Places`."""
         country = self._country.find(words).astype(np.int64)
         return self._cities[(country << _CITY_BITS) | _low_bits(words)].astype(np.int64)
 

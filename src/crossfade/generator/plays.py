@@ -34,20 +34,20 @@ class Plays:
         return len(self.event_time)
 
     def take(self, which: Any) -> "Plays":
-        """Give some of the plays: by positions, by a mask, or a slice."""
+        """Return some of the plays: by positions, by a mask, or a slice."""
         return Plays(*(column[which] for column in self.columns()))
 
     def columns(self) -> list[NDArray[Any]]:
-        """Give the columns in order."""
+        """Return the columns in order."""
         return [getattr(self, field.name) for field in fields(self)]
 
     def changed(self, **columns: NDArray[Any]) -> "Plays":
-        """Give the same plays with other columns."""
+        """Return the same plays with other columns."""
         return replace(self, **columns)
 
 
 def join_plays(parts: Sequence[Plays]) -> Plays:
-    """Give all plays of the parts, one after the other; at least one part."""
+    """Return all plays of the parts, one after the other; at least one part."""
     if len(parts) == 1:
         return parts[0]
     columns = zip(*(part.columns() for part in parts), strict=True)

@@ -47,7 +47,7 @@ class Population:
                 pass
 
     def advance(self, until: int) -> Plays:
-        """Give all plays begun since the last step and before `until`: one UTC day's at most."""
+        """Return all plays begun since the last step and before `until`: one UTC day's at most."""
         return _put_in_order(list(self._rounds(until)) or [self._start_songs(_NOBODY)])
 
     def _rounds(self, until: int) -> Iterator[_Columns]:

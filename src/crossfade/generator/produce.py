@@ -45,7 +45,7 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Give the records a second so far."""
+        """Return the records a second so far."""
         return self.sent * SECOND_MS / max(1, self.elapsed_ms)
 
 

@@ -28,7 +28,7 @@ _SPACING = LogNormal(ALBUM_EVERY_DAYS, 250_000, least=120, most=2_000)
 
 
 def release_days(key: np.uint64, artist: Integers, first_song: Integers) -> Integers:
-    """Give the day on which each album came out: a Friday, in the order of an artist's albums.
+    """Return the day on which each album came out: a Friday, in the order of an artist's albums.
 
     Args:
         key: of these draws.
@@ -46,7 +46,7 @@ def release_days(key: np.uint64, artist: Integers, first_song: Integers) -> Inte
 
 
 def age_permille(days: Integers) -> Integers:
-    """Give the factor of a song's popularity, in thousandths, so many days after its release."""
+    """Return the factor of a song's popularity, in thousandths, so many days after its release."""
     table = _age_table()
     faded = table[np.clip(days, 0, len(table) - 1)]
     return np.where(days < 0, 0, faded)

@@ -14,9 +14,8 @@ from pathlib import Path
 
 from crossfade.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from crossfade.contract.time_rules import FUTURE_MS
-from crossfade.errors import MisuseError
+from crossfade.errors import MisuseError, suggest_nearest
 from crossfade.generator.toml_table import Table, parse_toml
-from crossfade.nearest import ask_nearest
 
 MIN_AHEAD_MS = FUTURE_MS + MINUTE_MS
 """A clock this far ahead is rejected for certain, however long the record was on its way."""
@@ -70,7 +69,7 @@ class Faults:
 
     @property
     def share(self) -> float:
-        """Give the share of plays that have a fault."""
+        """Return the share of plays that have a fault."""
         return fsum(value for value in astuple(self) if isinstance(value, int | float))
 
 
@@ -156,7 +155,7 @@ def read_scenario(name_or_path: str) -> Scenario:
     except OSError as error:
         is_name = path.name == name_or_path and path.suffix != _SUFFIX
         if is_name and isinstance(error, FileNotFoundError):
-            cure = f"{ask_nearest(name_or_path, shipped)} {names} Your own: a {_SUFFIX} file."
+            cure = f"{suggest_nearest(name_or_path, shipped)} {names} Your own: a {_SUFFIX} file."
             what = f'No scenario named "{name_or_path}".'
             raise MisuseError(what, cure.strip()) from None
         what = f"Cannot read {name_or_path}: {error.strerror}."

@@ -105,7 +105,7 @@ class Sessions:
             self._cycle = self._make_cycle(begin, end)
 
     def utc_offsets(self, place: NDArray[np.int16], time: Integers) -> NDArray[np.int16]:
-        """Give the minutes by which the clock of each place is ahead of UTC, in what is covered."""
+        """Return the minutes by which the clock of each place is ahead of UTC, in what is covered."""
         return self._cycle.utc_offsets(self._clocks.of_place[place], time)
 
     def open_next(self, seats: Integers) -> None:
@@ -158,7 +158,7 @@ class Sessions:
     def _pass_gap(
         self, seats: Integers, moment: Integers, drawn: Integers, scale: Integers | None = None
     ) -> Integers:
-        """Give when a gap is over that begins at a moment; `scale` is in 1,000 * 2^20ths."""
+        """Return when a gap is over that begins at a moment; `scale` is in 1,000 * 2^20ths."""
         gap = UNIT_GAP.find(drawn, _BITS) * self._habits.gap[seats] // _UNIT
         if scale is not None:
             gap = np.minimum(gap, _FAR) // _PERMILLE * scale >> _PART_BITS

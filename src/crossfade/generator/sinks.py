@@ -35,14 +35,14 @@ class Sink(Protocol):
 
     @property
     def is_over(self) -> bool:
-        """Tell whether it takes no more."""
+        """Check whether it takes no more."""
 
     @property
     def newline(self) -> bool:
-        """Tell whether each record is to end with a line feed."""
+        """Check whether each record is to end with a line feed."""
 
     def has_room(self) -> bool:
-        """Tell whether it takes a block now; waits a moment if it does not."""
+        """Check whether it takes a block now; waits a moment if it does not."""
 
     def send(self, records: Records) -> None:
         """Take records; none once it is over."""
@@ -133,7 +133,7 @@ def _open_to_write(name: Path | str, compression: str | None) -> BinaryIO:
 
 
 def _bytes_of(values: pa.BinaryArray) -> memoryview:
-    """Give the values one after the other, as they lie in memory."""
+    """Return the values one after the other, as they lie in memory."""
     _, ends, content = values.buffers()
     places = np.frombuffer(ends, np.int32)[values.offset : values.offset + len(values) + 1]
     return memoryview(content)[int(places[0]) : int(places[-1])]

@@ -58,7 +58,7 @@ class Stage:
         return self._accounts.names
 
     def take(self, at_most: int) -> Sendings | None:
-        """Give the next records: at least one, perhaps fewer than asked; None at the end."""
+        """Return the next records: at least one, perhaps fewer than asked; None at the end."""
         while self._current is None or self._taken == len(self._current):
             moment = self._audience.moment
             plays = self._audience.next_plays()
@@ -110,7 +110,7 @@ class Stage:
         return together.changed(copy_of=copy_of).take(order)
 
     def _mishandle(self, sendings: Sendings) -> Sendings:
-        """Give every record its fault, and the moment at which it is sent."""
+        """Return every record its fault, and the moment at which it is sent."""
         plays = sendings.plays
         send_time = plays.event_time
         fault, extent = sendings.fault, sendings.extent

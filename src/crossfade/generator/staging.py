@@ -51,7 +51,7 @@ def set_stage(
 
 
 def society_of(options: SimulationOptions) -> Society:
-    """Give who listens. Where they cannot play as much as asked, their time runs faster."""
+    """Return who listens. Where they cannot play as much as asked, their time runs faster."""
     rate = options.rate
     if options.start_ms is None and rate is not None:
         rate = min(rate * SPARE, options.listeners * MOST_PLAYS_A_DAY * SECOND_MS / DAY_MS)
@@ -66,7 +66,7 @@ def society_of(options: SimulationOptions) -> Society:
 
 
 def _hire_timekeeper(options: SimulationOptions, begin: int) -> Timekeeper | None:
-    """Give a keeper to a simulation of the present, unless it goes as fast as it can."""
+    """Return a keeper to a simulation of the present, unless it goes as fast as it can."""
     society = society_of(options)
     if options.start_ms is not None or options.rate is None or society.plays_per_second is None:
         return None

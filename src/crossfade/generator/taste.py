@@ -81,7 +81,7 @@ class Taste:
         return self._table[place]
 
     def _fill(self, weight: Integers) -> None:
-        """Give each song its share of its cell's places, rounded to whole places."""
+        """Return each song its share of its cell's places, rounded to whole places."""
         until = np.concatenate([[0], np.cumsum(weight)])
         first = np.concatenate([[0], self._ends[:-1]])
         total = until[self._ends] - until[first]

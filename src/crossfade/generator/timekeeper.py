@@ -44,7 +44,7 @@ class Timekeeper:
         self._began: float | None = None
 
     def keep(self, plays: Plays, moment: int) -> Plays:
-        """Give what happens of the plays, which are those from this moment on."""
+        """Return what happens of the plays, which are those from this moment on."""
         if self._began is None:
             self._began = self._clock()
         passed_ms = (self._clock() - self._began) * self._speed * SECOND_MS

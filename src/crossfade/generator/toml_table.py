@@ -10,8 +10,7 @@ from typing import TypeGuard, TypeVar
 from crossfade.clock import DAY_MS, format_duration, parse_duration
 from crossfade.contract.countries import COUNTRIES, UNKNOWN_COUNTRY
 from crossfade.contract.text import has_control
-from crossfade.errors import MisuseError
-from crossfade.nearest import name_nearest
+from crossfade.errors import MisuseError, suggest_known
 
 MAX_LENGTH_MS = 3_650 * DAY_MS
 """A greater length of time is a mistake, and ten years back are still after March 1973."""
@@ -52,27 +51,27 @@ class Table:
             if key not in known:
                 shown = " ".join(filter(None, [place, _show_key(key)]))
                 what = f"{file}: unknown key {shown}."
-                raise MisuseError(what, name_nearest(key, known, "keys"))
+                raise MisuseError(what, suggest_known(key, known, "keys"))
 
     def __contains__(self, key: str) -> bool:
-        """Tell whether the key is given."""
+        """Check whether the key is given."""
         return key in self._fields
 
     def wrong(self, key: str, expected: str) -> MisuseError:
-        """Give the error that shows what the key is, and says what it must be."""
+        """Return the error that shows what the key is, and says what it must be."""
         if key in self._fields:
             return MisuseError(f"{self.place} {key} is {_show(self._fields[key])}.", expected)
         return MisuseError(f"{self.place} has no {key}.", expected)
 
     def table(self, key: str, known: Sequence[str]) -> "Table":
-        """Give the table `[key]`, empty where it is absent."""
+        """Return the table `[key]`, empty where it is absent."""
         fields = self._fields.get(key, {})
         if not isinstance(fields, dict):
             raise self.wrong(key, f"Write it as a table: [{key}] on a line of its own.")
         return Table(fields, known, file=self._file, place=f"[{key}]")
 
     def tables(self, key: str, known: Sequence[str]) -> "list[Table]":
-        """Give every table `[[key]]` in order; they are numbered from 1 where there are several."""
+        """Return every table `[[key]]` in order; they are numbered from 1 where there are several."""
         several = self._fields.get(key, [])
         if not isinstance(several, list) or not all(isinstance(one, dict) for one in several):
             raise self.wrong(key, f"Write each one below a line with [[{key}]], in two brackets.")
@@ -85,7 +84,7 @@ class Table:
         ]
 
     def text(self, key: str, default: str) -> str:
-        """Give a text of one line."""
+        """Return a text of one line."""
         text = self._fields.get(key, default)
         if not isinstance(text, str) or has_control(text):
             raise self.wrong(key, "Give a text of one line in quotation marks.")
@@ -94,28 +93,28 @@ class Table:
     def number(
         self, key: str, default: float | None = None, *, above: float, at_most: float
     ) -> float:
-        """Give a number of plays and the like."""
+        """Return a number of plays and the like."""
         number = self._fields.get(key, default)
         if not _is_number(number) or not above < number <= at_most:
             raise self.wrong(key, f"Give a number above {above:g}, at most {at_most:g}.")
         return float(number)
 
     def integer(self, key: str, *, at_least: int, at_most: int) -> int:
-        """Give a whole number."""
+        """Return a whole number."""
         number = self._fields.get(key)
         if type(number) is not int or not at_least <= number <= at_most:
             raise self.wrong(key, f"Give a whole number from {at_least} to {at_most}.")
         return number
 
     def share(self, key: str, default: float | None = None) -> float:
-        """Give a share, from 0 to 1."""
+        """Return a share, from 0 to 1."""
         share = self._fields.get(key, default)
         if not _is_number(share) or not 0 <= share <= 1:
             raise self.wrong(key, "Give a share of plays: a number from 0 to 1.")
         return float(share)
 
     def length(self, key: str, default: int | None = None, *, at_least: int = 0) -> int:
-        """Give a length of time in milliseconds."""
+        """Return a length of time in milliseconds."""
         if key not in self._fields and default is not None:
             return default
         length = _parse_length(self._fields.get(key))
@@ -125,7 +124,7 @@ class Table:
         return length
 
     def range(self, key: str, default: tuple[int, int], *, at_least: int = 0) -> tuple[int, int]:
-        """Give two lengths of time in milliseconds, between which a draw lies."""
+        """Return two lengths of time in milliseconds, between which a draw lies."""
         if key not in self._fields:
             return default
         ends = self._fields[key]
@@ -138,7 +137,7 @@ class Table:
         raise self.wrong(key, cure)
 
     def country(self, key: str) -> str:
-        """Give the code of a country in which there may be listeners."""
+        """Return the code of a country in which there may be listeners."""
         country = self._fields.get(key)
         if not isinstance(country, str) or country not in COUNTRIES - {UNKNOWN_COUNTRY}:
             cure = 'Give an ISO 3166-1 alpha-2 code in upper case, such as "BR" or "GB".'
@@ -146,12 +145,12 @@ class Table:
         return country
 
     def choice(self, key: str, choices: type[Choice], default: Choice | None = None) -> Choice:
-        """Give one of a few words."""
+        """Return one of a few words."""
         word = self._fields.get(key, default)
         if isinstance(word, str) and word in list(choices):
             return choices(word)
         words = [str(choice) for choice in choices]
-        near = name_nearest(word, words, "ones") if isinstance(word, str) else ""
+        near = suggest_known(word, words, "ones") if isinstance(word, str) else ""
         raise self.wrong(key, near or f"Give one of {', '.join(words)}.")
 
 

@@ -114,7 +114,7 @@ HOLIDAYS = {
 
 
 def holidays_of(country: str) -> frozenset[tuple[int, int]]:
-    """Give the holidays that a country keeps."""
+    """Return the holidays that a country keeps."""
     return EVERYWHERE | HOLIDAYS.get(country, frozenset())
 
 
@@ -124,7 +124,7 @@ def _half_hours(day: Iterable[int], following: int) -> list[int]:
 
 
 def _week() -> tuple[int, ...]:
-    """Give the intensity of the week's 336 half hours from Monday on, with a mean of 1,000."""
+    """Return the intensity of the week's 336 half hours from Monday on, with a mean of 1,000."""
     days = [WORKDAY] * 5 + [SATURDAY, SUNDAY]
     following = [*days[1:], days[0]]
     shape = [

@@ -32,7 +32,7 @@ class Writer(Protocol):
         """Take sendings, the first of this number; give records that are ready, in order."""
 
     def rest(self) -> Iterator[Records]:
-        """Give what was taken and not given yet."""
+        """Return what was taken and not given yet."""
 
 
 class OwnWriter:
@@ -43,11 +43,11 @@ class OwnWriter:
         self._broken = broken_records(newline=wishes.newline)
 
     def write(self, sendings: Sendings, first: int) -> list[Records]:
-        """Give the records."""
+        """Return the records."""
         return [write_records(self._encoder, self._broken, sendings, first)]
 
     def rest(self) -> Iterator[Records]:
-        """Give nothing: all was given."""
+        """Return nothing: all was given."""
         return iter(())
 
 

@@ -26,7 +26,7 @@ class SourceFile(NamedTuple):
     stored: BinaryIO
 
     def bytes_read(self) -> int:
-        """Give how many of the stored bytes were read; 0 where that cannot be told."""
+        """Return how many of the stored bytes were read; 0 where that cannot be told."""
         return self.stored.tell() if self.stored.seekable() else 0
 
 

@@ -34,7 +34,7 @@ Reader = Callable[[BinaryIO, Judge], Iterator[Row]]
 
 
 def reader_of(import_format: ImportFormat, *, user_id: str) -> Reader:
-    """Give the reader of a format; `user_id` is the listener where the files name none."""
+    """Return the reader of a format; `user_id` is the listener where the files name none."""
     if import_format is ImportFormat.SPOTIFY:
         return partial(read_spotify, user_id=user_id)
     return read_jsonl
@@ -77,7 +77,7 @@ def import_files(
 def read_plays(
     name: str, file: SourceFile, read: Reader, report: ImportReport, *, clock_slack_ms: int
 ) -> Iterator[tuple[Play, bytes]]:
-    """Give the accepted plays of one file with the records to send; report all the others."""
+    """Return the accepted plays of one file with the records to send; report all the others."""
     line = 1
     try:
         for row in read(file.content, lambda value: decode_play(value, now_ms() - clock_slack_ms)):

@@ -17,7 +17,7 @@ _scan = json.JSONDecoder().raw_decode
 
 
 def read_elements(file: BinaryIO) -> Iterator[tuple[int, Any]]:
-    """Give each element with the line on which it begins.
+    """Return each element with the line on which it begins.
 
     Bytes that are no UTF-8 become half characters, so that only the element that holds them
     suffers.

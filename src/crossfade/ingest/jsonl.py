@@ -21,7 +21,7 @@ _read_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def read_jsonl(file: BinaryIO, judge: Judge) -> Iterator[Row]:
-    """Give a row for each line that is not blank; its bytes are sent as they stand.
+    """Return a row for each line that is not blank; its bytes are sent as they stand.
 
     A line without `event_id` or `song_id` gets derived ones; equal lines are numbered, so each
     of them is a play of its own, and importing the file again gives the same ids.

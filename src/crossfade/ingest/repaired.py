@@ -35,7 +35,7 @@ _read_line = msgspec.json.Decoder(_Line).decode
 def read_repaired(
     name: str, file: BinaryIO, log: RejectedLog, report: ReplayReport, reason: Reason | None = None
 ) -> Iterator[list[Candidate]]:
-    """Give the records of a file; a line that repairs no rejected record is refused.
+    """Return the records of a file; a line that repairs no rejected record is refused.
 
     Args:
         name: the file's, for the report.

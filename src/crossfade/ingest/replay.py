@@ -45,7 +45,7 @@ class CountedPlays:
         self._connection.close()
 
     def find(self, plays: Sequence[Play]) -> set[tuple[str, str, date]]:
-        """Give the identities, of these plays, that silver has."""
+        """Return the identities, of these plays, that silver has."""
         if not plays:
             return set()
         users, events, days = zip(*map(_identify, plays), strict=True)
@@ -110,7 +110,7 @@ def replay(
 def read_stored(
     log: RejectedLog, report: ReplayReport, reason: Reason | None = None
 ) -> Iterator[list[Candidate]]:
-    """Give the lake's rejected records as they are, the oldest first; count those without bytes."""
+    """Return the lake's rejected records as they are, the oldest first; count those without bytes."""
 
     def read() -> Iterator[Candidate]:
         for record in log.read(reason, is_newest_first=False):
@@ -177,5 +177,5 @@ def _has_event_id(fields: dict[str, msgspec.Raw]) -> bool:
 
 
 def _identify(play: Play) -> tuple[str, str, date]:
-    """Give a play's identity as silver's columns say it."""
+    """Return a play's identity as silver's columns say it."""
     return play.user_id, play.event_id, utc_date(play.event_time)

@@ -44,7 +44,7 @@ class ImportReport(msgspec.Struct):
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether every file was read to its end and every accepted play delivered."""
+        """Check whether every file was read to its end and every accepted play delivered."""
         return not self.breaks and not self.undelivered
 
     def add_play(self, play: Play) -> None:

@@ -34,7 +34,7 @@ class _ExportedPlay(msgspec.Struct, frozen=True):
 
 
 def read_spotify(file: BinaryIO, judge: Judge, *, user_id: str) -> Iterator[Row]:
-    """Give a row for each play, with its start: its end less the time heard.
+    """Return a row for each play, with its start: its end less the time heard.
 
     Identical rows are separate plays, numbered, so importing the file again gives the same ids.
 
@@ -105,7 +105,7 @@ def _read_play(element: Any, user_id: str, seen: Counter[tuple[int, str, int]]) 
 
 
 def _is_whole(text: str) -> bool:
-    """Tell whether a text holds no half characters, which is how broken bytes were read."""
+    """Check whether a text holds no half characters, which is how broken bytes were read."""
     try:
         text.encode()
     except UnicodeEncodeError:

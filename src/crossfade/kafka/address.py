@@ -15,11 +15,11 @@ class KafkaAddress:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def client_config(self) -> dict[str, str]:
-        """Give the part of a client's configuration that every client shares."""
+        """Return the part of a client's configuration that every client shares."""
         return {"bootstrap.servers": self.bootstrap, **self.options}
 
     def spark_options(self) -> dict[str, str]:
-        """Give the same as options of Spark's Kafka source and sink."""
+        """Return the same as options of Spark's Kafka source and sink."""
         options = {"kafka.bootstrap.servers": self.bootstrap}
         java = dict(self.options)
         username, password = java.pop("sasl.username", ""), java.pop("sasl.password", "")
@@ -40,7 +40,7 @@ class KafkaAddress:
 
 
 def address_from(settings: Settings, bootstrap: str = "") -> KafkaAddress:
-    """Give the address that the settings name, or else a running stack's `bootstrap`."""
+    """Return the address that the settings name, or else a running stack's `bootstrap`."""
     options = {
         "security.protocol": settings.security_protocol,
         "sasl.mechanism": settings.sasl_mechanism,

@@ -46,7 +46,7 @@ def open_reader(address: KafkaAddress, **config: str | int | bool) -> Consumer:
 
 
 def positions_from_start(topic: str, partitions: int) -> list[TopicPartition]:
-    """Give an assignment that reads every partition from its beginning."""
+    """Return an assignment that reads every partition from its beginning."""
     return [TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(partitions)]
 
 

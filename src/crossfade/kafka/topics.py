@@ -131,7 +131,7 @@ def create_topics(address: KafkaAddress, settings: Settings) -> None:
 
 
 def topic_id(address: KafkaAddress, topic: str) -> str:
-    """Give Kafka's own id of a topic: a topic deleted and made anew has another one."""
+    """Return Kafka's own id of a topic: a topic deleted and made anew has another one."""
     admin = _admin(address)
     outcome = admin.describe_topics(TopicCollection([topic]))[topic]
     try:
@@ -153,17 +153,17 @@ def partition_count(address: KafkaAddress, topic: str) -> int:
 
 
 def read_end_offsets(address: KafkaAddress, topic: str) -> dict[int, int]:
-    """Give, for each partition, the offset that the next record will have."""
+    """Return, for each partition, the offset that the next record will have."""
     return _list_offsets(address, topic, OffsetSpec.latest())
 
 
 def read_start_offsets(address: KafkaAddress, topic: str) -> dict[int, int]:
-    """Give, for each partition, the smallest offset that Kafka still holds."""
+    """Return, for each partition, the smallest offset that Kafka still holds."""
     return _list_offsets(address, topic, OffsetSpec.earliest())
 
 
 def read_offsets_for_time(address: KafkaAddress, topic: str, time_ms: int) -> dict[int, int]:
-    """Give, for each partition, the first offset with log time >= `time_ms`, or its end."""
+    """Return, for each partition, the first offset with log time >= `time_ms`, or its end."""
     found = _list_offsets(address, topic, OffsetSpec.for_timestamp(max(time_ms, 0)))
     ends = read_end_offsets(address, topic)
     return {p: offset if offset >= 0 else ends[p] for p, offset in found.items()}
@@ -182,7 +182,7 @@ def _list_offsets(address: KafkaAddress, topic: str, spec: OffsetSpec) -> dict[i
 
 
 def read_retention(address: KafkaAddress, topic: str) -> tuple[int, int]:
-    """Give how long Kafka keeps a record, and how long a segment grows before it can go (ms).
+    """Return how long Kafka keeps a record, and how long a segment grows before it can go (ms).
 
     A segment goes when its newest record is old enough; -1 stands for never.
     """

@@ -72,12 +72,12 @@ class Marker(msgspec.Struct, frozen=True, rename={"generation": "g", "epoch": "e
     windows_from: int | None = None
 
     def encode_key(self) -> bytes:
-        """Give the marker's Kafka key."""
+        """Return the marker's Kafka key."""
         key = {"marker": True, "g": self.generation, "e": self.epoch, "b": self.batch}
         return msgspec.json.encode(key)
 
     def encode(self) -> bytes:
-        """Give the marker's Kafka value."""
+        """Return the marker's Kafka value."""
         return msgspec.json.encode(self)
 
 
@@ -89,12 +89,12 @@ class WindowRow(NamedTuple):
 
 
 def encode_grains(plays: Iterable[object]) -> list[bytes]:
-    """Give each play's grain as the text that keys hold; anything with a grain's fields will do."""
+    """Return each play's grain as the text that keys hold; anything with a grain's fields will do."""
     return list(map(_encode, map(_grain_of, plays)))
 
 
 def encode_probe_key(run_uuid: str) -> bytes:
-    """Give the Kafka key of a probe of batch; its value is an empty object."""
+    """Return the Kafka key of a probe of batch; its value is an empty object."""
     return msgspec.json.encode({"probe": run_uuid})
 
 

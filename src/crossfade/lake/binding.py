@@ -106,7 +106,7 @@ def bind_speed(
     topic_id: str,
     find_beginning: Callable[[], Beginning] = lambda: _FROM_KAFKAS_FIRST,
 ) -> SpeedBinding:
-    """Give this driver start its generation and epoch; the caller holds speed's lock.
+    """Return this driver start its generation and epoch; the caller holds speed's lock.
 
     A checkpoint that is gone is a new generation: readers keep the old one until the new one has
     caught up with it.
@@ -192,7 +192,7 @@ def _read_table_ids(folder: DataFolder) -> dict[str, str]:
 
 
 def _find_tables(folder: DataFolder, bound: Mapping[str, str]) -> dict[str, str]:
-    """Give the id of each table of silver and gold that is there; none contradicts the bound."""
+    """Return the id of each table of silver and gold that is there; none contradicts the bound."""
     opened = {table.name: open_table(folder.lake, table) for table in (*BATCH_TABLES, GOLD_RUN)}
     found = {name: str(one.metadata().id) for name, one in opened.items() if one is not None}
     for name, table_id in found.items():

@@ -25,17 +25,17 @@ class BatchPlan(NamedTuple):
 
 
 def newest_committed(checkpoint: Path) -> int:
-    """Give the number of the newest micro-batch that ended."""
+    """Return the number of the newest micro-batch that ended."""
     return _newest(checkpoint / "commits")
 
 
 def newest_planned(checkpoint: Path) -> int:
-    """Give the number of the newest micro-batch that was begun: it may be run again."""
+    """Return the number of the newest micro-batch that was begun: it may be run again."""
     return _newest(checkpoint / "offsets")
 
 
 def read_query_id(checkpoint: Path) -> str | None:
-    """Give the id under which the query's micro-batches are in the output; None before its start.
+    """Return the id under which the query's micro-batches are in the output; None before its start.
 
     Raises:
         DamagedError: the checkpoint is damaged.

@@ -6,12 +6,12 @@ WRITER = WriterProperties(compression="ZSTD")
 
 
 def commit_note(run_uuid: str) -> str:
-    """Give what every commit of a run carries, by which a foreign commit is known."""
+    """Return what every commit of a run carries, by which a foreign commit is known."""
     return f"crossfade run {run_uuid}"
 
 
 def signed(run_uuid: str, *transactions: Transaction) -> CommitProperties:
-    """Give a commit that is made without Spark the run's note, and what else it is to tell."""
+    """Return a commit that is made without Spark the run's note, and what else it is to tell."""
     return with_note(commit_note(run_uuid), *transactions)
 
 

@@ -20,7 +20,7 @@ _HEAD = struct.Struct(">4sI")
 
 
 def has_sum(path: Path) -> bool:
-    """Tell whether a file has checksums beside it."""
+    """Check whether a file has checksums beside it."""
     return _beside(path).exists()
 
 
@@ -30,7 +30,7 @@ def write_sum(path: Path) -> None:
 
 
 def is_as_written(path: Path) -> bool:
-    """Tell whether a file is what its checksums say; one without them is taken at its word.
+    """Check whether a file is what its checksums say; one without them is taken at its word.
 
     Raises:
         FileNotFoundError: the file is gone.

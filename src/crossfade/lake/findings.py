@@ -41,12 +41,12 @@ class Reconciliation:
 
     @property
     def unexplained(self) -> tuple[Finding, ...]:
-        """Give the findings that fail the proof."""
+        """Return the findings that fail the proof."""
         return tuple(one for one in self.findings if one.verdict is Verdict.UNEXPLAINED)
 
     @property
     def holds(self) -> bool:
-        """Tell whether nothing is unexplained."""
+        """Check whether nothing is unexplained."""
         return not self.unexplained
 
 

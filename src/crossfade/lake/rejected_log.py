@@ -43,7 +43,7 @@ class RejectedRecord:
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether `value` holds every byte."""
+        """Check whether `value` holds every byte."""
         return self.value is None or len(self.value) == self.size
 
 
@@ -81,7 +81,7 @@ class RejectedLog:
         is_newest_first: bool = True,
         is_whole: bool = False,
     ) -> Iterator[RejectedRecord]:
-        """Give records in the order of their log time; one UTC day is sorted at a time.
+        """Return records in the order of their log time; one UTC day is sorted at a time.
 
         Args:
             reason: only those rejected for it.
@@ -140,7 +140,7 @@ def explain(record: RejectedRecord) -> str:
 
 
 def describe(record: RejectedRecord, first_bytes: int | None = None) -> dict[str, Any]:
-    """Give a record for JSON: bytes as text if they are UTF-8, else as base64.
+    """Return a record for JSON: bytes as text if they are UTF-8, else as base64.
 
     Args:
         record: the record.

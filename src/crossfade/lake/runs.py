@@ -1,8 +1,9 @@
 """Published runs of batch: a run is one row of gold/run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -12,11 +13,30 @@ from crossfade.lake.tables import GOLD_RUN, list_files
 
 
 @dataclass(frozen=True, slots=True)
+class RunCounts:
+    """How many records a run judged, and what became of them.
+
+    They are of the positions from the run's `start_offsets` to its `end_offsets`;
+    `bronze_rows` is the sum of accepted, rejected, duplicates and erased.
+    """
+
+    bronze_rows: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+    erased: int = 0
+    rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
+    late: int = 0
+    counted_plays: int = 0
+    ms_played: int = 0
+    revised_charts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A published run of batch: what it pinned, what it covers and what it counted.
 
-    Offsets are exclusive ends; times are milliseconds since the epoch. The counts are of the
-    positions from `start_offsets` to `end_offsets`, which this run judged. In `next_log_times` a
+    Offsets are exclusive ends; times are milliseconds since the epoch. In `next_log_times` a
     partition with nothing beyond its end is absent: infinite. `gaps` are offsets that Kafka never
     gave to a record.
     """
@@ -31,23 +51,14 @@ class Run:
     log_time: int
     boundary: int
     gaps: Sequence[Mapping[str, int]]
-    bronze_rows: int
-    accepted: int
-    rejected: int
-    duplicates: int
-    erased: int
-    rejected_by_reason: Mapping[str, int]
-    late: int
-    counted_plays: int
-    ms_played: int
-    revised_charts: int
+    counts: RunCounts
     rules: str
     code_version: str
     started_at_ms: int
     published_at_ms: int
 
     def covers(self, ends: Mapping[int, int]) -> bool:
-        """Tell whether everything below some exclusive end offsets is in this run."""
+        """Check whether everything below some exclusive end offsets is in this run."""
         return all(self.end_offsets.get(partition, 0) >= end for partition, end in ends.items())
 
 
@@ -56,18 +67,19 @@ def read_newest_run(lake: Path, version: int | None = None) -> Run | None:
     files = list_files(lake, GOLD_RUN, version)
     if not files:
         return None
-    connection = connect()
     query = (
         "SELECT * REPLACE (epoch_ms(started_at) AS started_at, "
         "epoch_ms(published_at) AS published_at) FROM gold_run ORDER BY run DESC LIMIT 1"
     )
     try:
-        register_table(connection, GOLD_RUN, files)
-        row = connection.execute(query).fetchone()
+        with connect() as connection:
+            register_table(connection, GOLD_RUN, files)
+            found = connection.execute(query)
+            columns, row = [name for name, *_ in found.description or ()], found.fetchone()
     except duckdb.Error as error:
         what = f"Cannot read {GOLD_RUN.name}: {str(error).splitlines()[0]}"
         raise LakeError(what, "Restore that file from a backup.") from None
-    return None if row is None else Run(*row)
+    return None if row is None else _run_from(dict(zip(columns, row, strict=True)))
 
 
 def require_run(lake: Path) -> Run:
@@ -77,3 +89,19 @@ def require_run(lake: Path) -> Run:
         what = f"No batch run was published in {lake}."
         raise LakeError(what, 'Run "crossfade batch --once" first.')
     return run
+
+
+def row_of(run: Run) -> dict[str, Any]:
+    """Return a run as a row of gold/run, by column; times are milliseconds since the epoch."""
+    row = {name: getattr(run, name) for name in _RUN_FIELDS} | asdict(run.counts)
+    return {_COLUMN_OF.get(name, name): value for name, value in row.items()}
+
+
+def _run_from(row: Mapping[str, Any]) -> Run:
+    values = {name: row[_COLUMN_OF.get(name, name)] for name in _RUN_FIELDS}
+    counts = RunCounts(**{one.name: row[one.name] for one in fields(RunCounts)})
+    return Run(**values, counts=counts)
+
+
+_RUN_FIELDS = tuple(one.name for one in fields(Run) if one.name != "counts")
+_COLUMN_OF = {"started_at_ms": "started_at", "published_at_ms": "published_at"}

@@ -32,11 +32,11 @@ class TableFile:
     grain: str | None
 
     def may_hold(self, days: Sequence[date]) -> bool:
-        """Tell whether a row of one of the days can be in the file; the days are in order."""
+        """Check whether a row of one of the days can be in the file; the days are in order."""
         return bool(days) and self.first_day <= days[-1] and days[0] <= self.last_day
 
     def may_lie_in(self, ranges: Sequence[Range]) -> bool:
-        """Tell whether a row with a time in one of the ranges can be in the file."""
+        """Check whether a row with a time in one of the ranges can be in the file."""
         if self.first_time is None or self.last_time is None:
             return True
         first, last = _to_ms(self.first_time), _to_ms(self.last_time)
@@ -74,7 +74,7 @@ def count_rows(files: Sequence[TableFile]) -> int:
 
 
 def count_rows_on(lake: Path, table: Table, days: Iterable[date]) -> int:
-    """Give about how many rows a table's newest version has on some days: those of its files."""
+    """Return about how many rows a table's newest version has on some days: those of its files."""
     among = sorted(days)
     return count_rows([file for file in read_files(lake, table) if file.may_hold(among)])
 

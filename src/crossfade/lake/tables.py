@@ -113,7 +113,7 @@ TABLES = {table.name: table for table in (BRONZE_SONG_PLAYS, *BATCH_TABLES, GOLD
 
 
 def table_path(lake: Path, table: Table) -> Path:
-    """Give the folder of a table."""
+    """Return the folder of a table."""
     return lake / table.name
 
 

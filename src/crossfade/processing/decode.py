@@ -223,7 +223,7 @@ def _column(plays: Sequence[object], name: str, kind: pa.DataType) -> pa.Array:
 
 
 def _known_log_times(batch: pa.RecordBatch) -> list[int | None]:
-    """Give log times in milliseconds; None where the clock was not the broker's."""
+    """Return log times in milliseconds; None where the clock was not the broker's."""
     times = batch.column("log_time").cast(pa.timestamp("ms", tz="UTC")).cast(pa.int64())
     is_known = pc.equal(batch.column("timestamp_type"), LOG_APPEND_TIME)
     known: list[int | None] = pc.if_else(is_known, times, None).to_pylist()
@@ -244,7 +244,7 @@ def _mark_repeats(identities: list[_Identity], seen: set[_Identity]) -> pa.Array
 
 
 def _name_types(judge: _Judge) -> str:
-    """Give what a judge yields, as Spark DDL."""
+    """Return what a judge yields, as Spark DDL."""
     columns = [
         "`partition` INT, `offset` BIGINT, log_time TIMESTAMP",
         *(f"{name} {_KEPT_TYPES[name]}" for name in judge.as_came if name not in _POSITION),

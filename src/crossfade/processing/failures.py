@@ -63,7 +63,7 @@ def explain_failure(query: str, text: str) -> CrossfadeError:
 
 
 def tell_causes(error: BaseException | None) -> str:
-    """Give what an exception says, and what its causes in Java say: PySpark shows the first."""
+    """Return what an exception says, and what its causes in Java say: PySpark shows the first."""
     said = []
     while error is not None:
         said.append(str(error))
@@ -72,18 +72,18 @@ def tell_causes(error: BaseException | None) -> str:
 
 
 def _duckdb_errors() -> tuple[type[Exception], ...]:
-    """Give what DuckDB raises, for who has loaded it: a driver of streams does without."""
+    """Return what DuckDB raises, for who has loaded it: a driver of streams does without."""
     loaded = sys.modules.get("duckdb")
     return () if loaded is None else (loaded.Error,)
 
 
 def tells_of_lost_records(text: str) -> bool:
-    """Tell whether Spark says that Kafka no longer holds what a query was to read."""
+    """Check whether Spark says that Kafka no longer holds what a query was to read."""
     return any(sign in text for sign in _LOST)
 
 
 def name_causes(error: Py4JJavaError) -> str:
-    """Give the chain of a Java exception's causes, each in a few words."""
+    """Return the chain of a Java exception's causes, each in a few words."""
     causes: list[str] = []
     cause = error.java_exception
     while cause is not None and len(causes) < _DEPTH:

@@ -57,7 +57,7 @@ def _is_java_answering() -> bool:
 
 
 def _is_anybody_stopped() -> bool:
-    """Tell whether a process that this one has started, or one that they have, was stopped."""
+    """Check whether a process that this one has started, or one that they have, was stopped."""
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             if process.status() == psutil.STATUS_STOPPED:

@@ -11,7 +11,7 @@ from crossfade.lake.checkpoint import BatchPlan
 
 
 def is_behind(done: BatchPlan, ends: Mapping[int, int]) -> bool:
-    """Tell whether a query has not read up to these ends."""
+    """Check whether a query has not read up to these ends."""
     return any(done.end_offsets.get(partition, 0) < end for partition, end in ends.items())
 
 

@@ -90,7 +90,7 @@ _JAVA_OPTIONS = (
 
 
 def claim_scratch(wanted: Path) -> Path:
-    """Give a folder that no other living process has: the wanted one, or `-2`, `-3` … beside it.
+    """Return a folder that no other living process has: the wanted one, or `-2`, `-3` … beside it.
 
     This process has it until it ends; asked again, it is given the same.
     """

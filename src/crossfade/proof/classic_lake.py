@@ -40,7 +40,7 @@ def list_classic_files(lake: Path) -> list[str]:
 
 
 def _find_batches(log: Path) -> list[Path]:
-    """Give the newest compact batch, which repeats all before it, and the batches after it."""
+    """Return the newest compact batch, which repeats all before it, and the batches after it."""
     if not log.is_dir():
         what = f"No classic lake at {log.parent}."
         raise LakeError(what, 'Start one with "crossfade archive --parquet".')

@@ -25,7 +25,7 @@ _FIRSTS = pa.schema([("partition", pa.int32()), ("first_offset", pa.int64())])
 def find_handovers(
     pinned: PinnedLake, speed: SpeedLog, *, after_run: int = 0, windows_from: int = NO_BOUNDARY
 ) -> list[WindowFacts]:
-    """Give each window that a run after `after_run` took over and that a layer has plays of.
+    """Return each window that a run after `after_run` took over and that a layer has plays of.
 
     `windows_from` is the boundary of `after_run`: nothing before it needs to be read.
     """

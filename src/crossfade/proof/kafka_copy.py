@@ -90,7 +90,7 @@ def _compare(pinned: PinnedLake, address: KafkaAddress, extent: Extent, *, note:
 
 
 def _blank(record: Record) -> Record:
-    """Give what an erasure leaves of a record."""
+    """Return what an erasure leaves of a record."""
     return record._replace(key=None, value=None, headers=((ERASED_HEADER, None),))
 
 

@@ -37,7 +37,7 @@ class PinnedLake:
     connection: duckdb.DuckDBPyConnection
 
     def ask(self, query: str, **values: object) -> list[Row]:
-        """Give all rows of a query file of this package; `$name` stands for a value."""
+        """Return all rows of a query file of this package; `$name` stands for a value."""
         return self.open(query, **values).fetchall()
 
     def open(self, query: str, **values: object) -> duckdb.DuckDBPyConnection:

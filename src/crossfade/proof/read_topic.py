@@ -17,7 +17,7 @@ _WAIT_S = 0.1
 def read_topic(
     address: KafkaAddress, topic: str, *, begins: Mapping[int, int], ends: Mapping[int, int]
 ) -> Iterator[Message]:
-    """Give every record of each topic partition from its begin up to, not with, its end.
+    """Return every record of each topic partition from its begin up to, not with, its end.
 
     Raises:
         BrokerError: Kafka gives nothing for half a minute although there is more.

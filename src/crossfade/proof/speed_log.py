@@ -51,7 +51,7 @@ class SpeedLog:
 
     @property
     def progress(self) -> SpeedProgress | None:
-        """Give how far speed is; None while it has said nothing."""
+        """Return how far speed is; None while it has said nothing."""
         if not self.end_offsets:
             return None
         return SpeedProgress(self.end_offsets, self.dropped_before)
@@ -85,7 +85,7 @@ class _Generation:
             self.dropped_before = max(self.dropped_before, marker.watermark)
 
     def end_offsets(self, partitions: int) -> dict[int, int]:
-        """Give how far all topic partitions are: rows come before their marker in each of them."""
+        """Return how far all topic partitions are: rows come before their marker in each of them."""
         if len(self.newest) < partitions:
             return {}
         said = [marker.end_offsets for marker in self.newest.values()]
@@ -146,7 +146,7 @@ def _take_in(generations: dict[str, _Generation], message: Message) -> None:
 
 
 def _retained_from(address: KafkaAddress, starts: Mapping[int, int]) -> int:
-    """Give the first window whose rows all were logged after what retention deleted."""
+    """Return the first window whose rows all were logged after what retention deleted."""
     oldest = [
         message.timestamp()[1] + FUTURE_MS
         for partition, start in starts.items()

@@ -48,7 +48,7 @@ class SpeedProgress:
     dropped_before: int
 
     def has_passed(self, end_offsets: Mapping[int, int]) -> bool:
-        """Tell whether speed has read everything that a run covers."""
+        """Check whether speed has read everything that a run covers."""
         return all(self.end_offsets.get(p, 0) >= end for p, end in end_offsets.items())
 
 

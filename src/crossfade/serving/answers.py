@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crossfade.clock import format_time, utc_date
-from crossfade.contract.boundary import NO_BOUNDARY
+from crossfade.contract.boundary import NO_BOUNDARY, RECENT_WINDOWS
 from crossfade.contract.periods import Period
 from crossfade.contract.time_rules import TimeRules
 from crossfade.serving.batch_rows import BatchRows
@@ -28,7 +28,6 @@ from crossfade.serving.rollup import By
 from crossfade.serving.snapshot import Snapshot
 from crossfade.serving.window_state import WindowState
 
-TRENDING_WINDOWS = 6
 """Trending sums so many of the newest windows, the open one included."""
 
 MAX_LIMIT = 1_000
@@ -62,14 +61,14 @@ class Sight:
 
 
 def answer_trending(sight: Sight, *, limit: int = 50, country: str | None = None) -> Answer:
-    """Give the songs of the newest windows, the open one included.
+    """Return the songs of the newest windows, the open one included.
 
     Where speed is not read, those are the newest that batch owns, and the answer says so.
     """
     boundary = sight.snapshot.boundary
     is_batch_alone = sight.speed is None and boundary > NO_BOUNDARY
     end = boundary if is_batch_alone else _end_of_open_window(sight)
-    asked = AskedRange(end - TRENDING_WINDOWS * sight.rules.grain_ms, end)
+    asked = AskedRange(end - RECENT_WINDOWS * sight.rules.grain_ms, end)
     answer = _answer(sight, asked, By.SONG, limit=limit, country=country)
     if is_batch_alone:
         beyond = Plan(days=None, windows=(), speed=(boundary, _end_of_open_window(sight)))
@@ -81,14 +80,14 @@ def answer_trending(sight: Sight, *, limit: int = 50, country: str | None = None
 def answer_chart(
     sight: Sight, by: By, asked: AskedRange, *, limit: int = 50, country: str | None = None
 ) -> Answer:
-    """Give the most played songs or artists of a range; a closed period's as it was published."""
+    """Return the most played songs or artists of a range; a closed period's as it was published."""
     return _answer(sight, asked, by, limit=limit, country=country, is_chart=True)
 
 
 def answer_geography(
     sight: Sight, asked: AskedRange, *, limit: int = 250, country: str | None = None
 ) -> Answer:
-    """Give the countries by plays; of one country, its songs."""
+    """Return the countries by plays; of one country, its songs."""
     by = By.COUNTRY if country is None else By.SONG
     return _answer(sight, asked, by, limit=limit, country=country)
 
@@ -170,7 +169,7 @@ def _to_row(by: By, one: RankedRow) -> Answer:
 
 
 def _read_published(batch: BatchRows, by: By, period: Period | None, limit: int) -> list[RankedRow]:
-    """Give a closed period's chart as published; nothing if it is not long enough to tell."""
+    """Return a closed period's chart as published; nothing if it is not long enough to tell."""
     entries = batch.read_chart(f"{by}s", period, limit) if period is not None else []
     if len(entries) < limit:
         return []
@@ -200,7 +199,7 @@ def _wrap(sight: Sight, asked: AskedRange, plan: Plan, rows: Sequence[Answer]) -
 
 
 def _find_as_of(sight: Sight, plan: Plan, progress: Progress | None) -> int | None:
-    """Give how fresh an answer is: of speed's newest marker, else of batch's publication."""
+    """Return how fresh an answer is: of speed's newest marker, else of batch's publication."""
     if plan.speed is not None and progress is not None and progress.sent_at is not None:
         return progress.sent_at
     run = sight.snapshot.run

@@ -67,7 +67,7 @@ class Service:
 
     @property
     def is_ready(self) -> bool:
-        """Tell whether gold was looked at, and everything read that speed held at the start."""
+        """Check whether gold was looked at, and everything read that speed held at the start."""
         is_speed_read = self._state is None or self._state.progress(now_ms()).is_ready
         return self._watcher.has_looked and is_speed_read
 
@@ -84,7 +84,7 @@ class Service:
         self._watcher.stop()
 
     def see(self) -> Sight:
-        """Give what one request sees."""
+        """Return what one request sees."""
         return Sight(self._watcher.current, self._state, self._rules, now_ms(), self._kept)
 
     def read_range(self, query: RangeQuery) -> AskedRange:
@@ -92,7 +92,7 @@ class Service:
         return read_range(query.range_texts, now=now_ms(), rules=self._rules)
 
     def _find_boundary(self) -> int:
-        """Give the boundary to read speed from; the reader asks before the first poll of gold."""
+        """Return the boundary to read speed from; the reader asks before the first poll of gold."""
         self._watcher.try_refresh()
         return self._watcher.current.boundary
 
@@ -130,7 +130,7 @@ def build_app(folder: DataFolder, address: KafkaAddress | None) -> FastAPI:
 
 
 def _answers(service: Service) -> APIRouter:
-    """Give the routes below /api/v1."""
+    """Return the routes below /api/v1."""
     router = APIRouter(tags=["answers"])
 
     @router.get(
@@ -194,7 +194,7 @@ def _answers(service: Service) -> APIRouter:
 
 
 def _pages(service: Service, metrics: Metrics) -> APIRouter:
-    """Give the routes for people, probes and Prometheus."""
+    """Return the routes for people, probes and Prometheus."""
     router = APIRouter(tags=["operations"])
 
     @router.get("/healthz", summary="The process answers")
@@ -241,7 +241,7 @@ def _json(answer: Answer) -> Response:
 
 
 def _page(name: str) -> Response:
-    """Give a page of the package; it loads nothing from anywhere but here."""
+    """Return a page of the package; it loads nothing from anywhere but here."""
     text = files("crossfade.serving").joinpath(name).read_bytes()
     headers = {"Content-Security-Policy": _PAGE_RULES, "X-Content-Type-Options": "nosniff"}
     return Response(text, media_type="text/html; charset=utf-8", headers=headers)

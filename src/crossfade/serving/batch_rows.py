@@ -41,13 +41,13 @@ class BatchRows:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether batch owns nothing of the range."""
+        """Check whether batch owns nothing of the range."""
         return self._plan.days is None and not self._plan.windows
 
     def roll_up(
         self, by: By, country: str | None = None, *, limit: int | None = None
     ) -> dict[str, Totals]:
-        """Give the measures of each key; with a limit, of the first ranked ones alone."""
+        """Return the measures of each key; with a limit, of the first ranked ones alone."""
         parts = list(self._count_parts(by, country))
         if not parts:
             return {}
@@ -63,7 +63,7 @@ class BatchRows:
         return {row[0]: _to_totals(row[1:], has_names=by is By.SONG) for row in rows}
 
     def sketches(self, by: By, keys: Sequence[str]) -> dict[str, list[bytes]]:
-        """Give the listeners' sketches of each key."""
+        """Return the listeners' sketches of each key."""
         found: dict[str, list[bytes]] = defaultdict(list)
         for grain, span in self._spans():
             source, files = self._source(GOLD_LISTENERS, span)
@@ -81,7 +81,7 @@ class BatchRows:
         return found
 
     def read_chart(self, chart: str, period: Period, limit: int) -> list[dict[str, Any]]:
-        """Give the first entries of a published chart's newest revision."""
+        """Return the first entries of a published chart's newest revision."""
         files = self._snapshot.files_of_chart(chart, str(period.kind))
         if not files:
             return []
@@ -120,7 +120,7 @@ class BatchRows:
             yield "window", span
 
     def _source(self, table: Table, span: Span) -> tuple[str, list[list[str]]]:
-        """Give what to read a span from, and its parameters: memory where it is held, or files."""
+        """Return what to read a span from, and its parameters: memory where it is held, or files."""
         if span[0] >= self._snapshot.recent_from and table is not GOLD_SONG_DAY:
             return ("recent_window" if table is GOLD_SONG_WINDOW else "recent_listeners"), []
         days = utc_date(span[0]), utc_date(span[1] - 1)

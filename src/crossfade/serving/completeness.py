@@ -41,7 +41,7 @@ class Moment(NamedTuple):
 
 
 def say_why_incomplete(plan: Plan, progress: Progress | None, moment: Moment) -> str:
-    """Give the first reason why an answer may miss plays; empty when it misses none."""
+    """Return the first reason why an answer may miss plays; empty when it misses none."""
     if plan.speed is None:
         return ""
     if progress is None:

@@ -44,7 +44,7 @@ class Generation:
             self.markers[partition] = marker
 
     def marker(self, partitions: int) -> Marker | None:
-        """Give the newest marker before which every topic partition's rows were read."""
+        """Return the newest marker before which every topic partition's rows were read."""
         if len(self.markers) < partitions:
             return None
         return min(self.markers.values(), key=_order, default=None)
@@ -59,7 +59,7 @@ class Generation:
 
 
 def reaches(end_offsets: Mapping[int, int], others: Mapping[int, int]) -> bool:
-    """Tell whether end offsets are at or beyond others in every topic partition."""
+    """Check whether end offsets are at or beyond others in every topic partition."""
     return all(end_offsets.get(p, 0) >= end for p, end in others.items())
 
 

@@ -15,7 +15,7 @@ class Kept(Generic[Made]):
         self._kept: tuple[object, dict[Hashable, Made]] = (None, {})
 
     def find_or_make(self, source: object, key: Hashable, make: Callable[[], Made]) -> Made:
-        """Give what a key has; two who ask at once may both make it, and make the same."""
+        """Return what a key has; two who ask at once may both make it, and make the same."""
         of, made = self._kept
         if of is not source or len(made) >= _KEPT:
             made = {}

@@ -30,5 +30,5 @@ class LagWatch:
         self._reached_at = None
 
     def measure(self, now: int) -> int | None:
-        """Give the lag in milliseconds; None while no remembered moment was reached."""
+        """Return the lag in milliseconds; None while no remembered moment was reached."""
         return None if self._reached_at is None else max(now - self._reached_at, 0)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from datasketches import hll_sketch, hll_union
 
 from crossfade.clock import DAY_MS, floor_to, format_duration, format_time
+from crossfade.contract.boundary import windows_kept_from
 from crossfade.contract.counting import SKETCH_LG_K
 from crossfade.errors import MisuseError
 
@@ -34,7 +35,7 @@ class Plan:
 
     @property
     def is_provisional(self) -> bool:
-        """Tell whether a part is not made of closed days, where charted plays are known."""
+        """Check whether a part is not made of closed days, where charted plays are known."""
         return bool(self.windows) or self.speed is not None
 
 
@@ -87,11 +88,6 @@ def plan_range(begin: int, end: int, *, boundary: int, grain_ms: int) -> Plan:
         windows=tuple((since, until) for since, until in beside if since < until),
         speed=(owned, end) if owned < end else None,
     )
-
-
-def windows_kept_from(boundary: int) -> int:
-    """Give where gold's windows begin: the midnight before the one at or below the boundary."""
-    return floor_to(boundary, DAY_MS) - DAY_MS
 
 
 def merge_totals(parts: Iterable[Mapping[str, Totals]]) -> dict[str, Totals]:

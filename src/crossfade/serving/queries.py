@@ -48,7 +48,7 @@ class RangeQuery(TrendingQuery):
 
     @property
     def range_texts(self) -> RangeTexts:
-        """Give the range's part of the query."""
+        """Return the range's part of the query."""
         return RangeTexts(
             **self.model_dump(
                 include={"day", "week", "month", "year", "all_time", "since", "until"}

@@ -16,7 +16,7 @@ _log = get_logger("serve")
 
 
 def refuse(error: str, hint: str, status: int) -> Response:
-    """Give an error's answer."""
+    """Return an error's answer."""
     body = msgspec.json.encode({"error": error, "hint": hint, "status": status})
     return Response(body, status_code=status, media_type="application/json")
 

@@ -14,7 +14,7 @@ _FIRST_BYTES = 4_096
 def answer_rejected(
     sight: Sight, folder: DataFolder, *, limit: int, reason: Reason | None = None
 ) -> Answer:
-    """Give the newest rejected records, of one reason if asked; before batch ran, none."""
+    """Return the newest rejected records, of one reason if asked; before batch ran, none."""
     run, boundary = sight.snapshot.run, sight.snapshot.boundary
     answer: Answer = {"rows": [], "by_reason": {}, "boundary": None, "as_of": None}
     if run is None:

@@ -27,7 +27,7 @@ class By(StrEnum):
     COUNTRY = "country"
 
     def key_of(self, grain: Grain) -> str:
-        """Give the key that a row counts for."""
+        """Return the key that a row counts for."""
         if self is By.SONG:
             return grain.song_id
         return grain.artist if self is By.ARTIST else grain.country
@@ -101,7 +101,7 @@ class WindowRollup:
         return True
 
     def sums_of(self, by: By, key: str) -> Sums:
-        """Give one key's measures."""
+        """Return one key's measures."""
         tally = self._tallies(by).get(key)
         return _NOTHING if tally is None else (tally.plays, tally.counted_plays, tally.ms_played)
 
@@ -128,13 +128,13 @@ class WindowRollup:
             )
 
     def name(self, song_id: str) -> Names | None:
-        """Give the names of a song in this window."""
+        """Return the names of a song in this window."""
         rows = ((grain, self._rows[grain][1].plays) for grain in self._grains(By.SONG, song_id))
         names = (Names(self._day, plays, grain.title, grain.artist) for grain, plays in rows)
         return max(names, default=None)
 
     def sketches(self, by: By, key: str, country: str | None = None) -> Iterator[bytes]:
-        """Give what to unite for the listeners of a key."""
+        """Return what to unite for the listeners of a key."""
         if by is By.COUNTRY:
             if key in self._countries:
                 yield bytes(self._unite_country(key).get_result().serialize_compact())

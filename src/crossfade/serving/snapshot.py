@@ -11,7 +11,7 @@ import duckdb
 from deltalake.exceptions import DeltaError
 
 from crossfade.clock import utc_date
-from crossfade.contract.boundary import NO_BOUNDARY
+from crossfade.contract.boundary import NO_BOUNDARY, RECENT_WINDOWS
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.lake.binding import refuse_other_tables
@@ -30,7 +30,6 @@ from crossfade.lake.tables import (
 )
 from crossfade.telemetry import get_logger
 
-RECENT_WINDOWS = 6
 """Windows below the boundary that are kept in memory: what trending may need of batch."""
 
 _PINNED = (GOLD_SONG_WINDOW, GOLD_SONG_DAY, GOLD_LISTENERS, GOLD_CHART)
@@ -62,7 +61,7 @@ class Snapshot:
 
     @property
     def boundary(self) -> int:
-        """Give the time boundary; minus infinity before the first run."""
+        """Return the time boundary; minus infinity before the first run."""
         return self.run.boundary if self.run is not None else NO_BOUNDARY
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
@@ -70,7 +69,7 @@ class Snapshot:
         return self.connection.cursor()
 
     def files_on(self, table: Table, first: date, last: date) -> list[str]:
-        """Give the files that may hold a table's days, both included: DuckDB opens no others."""
+        """Return the files that may hold a table's days, both included: DuckDB opens no others."""
         found = self.files[table.name]
         if "date" not in table.partitioned_by:
             return [path for path, _ in found]
@@ -78,13 +77,13 @@ class Snapshot:
         return [path for path, partition in found if days[0] <= partition["date"] <= days[1]]
 
     def files_of_chart(self, chart: str, period: str) -> list[str]:
-        """Give the files of one chart and kind of period."""
+        """Return the files of one chart and kind of period."""
         wanted = {"chart": chart, "period": period}
         return [path for path, partition in self.files[GOLD_CHART.name] if partition == wanted]
 
 
 def scan(table: Table) -> str:
-    """Give the SQL that reads the files of a table; the list of files is its one parameter."""
+    """Return the SQL that reads the files of a table; the list of files is its one parameter."""
     if not table.partitioned_by:
         return "read_parquet(?, union_by_name = true)"
     types = {"date": "DATE"}
@@ -162,12 +161,12 @@ class SnapshotWatcher:
 
     @property
     def current(self) -> Snapshot:
-        """Give the snapshot to answer one whole request from."""
+        """Return the snapshot to answer one whole request from."""
         return self._current
 
     @property
     def has_looked(self) -> bool:
-        """Tell whether gold was read, or found not to be there yet."""
+        """Check whether gold was read, or found not to be there yet."""
         return self._has_looked
 
     def start(self) -> None:
@@ -201,7 +200,7 @@ class SnapshotWatcher:
             _log.warning("snapshot_failed", error=str(error))
 
     def _is_newer(self) -> bool:
-        """Tell whether gold/run has a commit after the one last seen, without opening it."""
+        """Check whether gold/run has a commit after the one last seen, without opening it."""
         log = table_path(self._folder.lake, GOLD_RUN) / "_delta_log"
         if self._version < 0:
             return log.exists()

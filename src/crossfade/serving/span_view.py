@@ -36,7 +36,7 @@ class SpanView:
             self._changed.add(self._by.key_of(grain))
 
     def roll_up(self, windows: Sequence[WindowRollup]) -> dict[str, Totals]:
-        """Give each key's totals over the span's windows."""
+        """Return each key's totals over the span's windows."""
         if self._totals is None:
             sums: dict[str, Sums] = {}
             for window in windows:
@@ -49,7 +49,7 @@ class SpanView:
         return dict(self._totals)
 
     def describe(self, windows: Sequence[WindowRollup], key: str) -> Details:
-        """Give a key's names and listeners, as of the last time it was rolled up."""
+        """Return a key's names and listeners, as of the last time it was rolled up."""
         details = self._details.get(key)
         if details is None:
             details = self._details[key] = describe(windows, self._by, key)
@@ -59,7 +59,7 @@ class SpanView:
 def describe(
     windows: Sequence[WindowRollup], by: By, key: str, country: str | None = None
 ) -> Details:
-    """Give a key's newest names and its listeners, of one country alone if asked for."""
+    """Return a key's newest names and its listeners, of one country alone if asked for."""
     names = (window.name(key) for window in windows) if by is By.SONG else ()
     union = hll_union(SKETCH_LG_K)
     for window in windows:
@@ -70,7 +70,7 @@ def describe(
 
 
 def to_totals(sums: dict[str, Sums]) -> dict[str, Totals]:
-    """Give sums as an answer's; charted plays are known of closed days only: counted ones here."""
+    """Return sums as an answer's; charted plays are known of closed days only: counted ones here."""
     return {
         key: Totals(counted, counted, plays, ms_played)
         for key, (plays, counted, ms_played) in sums.items()

@@ -19,7 +19,7 @@ _UNEXPLAINED = "unexplained"
 
 
 def answer_status(sight: Sight, folder: DataFolder) -> Answer:
-    """Give how far batch, speed and archive are, and what is wrong with the stack."""
+    """Return how far batch, speed and archive are, and what is wrong with the stack."""
     run = sight.snapshot.run
     alarms = read_alarms(folder)
     boundary = sight.snapshot.boundary
@@ -37,11 +37,11 @@ def answer_status(sight: Sight, folder: DataFolder) -> Answer:
 
 
 def answer_reconciliation(sight: Sight, folder: DataFolder) -> Answer:
-    """Give the newest run's conservation and the newest hand-overs with their verdicts."""
+    """Return the newest run's conservation and the newest hand-overs with their verdicts."""
     rows, verdicts = _read_handovers(folder)
     run = sight.snapshot.run
-    is_conserved = run is None or run.bronze_rows == (
-        run.accepted + run.rejected + run.duplicates + run.erased
+    is_conserved = run is None or run.counts.bronze_rows == (
+        run.counts.accepted + run.counts.rejected + run.counts.duplicates + run.counts.erased
     )
     return {
         "rows": rows,
@@ -59,8 +59,8 @@ def _describe_run(run: Run | None) -> Answer | None:
     counts = ("bronze_rows", "accepted", "rejected", "duplicates", "erased", "late")
     return {
         "run": run.run,
-        **{name: getattr(run, name) for name in counts},
-        "rejected_by_reason": dict(run.rejected_by_reason),
+        **{name: getattr(run.counts, name) for name in counts},
+        "rejected_by_reason": dict(run.counts.rejected_by_reason),
         "end_offsets": {str(p): end for p, end in run.end_offsets.items()},
         "rules": run.rules,
         "took_ms": run.published_at_ms - run.started_at_ms,
@@ -88,7 +88,7 @@ def _describe_speed(sight: Sight) -> Answer | None:
 
 
 def _describe_run_at_work(folder: DataFolder) -> Answer | None:
-    """Give the run that batch is at, and since when; None between two runs."""
+    """Return the run that batch is at, and since when; None between two runs."""
     told = _read_told(folder, "batch.json")
     if told is None or told["ended_at"] is not None:
         return None

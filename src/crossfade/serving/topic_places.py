@@ -28,7 +28,7 @@ def count_partitions(reader: Consumer, topic: str) -> int:
 
 
 def read_edges(reader: Consumer, topic: str, partitions: int) -> dict[int, tuple[int, int]]:
-    """Give, for each partition, the smallest offset held and the one that comes next."""
+    """Return, for each partition, the smallest offset held and the one that comes next."""
     edges = {}
     for partition in range(partitions):
         place = TopicPartition(topic, partition)
@@ -40,14 +40,14 @@ def read_edges(reader: Consumer, topic: str, partitions: int) -> dict[int, tuple
 def find_offsets(
     reader: Consumer, topic: str, time_ms: int, ends: Mapping[int, int]
 ) -> dict[int, int]:
-    """Give, for each partition, the first offset with log time >= `time_ms`, or its end."""
+    """Return, for each partition, the first offset with log time >= `time_ms`, or its end."""
     asked = [TopicPartition(topic, p, max(time_ms, 0)) for p in ends]
     found = reader.offsets_for_times(asked, timeout=TIMEOUT_S)
     return {p.partition: p.offset if p.offset >= 0 else ends[p.partition] for p in found}
 
 
 def read_log_times(reader: Consumer, topic: str, offsets: Mapping[int, int]) -> dict[int, int]:
-    """Give the log time of one record of each partition; leaves the consumer unassigned."""
+    """Return the log time of one record of each partition; leaves the consumer unassigned."""
     times: dict[int, int] = {}
     for partition, offset in offsets.items():
         reader.assign([TopicPartition(topic, partition, offset)])

@@ -52,7 +52,7 @@ class WindowState:
 
     @property
     def version(self) -> int:
-        """Give a number that rises with every change of a row."""
+        """Return a number that rises with every change of a row."""
         return self._version
 
     def begin_reading(self, partitions: int) -> None:
@@ -102,7 +102,7 @@ class WindowState:
             self._forget_views()
 
     def roll_up(self, by: By, span: Span, country: str | None = None) -> dict[str, Totals]:
-        """Give the measures of each key over the windows that begin within a span."""
+        """Return the measures of each key over the windows that begin within a span."""
         with self._lock:
             windows = self._windows(span)
             if country is None:
@@ -115,7 +115,7 @@ class WindowState:
     def describe(
         self, by: By, keys: Iterable[str], span: Span, country: str | None = None
     ) -> dict[str, Details]:
-        """Give names and listeners of some keys."""
+        """Return names and listeners of some keys."""
         with self._lock:
             windows = self._windows(span)
             if country is not None and by is not By.COUNTRY:
@@ -124,7 +124,7 @@ class WindowState:
             return {key: view.describe(windows, key) for key in keys}
 
     def marker(self) -> Marker | None:
-        """Give the newest marker of the generation in use."""
+        """Return the newest marker of the generation in use."""
         with self._lock:
             return self._marker()
 
@@ -222,7 +222,7 @@ class WindowState:
                 del self._generations[name]
 
     def _has_passed(self, younger: str, older: str) -> bool:
-        """Tell whether the younger has read as far; one that has said nothing is passed at once."""
+        """Check whether the younger has read as far; one that has said nothing is passed at once."""
         mine = self._generations[younger].marker(self._partitions)
         theirs = self._generations[older].marker(self._partitions)
         if mine is None or theirs is None:

@@ -72,17 +72,17 @@ class Broker:
 
     @property
     def address(self) -> KafkaAddress:
-        """Give where clients reach the broker; known once it is prepared."""
+        """Return where clients reach the broker; known once it is prepared."""
         return KafkaAddress(f"{LOOPBACK}:{self._ports.clients}")
 
     @property
     def inside(self) -> KafkaAddress:
-        """Give where the stack's own processes reach it, also while its door is closed."""
+        """Return where the stack's own processes reach it, also while its door is closed."""
         return KafkaAddress(f"{LOOPBACK}:{self._ports.inside}")
 
     @property
     def pid(self) -> int:
-        """Give the id of the broker's process."""
+        """Return the id of the broker's process."""
         if self._child is None:
             what = f"No broker is started on {self.folder}."
             raise BrokerError(what)
@@ -140,11 +140,11 @@ class Broker:
             time.sleep(_POLL_S)
 
     def is_ready(self) -> bool:
-        """Tell whether this broker, and no other one on its port, answers a client at once."""
+        """Check whether this broker, and no other one on its port, answers a client at once."""
         return self.is_answering(_AT_ONCE_S)
 
     def is_answering(self, within_s: float) -> bool:
-        """Tell whether this broker answers a client in that time."""
+        """Check whether this broker answers a client in that time."""
         if not is_answering(self._ports.inside):
             return False
         admin = AdminClient({**self.inside.client_config(), "log_level": 0})

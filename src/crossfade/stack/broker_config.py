@@ -77,7 +77,7 @@ class BrokerPorts(NamedTuple):
 
 
 def broker_properties(data: Path, ports: BrokerPorts, *, is_open: bool = True) -> str:
-    """Give the text of `broker.properties`; only paths and ports differ between brokers.
+    """Return the text of `broker.properties`; only paths and ports differ between brokers.
 
     Args:
         data: the folder of its data.

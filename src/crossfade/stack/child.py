@@ -85,12 +85,12 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Give the process id, which is also the id of its session."""
+        """Return the process id, which is also the id of its session."""
         return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """Give how it ended, minus the signal's number if one ended it; None while it lives."""
+        """Return how it ended, minus the signal's number if one ended it; None while it lives."""
         return self._process.poll()
 
     def stop(self, *, hurry: Callable[[], bool] = lambda: False) -> None:

@@ -51,7 +51,7 @@ class RotatedLog:
 
 
 def last_line(path: Path) -> str:
-    """Give the last line of a log that says why: not a Java trace, not a JVM's good-bye.
+    """Return the last line of a log that says why: not a Java trace, not a JVM's good-bye.
 
     A process's own last word is better than the trace of a thread that outlived it for a moment.
     """

@@ -33,7 +33,7 @@ _drafts: ContextVar[Path | None] = ContextVar("drafts", default=None)
 
 
 def class_data_options(jar_set: JarSet, cache: Path) -> list[str]:
-    """Give the options of a Java that runs a set's jars: nothing where no classes are recorded.
+    """Return the options of a Java that runs a set's jars: nothing where no classes are recorded.
 
     Raises:
         MachineError: Java or a jar is missing.
@@ -45,7 +45,7 @@ def class_data_options(jar_set: JarSet, cache: Path) -> list[str]:
 
 
 def is_recorded(cache: Path) -> bool:
-    """Tell whether the classes of every set are recorded, for this Java and these jars.
+    """Check whether the classes of every set are recorded, for this Java and these jars.
 
     Raises:
         MachineError: Java or a jar is missing.

@@ -50,7 +50,7 @@ ext="jar"/></dependency>"""
 
 
 def pyspark_jars() -> Path:
-    """Give the folder of the jars inside pyspark, without importing it.
+    """Return the folder of the jars inside pyspark, without importing it.
 
     Raises:
         MachineError: pyspark is not installed whole.

@@ -27,11 +27,11 @@ class Jar:
 
     @property
     def coordinates(self) -> str:
-        """Give what a person looks a jar up by."""
+        """Return what a person looks a jar up by."""
         return f"{self.organisation}:{self.module}:{self.revision}"
 
     def path(self, cache: Path) -> Path:
-        """Give where the jar lies in the per-user cache."""
+        """Return where the jar lies in the per-user cache."""
         return cache / "jars" / self.jar_set / f"{self.module}-{self.revision}.jar"
 
 

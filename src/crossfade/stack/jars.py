@@ -44,7 +44,7 @@ class JarCheck:
 
 
 def require_jars(jar_set: JarSet, cache: Path) -> list[Path]:
-    """Give the paths of a set's jars, all there and all as locked.
+    """Return the paths of a set's jars, all there and all as locked.
 
     A jar is hashed once; after that its size and time of change tell that it is the same.
 
@@ -62,7 +62,7 @@ def require_jars(jar_set: JarSet, cache: Path) -> list[Path]:
 
 
 def class_path(jar_set: JarSet, cache: Path) -> list[Path]:
-    """Give every jar that a set's Java runs with: the locked ones, and those inside pyspark.
+    """Return every jar that a set's Java runs with: the locked ones, and those inside pyspark.
 
     Raises:
         MachineError: a jar is missing or is not the locked one.

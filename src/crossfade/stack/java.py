@@ -35,7 +35,7 @@ class Java:
 
 
 def find_java() -> Java:
-    """Give the first Java that is new enough: of JAVA_HOME, else of PATH.
+    """Return the first Java that is new enough: of JAVA_HOME, else of PATH.
 
     Raises:
         MachineError: there is none; the message says what was found instead, and the cure.

@@ -126,7 +126,7 @@ def prepare_stack(folder: DataFolder, settings: Settings) -> Stack:
 
 
 def is_answering(api: str, path: str = "/healthz", *, within_s: float = _AT_ONCE_S) -> bool:
-    """Tell whether the API answers a path with success."""
+    """Check whether the API answers a path with success."""
     try:
         with urllib.request.urlopen(f"{api}{path}", timeout=within_s) as answer:  # noqa: S310
             return bool(answer.status == 200)

@@ -29,7 +29,7 @@ def main(parent: int, nice: int, command: list[str]) -> None:
 
 
 def _yield_to_others(nice: int) -> None:
-    """Give way as a whole session: where Linux shares out by session, a process's own is nothing.
+    """Return way as a whole session: where Linux shares out by session, a process's own is nothing.
 
     See sched(7), "The autogroup feature".
     """

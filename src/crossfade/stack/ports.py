@@ -12,7 +12,7 @@ _BELOW_OUTGOING = range(20_000, 32_000)
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a server could listen on a port now."""
+    """Check whether a server could listen on a port now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -24,7 +24,7 @@ def is_free(port: int) -> bool:
 
 
 def find_free_ports(count: int) -> list[int]:
-    """Give different ports that nobody listens on, and that no other process was given here.
+    """Return different ports that nobody listens on, and that no other process was given here.
 
     A server takes its port seconds after it was chosen. Until this process ends, it holds the same
     number among UDP's ports, which nobody here serves, and so keeps it from whoever else asks.
@@ -47,7 +47,7 @@ def _reserve(port: int) -> bool:
 
 
 def is_answering(port: int) -> bool:
-    """Tell whether a server takes connections on a port."""
+    """Check whether a server takes connections on a port."""
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((LOOPBACK, port)) == 0

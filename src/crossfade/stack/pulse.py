@@ -15,7 +15,7 @@ that was stopped, says nothing about its children."""
 
 
 def beats(path: Path) -> Callable[[], bool]:
-    """Give the question whether a heartbeat file was touched since it was last asked."""
+    """Return the question whether a heartbeat file was touched since it was last asked."""
     known = [_touched_at(path)]
 
     def is_beating() -> bool:
@@ -39,7 +39,7 @@ class Pulse:
         threading.Thread(target=self._ask, name="pulse", daemon=True).start()
 
     def look(self) -> float:
-        """Give for how many seconds there has been no yes; 0 before the first.
+        """Return for how many seconds there has been no yes; 0 before the first.
 
         Called often: time that passed between two looks counts only as far as it is short.
         """

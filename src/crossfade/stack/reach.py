@@ -13,7 +13,7 @@ from crossfade.stack.hold import hold_folder
 
 @contextmanager
 def reach_kafka(folder: DataFolder, settings: Settings) -> Iterator[KafkaAddress]:
-    """Give Kafka with both topics made: the settings' own, the running stack's, or the folder's.
+    """Return Kafka with both topics made: the settings' own, the running stack's, or the folder's.
 
     With neither setting nor stack, the embedded broker is started on the folder's data, on a
     free port, and stopped again at the end; the folder is held meanwhile.

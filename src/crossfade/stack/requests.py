@@ -16,7 +16,7 @@ class Request:
         write_atomically(folder.run / self.name, b"")
 
     def waits(self, folder: DataFolder) -> bool:
-        """Tell whether a request was not taken yet."""
+        """Check whether a request was not taken yet."""
         return (folder.run / self.name).exists()
 
     def take(self, folder: DataFolder) -> bool:

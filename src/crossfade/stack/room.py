@@ -14,7 +14,7 @@ _CURE = 'Make room (see "crossfade status"), or choose another disk with --data.
 
 
 def free_bytes(path: Path) -> int:
-    """Give the free room on the disk that holds a path, or will hold it."""
+    """Return the free room on the disk that holds a path, or will hold it."""
     return shutil.disk_usage(next(p for p in (path, *path.absolute().parents) if p.exists())).free
 
 

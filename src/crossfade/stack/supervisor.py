@@ -35,7 +35,7 @@ class Backoff:
     settled_after_s: float = 60.0
 
     def wait_s(self, failures: int) -> float:
-        """Give the wait after so many deaths in a row: doubling, but not for ever."""
+        """Return the wait after so many deaths in a row: doubling, but not for ever."""
         return min(self.first_s * 2 ** min(failures - 1, 30), self.most_s)
 
 

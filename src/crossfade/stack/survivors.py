@@ -41,7 +41,7 @@ def end_survivors(root: Path) -> list[int]:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Tell whether a process lives; a dead one that nobody has taken notice of does not."""
+    """Check whether a process lives; a dead one that nobody has taken notice of does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -27,7 +27,7 @@ class Example(NamedTuple):
 
 
 def read_examples() -> Iterator[Example]:
-    """Give every example that is a file, accepted ones first, in the order of their names."""
+    """Return every example that is a file, accepted ones first, in the order of their names."""
     for path in sorted((_FOLDER / "accepted").iterdir()):
         yield Example(path.stem, path.read_bytes(), None)
     for path in sorted((_FOLDER / "rejected").glob("*/*")):

@@ -27,7 +27,7 @@ _COMPOSED_OF_FOUR = "\u03c9\u0314\u0342\u0345"
 
 
 def generate_examples() -> Iterator[Example]:
-    """Give every example that is no file: accepted ones first, then rejected ones, then nothing."""
+    """Return every example that is no file: accepted ones first, then rejected ones, then nothing."""
     yield from (_accept(name, value) for name, value in _accepted().items())
     for reason, values in _rejected().items():
         yield from (_reject(reason, name, value) for name, value in values.items())
@@ -107,5 +107,5 @@ def _fill(size: int) -> bytes:
 
 
 def _row_of_marks() -> str:
-    """Give combining marks in the order that is slowest to normalise."""
+    """Return combining marks in the order that is slowest to normalise."""
     return "\u0301" * 16_000 + "\u0316" * 16_000

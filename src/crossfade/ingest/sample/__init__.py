@@ -4,5 +4,5 @@ from pathlib import Path
 
 
 def sample_year_path() -> Path:
-    """Give the file of the year, in Spotify's short export format, compressed with xz."""
+    """Return the file of the year, in Spotify's short export format, compressed with xz."""
     return Path(__file__).with_name("streaming_history.json.xz")

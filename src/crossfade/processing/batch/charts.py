@@ -68,7 +68,7 @@ def rank_charts(
 
 
 def _lay_out_calendar(spark: SparkSession, periods: Sequence[Period]) -> DataFrame:
-    """Give a row for each day of each period."""
+    """Return a row for each day of each period."""
     days = [
         {"period": str(period.kind), "period_start": period.start, "date": day}
         for period in periods

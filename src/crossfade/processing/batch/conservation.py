@@ -86,13 +86,13 @@ def check_sums(lake: Path, after: Mapping[str, int], dirty: Dirty) -> None:
 
 
 def has_plays_between(lake: Path, span: Range) -> bool:
-    """Tell whether silver's newest version holds a play of that time."""
+    """Check whether silver's newest version holds a play of that time."""
     where = in_ranges("event_time", [span])
     return _ask(lake, head_versions(lake), SILVER_PLAYS, days_of([span]), _PLAYS, where)[0] > 0
 
 
 def played_days(lake: Path) -> list[date]:
-    """Give the days of silver's newest version that hold plays."""
+    """Return the days of silver's newest version that hold plays."""
     connection = connect()
     register_table(connection, SILVER_PLAYS, list_files(lake, SILVER_PLAYS))
     rows = connection.execute("SELECT DISTINCT date FROM silver_plays ORDER BY date").fetchall()

@@ -14,7 +14,7 @@ Gap = dict[str, int]
 
 
 def find_gaps(decoded: DataFrame, start_offsets: Mapping[int, int]) -> list[Gap]:
-    """Give the ranges of offsets without a record, from each start offset to the last record."""
+    """Return the ranges of offsets without a record, from each start offset to the last record."""
     in_order = Window.partitionBy("partition").orderBy("offset")
     starts = [(p, offset - 1) for p, offset in start_offsets.items()]
     before = decoded.sparkSession.createDataFrame(starts, "`partition` INT, `offset` BIGINT")

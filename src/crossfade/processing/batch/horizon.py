@@ -43,7 +43,7 @@ def ask_kafka(address: KafkaAddress, run_uuid: str, end_offsets: Mapping[int, in
 def assume_without_kafka(
     end_offsets: Mapping[int, int], last_log_times: Mapping[int, int]
 ) -> Horizon:
-    """Give L and N from bronze alone: of a partition without a record nothing can be known."""
+    """Return L and N from bronze alone: of a partition without a record nothing can be known."""
     known = {p: last_log_times.get(p, NO_BOUNDARY) for p in end_offsets}
     return Horizon(max(known.values(), default=NO_BOUNDARY), known)
 
@@ -69,7 +69,7 @@ def send_probe(address: KafkaAddress, run_uuid: str) -> int:
 
 
 def read_next_log_times(address: KafkaAddress, end_offsets: Mapping[int, int]) -> dict[int, int]:
-    """Give the log time of the first record at or beyond each end offset, where there is one."""
+    """Return the log time of the first record at or beyond each end offset, where there is one."""
     ends = read_end_offsets(address, SONG_PLAYS)
     waiting = {p for p, end in ends.items() if end_offsets.get(p, 0) < end}
     if not waiting:
@@ -94,7 +94,7 @@ def read_next_log_times(address: KafkaAddress, end_offsets: Mapping[int, int]) -
 
 
 def _read_log_time(address: KafkaAddress, message: Message | None) -> tuple[int, int | None]:
-    """Give a record's topic partition and log time; None at the end, and of a producer's clock."""
+    """Return a record's topic partition and log time; None at the end, and of a producer's clock."""
     if message is not None and message.error() is None:
         kind, log_time = message.timestamp()
         return message.partition(), log_time if kind == TIMESTAMP_LOG_APPEND_TIME else None

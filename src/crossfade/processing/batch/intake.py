@@ -27,7 +27,7 @@ class Intake:
 
     @property
     def is_dense(self) -> bool:
-        """Tell whether there are as many records as offsets."""
+        """Check whether there are as many records as offsets."""
         span = sum(self.end_offsets.values()) - sum(self.start_offsets.values())
         return span == sum(self.bronze_rows.values())
 
@@ -46,7 +46,7 @@ class Verdicts:
     """The hours that accepted plays fell in, each with its windows."""
 
     def touching(self, times: Iterable[int], grain_ms: int) -> "Verdicts":
-        """Give the same with further times touched: those of plays that left silver."""
+        """Return the same with further times touched: those of plays that left silver."""
         touched = {hour: set(windows) for hour, windows in self.touched.items()}
         for time in times:
             touched.setdefault(floor_to(time, HOUR_MS), set()).add(floor_to(time, grain_ms))

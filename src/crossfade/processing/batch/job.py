@@ -17,10 +17,10 @@ from crossfade.folder import DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.lake.binding import begin_batch, bind_batch, read_archive_binding
 from crossfade.lake.lock import hold_batch
-from crossfade.lake.runs import Run, read_newest_run
+from crossfade.lake.runs import Run, RunCounts, read_newest_run
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files
 from crossfade.processing.batch.publish import publish_run
-from crossfade.processing.batch.run import Workplace, compute_run
+from crossfade.processing.batch.run import RunContext, compute_run
 from crossfade.processing.batch.tables import create_tables, head_versions, sign_commits
 from crossfade.processing.decode import WORKERS
 from crossfade.processing.progress import telling_run
@@ -65,16 +65,7 @@ def set_up(spark: SparkSession, folder: DataFolder) -> Run:
         log_time=NO_BOUNDARY,
         boundary=NO_BOUNDARY,
         gaps=[],
-        bronze_rows=0,
-        accepted=0,
-        rejected=0,
-        duplicates=0,
-        erased=0,
-        rejected_by_reason={},
-        late=0,
-        counted_plays=0,
-        ms_played=0,
-        revised_charts=0,
+        counts=RunCounts(),
         rules=RULES_VERSION,
         code_version=crossfade.__version__,
         started_at_ms=now,
@@ -121,20 +112,20 @@ def run_held(
     bind_batch(folder, previous.pins)
     run_uuid = uuid.uuid4().hex
     sign_commits(spark, run_uuid)
-    place = Workplace(spark, folder, settings, address, previous, run_uuid)
+    context = RunContext(spark, folder, settings, address, previous, run_uuid)
     with telling_run(folder, previous.run + 1):
-        run = compute_run(place)
+        run = compute_run(context)
     settle_erasures(folder, run or previous)
     if run is not None:
         _log.info(
             "published",
             run=run.run,
-            accepted=run.accepted,
-            rejected=run.rejected,
-            duplicates=run.duplicates,
-            erased=run.erased,
+            accepted=run.counts.accepted,
+            rejected=run.counts.rejected,
+            duplicates=run.counts.duplicates,
+            erased=run.counts.erased,
             boundary=run.boundary,
-            revised_charts=run.revised_charts,
+            revised_charts=run.counts.revised_charts,
             took_ms=run.published_at_ms - run.started_at_ms,
         )
     return run

@@ -65,6 +65,6 @@ def refresh_names(
 
 
 def pick_newest_names(plays: DataFrame) -> DataFrame:
-    """Give one row a song: what its newest play says; of two at once, the greater event_id's."""
+    """Return one row a song: what its newest play says; of two at once, the greater event_id's."""
     newest = plays.groupBy("song_id").agg(F.max(F.struct(*_NAMES)).alias("newest"))
     return newest.select("song_id", *(f"newest.{name}" for name in _NAMES))

@@ -20,19 +20,19 @@ def mark_charted(plays: DataFrame) -> DataFrame:
 
 
 def count_windows(plays: DataFrame, grain_ms: int) -> DataFrame:
-    """Give the rows of gold/song_window."""
+    """Return the rows of gold/song_window."""
     return plays.groupBy(_floor("event_time", grain_ms).alias("window_start"), *_SONG, "date").agg(
         *_measures()
     )
 
 
 def count_days(charted: DataFrame) -> DataFrame:
-    """Give the rows of gold/song_day."""
+    """Return the rows of gold/song_day."""
     return charted.groupBy(*_SONG, "date").agg(*_measures(), _charted())
 
 
 def count_hours(plays: DataFrame, *, is_day_closed: bool) -> DataFrame:
-    """Give the rows of gold/activity_hour; how many plays are charted is known of closed days."""
+    """Return the rows of gold/activity_hour; how many plays are charted is known of closed days."""
     charted = _charted() if is_day_closed else F.lit(None).cast("bigint").alias("charted_plays")
     return plays.groupBy(_floor("event_time", HOUR_MS).alias("hour_start"), "country", "date").agg(
         *_measures(), charted
@@ -40,12 +40,12 @@ def count_hours(plays: DataFrame, *, is_day_closed: bool) -> DataFrame:
 
 
 def sketch_window_listeners(plays: DataFrame, grain_ms: int) -> DataFrame:
-    """Give the rows of gold/listeners for windows."""
+    """Return the rows of gold/listeners for windows."""
     return _sketch_listeners(plays, "window", _floor("event_time", grain_ms))
 
 
 def sketch_day_listeners(plays: DataFrame) -> DataFrame:
-    """Give the rows of gold/listeners for days."""
+    """Return the rows of gold/listeners for days."""
     return _sketch_listeners(plays, "day", F.col("date").cast("timestamp"))
 
 

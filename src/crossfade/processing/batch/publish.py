@@ -8,13 +8,11 @@ from deltalake import CommitProperties, Transaction, write_deltalake
 
 from crossfade.errors import LakeError
 from crossfade.lake.commits import commit_note
-from crossfade.lake.runs import Run, read_newest_run
+from crossfade.lake.runs import Run, read_newest_run, row_of
 from crossfade.lake.tables import GOLD_RUN, open_table
 
 _APPLICATION = "crossfade-batch"
 """Delta keeps the greatest number of it that was committed."""
-
-_FIELD_OF = {"started_at": "started_at_ms", "published_at": "published_at_ms"}
 
 
 def publish_run(lake: Path, run: Run) -> None:
@@ -33,7 +31,7 @@ def publish_run(lake: Path, run: Run) -> None:
         what = f"Run {run.run} was not published: gold/run has run {published - 1} already."
         raise LakeError(what, "Let only one process run batch on a data folder.")
     schema = pa.schema(table.schema().to_arrow())
-    row = {name: getattr(run, _FIELD_OF.get(name, name)) for name in schema.names}
+    row = row_of(run)
     columns = [_column(row[field.name], field.type) for field in schema]
     write_deltalake(
         table,

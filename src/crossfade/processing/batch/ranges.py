@@ -6,6 +6,7 @@ from datetime import date
 from itertools import pairwise
 
 from crossfade.clock import DAY_MS, HOUR_MS, day_start_ms, floor_to, format_time, utc_date
+from crossfade.contract.boundary import windows_kept_from
 from crossfade.contract.periods import Period, PeriodKind, period_holding
 
 Range = tuple[int, int]
@@ -33,7 +34,7 @@ def find_dirty(
     previous: int,
     boundary: int,
 ) -> Dirty:
-    """Give what new plays and a moved boundary make dirty, below the boundary.
+    """Return what new plays and a moved boundary make dirty, below the boundary.
 
     Args:
         touched: the hours that a new play fell in, each with the windows.
@@ -50,15 +51,10 @@ def find_dirty(
     )
 
 
-def windows_kept_from(boundary: int) -> int:
-    """Give where gold's windows begin: the midnight before the one at or below the boundary."""
-    return floor_to(boundary, DAY_MS) - DAY_MS
-
-
 def dirty_ranges(
     touched: Iterable[int], step: int, *, previous: int, boundary: int, since: int
 ) -> list[Range]:
-    """Give the ranges to rebuild, of whole steps between `since` and the boundary.
+    """Return the ranges to rebuild, of whole steps between `since` and the boundary.
 
     Dirty is a step that holds a touched time, and every step that the boundary passed since
     `previous`. Neighbours are one range, and so are near ones where there are very many.
@@ -88,7 +84,7 @@ def merge_ranges(ranges: Iterable[Range], limit: int = MAX_RANGES) -> list[Range
 
 
 def dirty_days(touched: Iterable[int], *, previous: int, boundary: int) -> list[date]:
-    """Give the closed days to rebuild: those touched, and those that the boundary passed.
+    """Return the closed days to rebuild: those touched, and those that the boundary passed.
 
     Of a boundary that was minus infinity, every day that ever held a play must be among `touched`.
     """
@@ -99,7 +95,7 @@ def dirty_days(touched: Iterable[int], *, previous: int, boundary: int) -> list[
 
 
 def dirty_periods(days: Sequence[date], boundary: int) -> list[Period]:
-    """Give the closed periods that hold a dirty day; a period just closed does."""
+    """Return the closed periods that hold a dirty day; a period just closed does."""
     closed = _day(boundary)
     held = {period_holding(kind, day) for kind in CHARTED_KINDS for day in days}
     chosen = [period for period in held if period.is_closed(closed)]
@@ -121,13 +117,13 @@ def on_days(days: Iterable[date]) -> str:
 
 
 def days_of(ranges: Iterable[Range]) -> list[date]:
-    """Give the days that ranges of milliseconds lie on."""
+    """Return the days that ranges of milliseconds lie on."""
     starts = {time for begin, end in ranges for time in range(floor_to(begin, DAY_MS), end, DAY_MS)}
     return [utc_date(time) for time in sorted(starts)]
 
 
 def days_in(periods: Iterable[Period]) -> list[date]:
-    """Give the days of periods that have a first one, each once and in order."""
+    """Return the days of periods that have a first one, each once and in order."""
     times = {
         time
         for period in periods
@@ -155,7 +151,7 @@ def _bridge(ranges: Sequence[Range], gap: int) -> list[Range]:
 
 
 def _day(boundary: int) -> date:
-    """Give the day that a boundary lies on; the first of all for minus infinity."""
+    """Return the day that a boundary lies on; the first of all for minus infinity."""
     return date.min if boundary < 0 else utc_date(boundary)
 
 

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crossfade.clock import DAY_MS, floor_to, utc_date
+from crossfade.contract.boundary import windows_kept_from
 from crossfade.lake.table_files import TableFile, count_rows_on, read_files
 from crossfade.lake.tables import (
     GOLD_ACTIVITY_HOUR,
@@ -31,7 +32,6 @@ from crossfade.processing.batch.ranges import (
     days_of,
     in_ranges,
     on_days,
-    windows_kept_from,
 )
 from crossfade.processing.batch.tables import append_rows, delete_rows, read_table, replace_rows
 from crossfade.processing.batch.tuning import tune_for

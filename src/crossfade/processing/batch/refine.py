@@ -113,13 +113,13 @@ def summarize_plays(judged: DataFrame, rules: TimeRules) -> DataFrame:
 
 
 def select_accepted(judged: DataFrame) -> DataFrame:
-    """Give the new rows of silver/plays."""
+    """Return the new rows of silver/plays."""
     accepted = judged.where(F.col("outcome") == "accepted")
     return accepted.withColumn("month", F.date_format("date", "yyyy-MM"))
 
 
 def select_duplicates(judged: DataFrame) -> DataFrame:
-    """Give the new rows of silver/duplicates."""
+    """Return the new rows of silver/duplicates."""
     return judged.where(F.col("outcome") == "duplicate").select(
         *("partition", "offset", "log_time", "event_time", "payload_hash"),
         F.col("winner.partition").alias("winner_partition"),
@@ -130,7 +130,7 @@ def select_duplicates(judged: DataFrame) -> DataFrame:
 
 
 def select_rejected(decoded: DataFrame) -> DataFrame:
-    """Give the new rows of silver/rejected."""
+    """Return the new rows of silver/rejected."""
     is_rejected = F.col("reason").isNotNull() & (F.col("reason") != ERASED)
     return decoded.where(is_rejected).select(
         *("partition", "offset", "log_time", "reason", "value"),
@@ -139,14 +139,14 @@ def select_rejected(decoded: DataFrame) -> DataFrame:
 
 
 def select_erased(decoded: DataFrame) -> DataFrame:
-    """Give the new rows of silver/erased."""
+    """Return the new rows of silver/erased."""
     return decoded.where(F.col("reason") == ERASED).select(
         *("partition", "offset", "log_time"), F.to_date("log_time").alias("date")
     )
 
 
 def select_demoted(judged: DataFrame) -> DataFrame:
-    """Give silver's copies that lose to a new record with a smaller position, as duplicates."""
+    """Return silver's copies that lose to a new record with a smaller position, as duplicates."""
     has_lost = (F.col("outcome") == "accepted") & F.col("known").isNotNull()
     return judged.where(has_lost).select(
         *(f"known.{name}" for name in _PLACE),

@@ -1,8 +1,9 @@
 """One run of batch: refine what is new, rebuild what is dirty, prove it, publish it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -11,13 +12,13 @@ from crossfade.clock import HOUR_MS, day_start_ms, floor_to, now_ms
 from crossfade.config import Settings
 from crossfade.contract.boundary import NO_BOUNDARY, next_boundary
 from crossfade.contract.counting import RULES_VERSION
-from crossfade.erasure.listener_rows import find_rows
-from crossfade.erasure.removal import remove_rows
+from crossfade.erasure.listener_rows import ListenerRows, find_rows
+from crossfade.erasure.removal import PlayRef, remove_rows
 from crossfade.erasure.suppression import Suppression, load_suppression
 from crossfade.errors import BrokerError
 from crossfade.folder import DataFolder
 from crossfade.kafka.address import KafkaAddress
-from crossfade.lake.runs import Run
+from crossfade.lake.runs import Run, RunCounts
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, SILVER_PLAYS
 from crossfade.processing.batch.bronze import PinnedBronze, pin_bronze, read_new_records
 from crossfade.processing.batch.charts import revise_charts
@@ -43,7 +44,7 @@ from crossfade.processing.batch.refine import (
 )
 from crossfade.processing.batch.restore import undo_dead_run
 from crossfade.processing.batch.seal import seal_files
-from crossfade.processing.batch.silver import append_judged, demote_losers
+from crossfade.processing.batch.silver import append_judged, demote_losers, judge_orphaned
 from crossfade.processing.batch.tables import create_added_tables, head_versions, read_table
 from crossfade.processing.batch.tuning import tune_for
 from crossfade.telemetry import get_logger
@@ -52,8 +53,8 @@ _log = get_logger("batch")
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
-    """Where a run works, and what it follows."""
+class RunContext:
+    """What a run works with: its session, data folder and settings, and the run it follows."""
 
     spark: SparkSession
     folder: DataFolder
@@ -62,59 +63,215 @@ class Workplace:
     previous: Run
     run_uuid: str
 
+    @property
+    def lake(self) -> Path:
+        """Return the folder that the tables lie in."""
+        return self.folder.lake
 
-def compute_run(place: Workplace) -> Run | None:
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """How far a run reaches: its new records, the gaps among them, and its time boundary."""
+
+    intake: Intake
+    gaps: list[Gap]
+    horizon: Horizon
+    boundary: int
+
+
+def compute_run(context: RunContext) -> Run | None:
     """Compute and publish the run after the previous one; None when there is nothing to publish.
 
     Raises:
         UnprovenError: a law of conservation does not hold; nothing is published.
         LakeError: a table is not what it should be.
     """
-    started_at, lake = now_ms(), place.folder.lake
-    create_added_tables(lake, place.run_uuid)
-    if restored := undo_dead_run(lake, place.previous.pins, place.run_uuid):
-        _log.warning("undid a dead run", tables=restored)
-    pinned = pin_bronze(lake, place.previous)
+    started_at, lake = now_ms(), context.lake
+    _prepare_tables(context)
+    pinned = pin_bronze(lake, context.previous)
     if pinned is None:
         return None
     before = head_versions(lake)
-    leaving = find_rows(lake, pinned.files, load_suppression(place.folder, pending=True))
-    suppression = load_suppression(place.folder)
-    with _decode_new(place, pinned, suppression) as decoded:
-        intake = _take_in(place, decoded)
-        gaps = _explain_gaps(place, decoded, intake)
-        horizon = _look_ahead(place, intake)
-        boundary = next_boundary(
-            place.previous.boundary,
-            horizon.log_time,
-            horizon.next_log_times,
-            rules=place.folder.time_rules,
-        )
-        has_news = intake.bronze_rows or leaving or pinned.is_rewritten
-        if not has_news and not _is_worth_publishing(place, boundary):
+    leaving = find_rows(lake, pinned.files, load_suppression(context.folder, pending=True))
+    suppression = load_suppression(context.folder)
+    with _decode_new(context, pinned, suppression) as decoded:
+        reach = _measure_reach(context, decoded)
+        has_news = reach.intake.bronze_rows or leaving or pinned.is_rewritten
+        if not has_news and not _is_worth_publishing(context, reach.boundary):
             return None
-        removal = remove_rows(place.spark, lake, leaving, suppression, place.run_uuid)
-        verdicts = _refine(place, decoded, intake)
-    refresh_names(place.spark, lake, None, removal.song_ids, place.run_uuid)
-    verdicts = verdicts.touching(removal.event_times, place.folder.time_rules.grain_ms)
-    dirty, revised_charts = _rebuild(
-        place, verdicts, boundary, may_be_empty=bool(removal.event_times)
-    )
-    after = head_versions(lake)
-    check_positions(lake, before, after, intake)
-    check_sums(lake, after, dirty)
-    seal_files(lake)
+        left = _remove_erased(context, leaving, suppression)
+        verdicts = _refine(context, decoded, reach.intake, left)
+    dirty, revised_charts = _rebuild(context, verdicts, reach.boundary, may_be_empty=bool(left))
+    after = _prove(context, before, reach.intake, dirty)
     run = Run(
-        run=place.previous.run + 1,
-        run_uuid=place.run_uuid,
+        run=context.previous.run + 1,
+        run_uuid=context.run_uuid,
         pins={**after, BRONZE_SONG_PLAYS.name: pinned.version},
-        start_offsets=intake.start_offsets,
-        end_offsets=intake.end_offsets,
-        last_log_times=intake.last_log_times,
-        next_log_times=horizon.next_log_times,
-        log_time=horizon.log_time,
-        boundary=boundary,
-        gaps=gaps,
+        start_offsets=reach.intake.start_offsets,
+        end_offsets=reach.intake.end_offsets,
+        last_log_times=reach.intake.last_log_times,
+        next_log_times=reach.horizon.next_log_times,
+        log_time=reach.horizon.log_time,
+        boundary=reach.boundary,
+        gaps=reach.gaps,
+        counts=_count_run(reach.intake, verdicts, revised_charts),
+        rules=RULES_VERSION,
+        code_version=crossfade.__version__,
+        started_at_ms=started_at,
+        published_at_ms=now_ms(),
+    )
+    publish_run(lake, run)
+    return run
+
+
+def _prepare_tables(context: RunContext) -> None:
+    """Create the tables that an earlier release lacks, and undo what a dead run wrote."""
+    create_added_tables(context.lake, context.run_uuid)
+    if restored := undo_dead_run(context.lake, context.previous.pins, context.run_uuid):
+        _log.warning("undid a dead run", tables=restored)
+
+
+@contextmanager
+def _decode_new(
+    context: RunContext, pinned: PinnedBronze, suppression: Suppression
+) -> Iterator[DataFrame | None]:
+    """Keep the new records, judged, for as long as a run uses them; None where there are none."""
+    if not pinned.new_files:
+        yield None
+        return
+    tune_for(context.spark, pinned.new_rows)
+    records = read_new_records(context.spark, pinned, context.previous.end_offsets)
+    decoded = decode_records(records, suppression).persist()
+    try:
+        yield decoded
+    finally:
+        decoded.unpersist()
+
+
+def _measure_reach(context: RunContext, decoded: DataFrame | None) -> _Reach:
+    """Count the new records, explain gaps between them, and compute the boundary."""
+    intake = _take_in(context, decoded)
+    gaps = _explain_gaps(context, decoded, intake)
+    horizon = _look_ahead(context, intake)
+    boundary = next_boundary(
+        context.previous.boundary,
+        horizon.log_time,
+        horizon.next_log_times,
+        rules=context.folder.time_rules,
+    )
+    return _Reach(intake, gaps, horizon, boundary)
+
+
+def _take_in(context: RunContext, decoded: DataFrame | None) -> Intake:
+    """Count the new records; the first use of the decoded frame, which keeps it."""
+    rows = [] if decoded is None else summarize_partitions(decoded).collect()
+    return sum_intake(rows, context.previous)
+
+
+def _explain_gaps(context: RunContext, decoded: DataFrame | None, intake: Intake) -> list[Gap]:
+    if decoded is None or intake.is_dense:
+        return []
+    gaps = find_gaps(decoded, intake.start_offsets)
+    prove_gaps(context.address, gaps)
+    return gaps
+
+
+def _look_ahead(context: RunContext, intake: Intake) -> Horizon:
+    """Ask Kafka for L and N, which must come after bronze was pinned; else judge by bronze."""
+    if context.address is not None:
+        try:
+            return ask_kafka(context.address, context.run_uuid, intake.end_offsets)
+        except BrokerError as error:
+            _log.warning("Kafka is away: the boundary follows bronze alone", reason=str(error))
+    return assume_without_kafka(intake.end_offsets, intake.last_log_times)
+
+
+def _is_worth_publishing(context: RunContext, boundary: int) -> bool:
+    """Check whether a boundary alone is worth a run: it passed an hour, or windows with plays."""
+    previous = context.previous.boundary
+    if previous <= NO_BOUNDARY:
+        return boundary > previous and context.previous.run > 0
+    if floor_to(previous, HOUR_MS) != floor_to(boundary, HOUR_MS):
+        return True
+    return previous < boundary and has_plays_between(context.lake, (previous, boundary))
+
+
+def _remove_erased(
+    context: RunContext, leaving: ListenerRows | None, suppression: Suppression
+) -> list[PlayRef]:
+    """Remove erased listeners' rows from silver; return the plays that left or took their place."""
+    if not leaving:
+        return []
+    gone = remove_rows(context.lake, leaving, context.run_uuid)
+    adopted = judge_orphaned(context.spark, context.lake, leaving.orphaned, suppression)
+    changed = [*gone, *adopted]
+    songs = {one.song_id for one in changed}
+    refresh_names(context.spark, context.lake, None, songs, context.run_uuid)
+    return changed
+
+
+def _refine(
+    context: RunContext, decoded: DataFrame | None, intake: Intake, left: list[PlayRef]
+) -> Verdicts:
+    """Write what is new to silver and to the songs' names; return counts and the times touched.
+
+    The plays that `left` silver before touch their times too.
+    """
+    verdicts, demoted = Verdicts(), list[PlayRef]()
+    if decoded is not None and intake.days:
+        verdicts, demoted = _judge(context, decoded, intake)
+    elif decoded is not None:
+        append_judged(decoded, None, context.lake, intake, verdicts)
+    times = [one.event_time_ms for one in (*left, *demoted)]
+    return verdicts.touching(times, context.folder.time_rules.grain_ms)
+
+
+def _judge(
+    context: RunContext, decoded: DataFrame, intake: Intake
+) -> tuple[Verdicts, list[PlayRef]]:
+    """Find the winner of each new play, and write silver; return the counts and demoted plays."""
+    spark, lake = context.spark, context.lake
+    silver = read_table(spark, lake, SILVER_PLAYS, intake.days).where(on_days(intake.days))
+    # Cut off from what it was made of: silver is written while this is still used.
+    judged = judge_candidates(decoded, silver).localCheckpoint(eager=False)
+    verdicts = sum_verdicts(summarize_plays(judged, context.folder.time_rules).collect())
+    append_judged(decoded, judged, lake, intake, verdicts)
+    demoted = demote_losers(spark, judged, lake) if verdicts.known else []
+    if verdicts.accepted:
+        doubtful = {one.song_id for one in demoted}
+        refresh_names(spark, lake, select_accepted(judged), doubtful, context.run_uuid)
+    return verdicts, demoted
+
+
+def _rebuild(
+    context: RunContext, verdicts: Verdicts, boundary: int, *, may_be_empty: bool
+) -> tuple[Dirty, int]:
+    """Rebuild what is dirty below the boundary; return it, and how many charts were revised."""
+    spark, lake, previous = context.spark, context.lake, context.previous.boundary
+    grain_ms = context.folder.time_rules.grain_ms
+    touched = dict(verdicts.touched)
+    if previous < 0:
+        touched |= {day_start_ms(day): () for day in played_days(lake)}
+    dirty = find_dirty(touched, grain_ms, previous=previous, boundary=boundary)
+    rebuild_partials(spark, lake, dirty, grain_ms, may_be_empty=may_be_empty)
+    forget_old_windows(spark, lake, previous=previous, boundary=boundary)
+    periods = dirty_periods(dirty.days, boundary)
+    return dirty, revise_charts(spark, lake, periods, context.settings.chart_size)
+
+
+def _prove(
+    context: RunContext, before: Mapping[str, int], intake: Intake, dirty: Dirty
+) -> dict[str, int]:
+    """Check both laws on the tables as written, and add checksums; return their versions."""
+    after = head_versions(context.lake)
+    check_positions(context.lake, before, after, intake)
+    check_sums(context.lake, after, dirty)
+    seal_files(context.lake)
+    return after
+
+
+def _count_run(intake: Intake, verdicts: Verdicts, revised_charts: int) -> RunCounts:
+    return RunCounts(
         bronze_rows=sum(intake.bronze_rows.values()),
         accepted=verdicts.accepted,
         rejected=sum(intake.rejected_by_reason.values()),
@@ -125,98 +282,4 @@ def compute_run(place: Workplace) -> Run | None:
         counted_plays=verdicts.counted_plays,
         ms_played=verdicts.ms_played,
         revised_charts=revised_charts,
-        rules=RULES_VERSION,
-        code_version=crossfade.__version__,
-        started_at_ms=started_at,
-        published_at_ms=now_ms(),
     )
-    publish_run(lake, run)
-    return run
-
-
-@contextmanager
-def _decode_new(
-    place: Workplace, pinned: PinnedBronze, suppression: Suppression
-) -> Iterator[DataFrame | None]:
-    """Keep the new records, judged, for as long as a run uses them; None where there are none."""
-    if not pinned.new_files:
-        yield None
-        return
-    tune_for(place.spark, pinned.new_rows)
-    records = read_new_records(place.spark, pinned, place.previous.end_offsets)
-    decoded = decode_records(records, suppression).persist()
-    try:
-        yield decoded
-    finally:
-        decoded.unpersist()
-
-
-def _take_in(place: Workplace, decoded: DataFrame | None) -> Intake:
-    """Count the new records; the first use of the decoded frame, which keeps it."""
-    rows = [] if decoded is None else summarize_partitions(decoded).collect()
-    return sum_intake(rows, place.previous)
-
-
-def _explain_gaps(place: Workplace, decoded: DataFrame | None, intake: Intake) -> list[Gap]:
-    if decoded is None or intake.is_dense:
-        return []
-    gaps = find_gaps(decoded, intake.start_offsets)
-    prove_gaps(place.address, gaps)
-    return gaps
-
-
-def _look_ahead(place: Workplace, intake: Intake) -> Horizon:
-    """Ask Kafka for L and N, which must come after bronze was pinned; else judge by bronze."""
-    if place.address is not None:
-        try:
-            return ask_kafka(place.address, place.run_uuid, intake.end_offsets)
-        except BrokerError as error:
-            _log.warning("Kafka is away: the boundary follows bronze alone", reason=str(error))
-    return assume_without_kafka(intake.end_offsets, intake.last_log_times)
-
-
-def _is_worth_publishing(place: Workplace, boundary: int) -> bool:
-    """Tell whether a boundary alone is worth a run: it passed an hour, or windows with plays."""
-    previous = place.previous.boundary
-    if previous <= NO_BOUNDARY:
-        return boundary > previous and place.previous.run > 0
-    if floor_to(previous, HOUR_MS) != floor_to(boundary, HOUR_MS):
-        return True
-    return previous < boundary and has_plays_between(place.folder.lake, (previous, boundary))
-
-
-def _refine(place: Workplace, decoded: DataFrame | None, intake: Intake) -> Verdicts:
-    """Write what is new to silver and to the songs' names, and say which times it touched."""
-    if decoded is None:
-        return Verdicts()
-    if not intake.days:
-        append_judged(decoded, None, place.folder.lake, intake, Verdicts())
-        return Verdicts()
-    spark, lake = place.spark, place.folder.lake
-    silver = read_table(spark, lake, SILVER_PLAYS, intake.days).where(on_days(intake.days))
-    # Cut off from what it was made of: silver is written while this is still used.
-    judged = judge_candidates(decoded, silver).localCheckpoint(eager=False)
-    verdicts = sum_verdicts(summarize_plays(judged, place.folder.time_rules).collect())
-    append_judged(decoded, judged, lake, intake, verdicts)
-    demoted = demote_losers(spark, judged, lake) if verdicts.known else []
-    if verdicts.accepted:
-        doubtful = {one.song_id for one in demoted}
-        refresh_names(spark, lake, select_accepted(judged), doubtful, place.run_uuid)
-    times = [one.event_time_ms for one in demoted]
-    return verdicts.touching(times, place.folder.time_rules.grain_ms)
-
-
-def _rebuild(
-    place: Workplace, verdicts: Verdicts, boundary: int, *, may_be_empty: bool
-) -> tuple[Dirty, int]:
-    """Rebuild what is dirty below the boundary; give it, and how many charts were revised."""
-    spark, lake, previous = place.spark, place.folder.lake, place.previous.boundary
-    grain_ms = place.folder.time_rules.grain_ms
-    touched = dict(verdicts.touched)
-    if previous < 0:
-        touched |= {day_start_ms(day): () for day in played_days(lake)}
-    dirty = find_dirty(touched, grain_ms, previous=previous, boundary=boundary)
-    rebuild_partials(spark, lake, dirty, grain_ms, may_be_empty=may_be_empty)
-    forget_old_windows(spark, lake, previous=previous, boundary=boundary)
-    periods = dirty_periods(dirty.days, boundary)
-    return dirty, revise_charts(spark, lake, periods, place.settings.chart_size)

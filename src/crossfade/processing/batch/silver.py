@@ -1,26 +1,35 @@
 """Silver as a run writes it: what was judged is added, and a smaller copy takes the place."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
+from crossfade.erasure.removal import PlayRef
+from crossfade.erasure.suppression import Suppression
+from crossfade.lake.connection import connect, register_table
 from crossfade.lake.tables import (
+    BRONZE_SONG_PLAYS,
     SILVER_DUPLICATES,
     SILVER_ERASED,
     SILVER_PLAYS,
     SILVER_REJECTED,
+    list_files,
     table_path,
 )
+from crossfade.processing.batch.bronze import mark_blank
 from crossfade.processing.batch.intake import Intake, Verdicts
+from crossfade.processing.batch.ranges import on_days
 from crossfade.processing.batch.refine import (
+    decode_records,
+    judge_candidates,
     select_accepted,
     select_demoted,
     select_duplicates,
     select_erased,
     select_rejected,
 )
-from crossfade.processing.batch.tables import append_rows, append_wide_rows
+from crossfade.processing.batch.tables import append_rows, append_wide_rows, read_table
 
 _UNSEAT = """
 MERGE INTO delta.`{plays}` AS play USING demoted AS loser
@@ -40,14 +49,6 @@ _FEW_BYTES = 64 * 1024 * 1024
 """So many of rejected records, each of up to 4 MiB, are held in memory; more are left to Spark."""
 
 
-@dataclass(frozen=True, slots=True)
-class Demotion:
-    """A play's copy that was in silver until a copy with a smaller position came."""
-
-    event_time_ms: int
-    song_id: str
-
-
 def append_judged(
     decoded: DataFrame, judged: DataFrame | None, lake: Path, intake: Intake, verdicts: Verdicts
 ) -> None:
@@ -63,7 +64,7 @@ def append_judged(
         append_rows(select_erased(decoded), lake, SILVER_ERASED, together_by=["date"])
 
 
-def demote_losers(spark: SparkSession, judged: DataFrame, lake: Path) -> list[Demotion]:
+def demote_losers(spark: SparkSession, judged: DataFrame, lake: Path) -> list[PlayRef]:
     """Move to the duplicates the copies that lost their place, and what pointed to them."""
     demoted = select_demoted(judged).localCheckpoint()
     places = {
@@ -75,4 +76,42 @@ def demote_losers(spark: SparkSession, judged: DataFrame, lake: Path) -> list[De
         spark.sql(statement.format(**places))
     append_rows(demoted, lake, SILVER_DUPLICATES)
     rows = demoted.selectExpr("unix_millis(event_time) AS event_ms", "song_id").collect()
-    return [Demotion(row.event_ms, row.song_id) for row in rows]
+    return [PlayRef(row.event_ms, row.song_id) for row in rows]
+
+
+def judge_orphaned(
+    spark: SparkSession, lake: Path, orphaned: pa.Table, suppression: Suppression
+) -> list[PlayRef]:
+    """Judge again the copies whose winner was erased; return the plays that they became.
+
+    Args:
+        spark: batch's session.
+        lake: the lake's folder.
+        orphaned: the copies' `partition`, `offset` and `date`, by log time.
+        suppression: the erased listeners.
+    """
+    if not len(orphaned):
+        return []
+    decoded = decode_records(_read_records(spark, lake, orphaned), suppression).persist()
+    try:
+        days = {row.date for row in decoded.select("date").distinct().collect()}
+        silver = read_table(spark, lake, SILVER_PLAYS, days).where(on_days(days))
+        judged = judge_candidates(decoded, silver).localCheckpoint()
+        append_rows(select_accepted(judged), lake, SILVER_PLAYS, together_by=["month"])
+        append_rows(select_duplicates(judged), lake, SILVER_DUPLICATES, together_by=["date"])
+    finally:
+        decoded.unpersist()
+    found = select_accepted(judged).selectExpr("unix_millis(event_time) AS event_ms", "song_id")
+    return [PlayRef(row.event_ms, row.song_id) for row in found.collect()]
+
+
+def _read_records(spark: SparkSession, lake: Path, positions: pa.Table) -> DataFrame:
+    """Read bronze's records at a few positions."""
+    query = (
+        'SELECT "partition", "offset", log_time, timestamp_type, "key", headers, "value" '
+        'FROM bronze_song_plays SEMI JOIN positions USING (date, "partition", "offset")'
+    )
+    with connect() as connection:
+        register_table(connection, BRONZE_SONG_PLAYS, list_files(lake, BRONZE_SONG_PLAYS))
+        connection.register("positions", positions)
+        return mark_blank(spark.createDataFrame(connection.sql(query).to_arrow_table()))

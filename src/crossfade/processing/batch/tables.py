@@ -98,7 +98,7 @@ def delete_rows(spark: SparkSession, lake: Path, table: Table, *, where: str) ->
 
 
 def head_versions(lake: Path, tables: Iterable[Table] = BATCH_TABLES) -> dict[str, int]:
-    """Give the newest version of each table that exists."""
+    """Return the newest version of each table that exists."""
     opened = ((table.name, open_table(lake, table)) for table in tables)
     return {name: table.version() for name, table in opened if table is not None}
 
@@ -110,7 +110,7 @@ def _create_missing(lake: Path, tables: Iterable[Table], run_uuid: str) -> None:
 
 
 def _no_rows(spark: SparkSession, table: Table) -> DataFrame:
-    """Give an empty frame that Spark sees through; an empty list would start Python workers."""
+    """Return an empty frame that Spark sees through; an empty list would start Python workers."""
     columns = ((name.strip('"'), kind) for name, kind in split_columns(table.columns))
     nulls = ", ".join(f"CAST(NULL AS {kind}) AS `{name}`" for name, kind in columns)
     return spark.sql(f"SELECT {nulls}").where("false")

@@ -42,5 +42,5 @@ def tune_for(spark: SparkSession, rows: int) -> None:
 
 
 def is_tuned_for_few(spark: SparkSession) -> bool:
-    """Tell whether the session was last set for few rows."""
+    """Check whether the session was last set for few rows."""
     return spark.conf.get(_FEW, "false") == "true"

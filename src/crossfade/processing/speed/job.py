@@ -103,7 +103,7 @@ def start_speed(
 
 
 def count_plays(records: DataFrame, folder: DataFolder, settings: Settings) -> DataFrame:
-    """Give the windows of Kafka's records: the whole of speed between its source and its sink.
+    """Return the windows of Kafka's records: the whole of speed between its source and its sink.
 
     Erased listeners are those of the moment; who is erased later begins a new generation.
     """
@@ -122,7 +122,7 @@ def count_plays(records: DataFrame, folder: DataFolder, settings: Settings) -> D
 
 
 def first_marker(checkpoint: Path, binding: SpeedBinding) -> Marker:
-    """Give the marker of a new epoch: what the checkpoint has committed so far."""
+    """Return the marker of a new epoch: what the checkpoint has committed so far."""
     done = read_committed(checkpoint)
     return Marker(
         binding.generation,

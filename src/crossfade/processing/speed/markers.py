@@ -57,7 +57,7 @@ class MarkerLog:
 
     @property
     def newest(self) -> Marker:
-        """Give the marker that was sent last."""
+        """Return the marker that was sent last."""
         return self._newest
 
     def send(self, marker: Marker) -> None:

@@ -67,7 +67,7 @@ def find_beginning(folder: DataFolder, address: KafkaAddress) -> Beginning:
 
 
 def _compared_boundary(folder: DataFolder) -> int:
-    """Give the boundary of the newest run whose hand-overs are all in ops/handover."""
+    """Return the boundary of the newest run whose hand-overs are all in ops/handover."""
     runs = list_files(folder.lake, GOLD_RUN)
     if not runs:
         return NO_BOUNDARY

@@ -11,12 +11,12 @@ _FIELDS = ("user_id", "grain", "ms_played", "is_counted")
 
 
 def list_fields(*, exactly: bool) -> tuple[str, ...]:
-    """Give what speed needs of a play; the grain as one text, which is sorted faster than six."""
+    """Return what speed needs of a play; the grain as one text, which is sorted faster than six."""
     return (*_FIELDS, "event_id") if exactly else _FIELDS
 
 
 def lay_out_records(records: DataFrame, *, keyed: bool = False) -> DataFrame:
-    """Give Kafka's records the columns that the decoder takes, and no other."""
+    """Return Kafka's records the columns that the decoder takes, and no other."""
     return records.select(
         "partition",
         "offset",
@@ -96,7 +96,7 @@ def count_windows(plays: DataFrame, rules: TimeRules) -> DataFrame:
 
 
 def lay_out_rows(windows: DataFrame, *, generation: str, epoch: int, batch: int) -> DataFrame:
-    """Give windows the form of the topic's records (`crossfade.kafka.window_log`): `key`, `value`.
+    """Return windows the form of the topic's records (`crossfade.kafka.window_log`): `key`, `value`.
 
     As concatenated texts: a number that stood in the plan itself would be another plan, compiled
     anew in every micro-batch.

@@ -67,7 +67,7 @@ def start_archive(
 
 
 def lay_out_records(records: DataFrame) -> DataFrame:
-    """Give Kafka's records the columns of bronze; `date` and `hour` are of log time, UTC."""
+    """Return Kafka's records the columns of bronze; `date` and `hour` are of log time, UTC."""
     laid_out = records.select(
         "partition",
         "offset",

@@ -10,7 +10,7 @@ from crossfade.kafka.topics import MAX_RECORD_BYTES, SONG_PLAYS
 
 
 def starting_at(offsets: Mapping[int, int]) -> dict[str, str]:
-    """Give the options by which a query without checkpoint begins at these offsets."""
+    """Return the options by which a query without checkpoint begins at these offsets."""
     return {"startingOffsets": msgspec.json.encode({SONG_PLAYS: offsets}).decode()}
 
 
