@@ -13,7 +13,7 @@ from crossfade.folder import DataFolder, open_folder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import create_topics
 from crossfade.stack.broker import Broker
-from support.own_topics import own_topics
+from support.temporary_topics import own_topics
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -30,7 +30,7 @@ from crossfade.serving.window_state import WindowState
 from faults.oracle import Logs, Oracle
 from faults.oracle_findings import Judgement
 from support.batch_bench import BatchBench, a_history
-from support.served import serving
+from support.api_server import serving
 from support.speed_runs import a_play, running_speed, send, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark, pytest.mark.fault]

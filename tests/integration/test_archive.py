@@ -37,7 +37,7 @@ from crossfade.processing.streams.classic import start_classic
 from crossfade.proof.classic_lake import list_classic_files
 from crossfade.proof.read_topic import read_topic
 from crossfade.stack.broker import Broker
-from support.own_topics import own_topics
+from support.temporary_topics import own_topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark]
 

@@ -35,8 +35,8 @@ from crossfade.processing.streams.archive import start_archive
 from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import reconcile
 from crossfade.stack.broker import Broker
-from support.backed_up import back_up, read_table, restore
-from support.own_topics import own_topics
+from support.backups import back_up, read_table, restore
+from support.temporary_topics import own_topics
 from support.speed_runs import a_play, wait_until
 
 pytestmark = pytest.mark.kafka

@@ -22,7 +22,7 @@ from crossfade.processing.batch.horizon import (
     send_probe,
 )
 from crossfade.stack.broker import Broker
-from support.own_topics import own_topics
+from support.temporary_topics import own_topics
 
 pytestmark = pytest.mark.kafka
 

@@ -28,7 +28,7 @@ from crossfade.proof.reconcile import reconcile
 from crossfade.proof.speed_log import read_speed_log
 from crossfade.stack.broker import Broker
 from support.handmade_lake import HandmadeLake, Record, a_lake, a_play
-from support.own_topics import own_topics
+from support.temporary_topics import own_topics
 
 pytestmark = pytest.mark.kafka
 

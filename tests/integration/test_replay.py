@@ -33,7 +33,7 @@ from crossfade.proof.reconcile import reconcile
 from crossfade.stack.broker import Broker
 from crossfade.stack.reach import reach_kafka
 from support.handmade_lake import NOON, Record, a_lake, a_play
-from support.own_topics import own_topics
+from support.temporary_topics import own_topics
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -17,7 +17,7 @@ from crossfade.kafka.topics import (
     read_end_offsets,
 )
 from crossfade.kafka.window_log import Marker
-from support.served import serving
+from support.api_server import serving
 
 pytestmark = pytest.mark.kafka
 

@@ -28,7 +28,7 @@ from crossfade.serving.rollup import By
 from crossfade.serving.window_reader import WindowReader
 from crossfade.serving.window_state import WindowState
 from crossfade.stack.broker import Broker
-from support.own_topics import own_topics
+from support.temporary_topics import own_topics
 
 pytestmark = pytest.mark.kafka
 

@@ -11,7 +11,7 @@ from crossfade.backup.broker_files import copy_broker, holds_topic, measure_brok
 from crossfade.backup.copier import Copier
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder
-from support.backed_up import unheard
+from support.backups import unheard
 
 FIRST, SECOND, THIRD = (f"{number:020}" for number in (0, 100, 200))
 

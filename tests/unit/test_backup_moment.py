@@ -18,7 +18,7 @@ from crossfade.lake.tables import (
     TABLES,
     table_path,
 )
-from support.backed_up import (
+from support.backups import (
     a_backed_up_folder,
     back_up,
     commit_micro_batch,

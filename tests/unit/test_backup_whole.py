@@ -19,7 +19,7 @@ from crossfade.cli import app
 from crossfade.errors import LakeError, MachineError, MisuseError, StackError
 from crossfade.folder import DataFolder
 from crossfade.stack.hold import hold_maintenance
-from support.backed_up import a_backed_up_folder, back_up, restore, unheard
+from support.backups import a_backed_up_folder, back_up, restore, unheard
 
 BACKS_UP_UNTIL_KILLED = """
 import os, pathlib, signal, sys

@@ -17,7 +17,7 @@ from crossfade.cli.trending import trending
 from crossfade.errors import MachineError, MisuseError, StackError
 from crossfade.folder import DataFolder, StackAddresses, write_stack
 from support import handmade_lake as handmade
-from support.served import serving
+from support.api_server import serving
 
 _RUN = CliRunner()
 _APP = typer.Typer()

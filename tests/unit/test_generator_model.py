@@ -26,7 +26,7 @@ from crossfade.generator.places import read_places
 from crossfade.generator.plays import Plays
 from crossfade.generator.releases import PEAK_AFTER_DAYS, age_permille
 from crossfade.generator.taste import LOCAL_OF_256, Taste
-from support.played import play, society_of
+from support.audiences import play, society_of
 
 SONGS = 20_000
 LISTENERS = 20_000

@@ -14,7 +14,7 @@ from crossfade.generator.listeners import DEVICES, PAID_SHARE, TIERS, Listeners,
 from crossfade.generator.model import GROWTH_SINCE_MS, Audience
 from crossfade.generator.places import read_places
 from crossfade.generator.plays import Plays
-from support.played import play, society_of
+from support.audiences import play, society_of
 
 LISTENERS = 30_000
 BEGIN = parse_time("2024-05-06")

@@ -10,7 +10,7 @@ from crossfade.generator.catalogue_file import CatalogueRow
 from crossfade.generator.habits import LONGEST_MS, LONGEST_OVER_MS
 from crossfade.generator.model import Audience, Society
 from crossfade.generator.plays import Plays
-from support.played import are_same, between, play, rest_of, society_of
+from support.audiences import are_same, between, play, rest_of, society_of
 
 BEGIN = parse_time("2024-03-07")
 """New York's clocks go forward in this week, and many seats' epochs of three days end in it."""

@@ -19,7 +19,7 @@ from crossfade.generator.model import Audience
 from crossfade.generator.places import read_places
 from crossfade.generator.plays import Plays
 from crossfade.generator.week import HALF_HOURS, WEEK, holidays_of
-from support.played import play, society_of
+from support.audiences import play, society_of
 
 BEGIN = parse_time("2024-07-08")
 WINTER = parse_time("2024-01-08")

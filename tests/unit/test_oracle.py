@@ -11,7 +11,7 @@ from crossfade.kafka.window_log import Grain, WindowKey, WindowValue
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files
 from faults.oracle_kafka import LogRecord
 from support.handmade_lake import NOON, Record, Row, a_lake, a_run, write_table
-from support.oracle_stage import BOUNDARY, GRAIN, OPEN, Stage, a_right_stage, as_log, as_logged
+from support.oracle_case import BOUNDARY, GRAIN, OPEN, Stage, a_right_stage, as_log, as_logged
 
 
 @pytest.fixture

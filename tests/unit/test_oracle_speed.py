@@ -7,7 +7,7 @@ import pytest
 
 from crossfade.kafka.window_log import Marker, WindowKey, WindowValue
 from faults.oracle_kafka import LogRecord
-from support.oracle_stage import BOUNDARY, NEAR, OPEN, Stage, a_right_stage, say
+from support.oracle_case import BOUNDARY, NEAR, OPEN, Stage, a_right_stage, say
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from crossfade.folder import (
 from crossfade.kafka.address import KafkaAddress
 from crossfade.stack.supervisor import ChildState
 from support import handmade_lake as handmade
-from support.served import serving
+from support.api_server import serving
 
 BOUNDARY = handmade.NOON + 3_600_000
 REJECTED = (b"x" * 5_000, b"\xff", encode_play(handmade.a_play(99, country="se")))
