@@ -15,6 +15,9 @@ _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
 _UNIT_MS = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+Range = tuple[int, int]
+"""A half-open range of milliseconds since the epoch."""
+
 
 def now_ms() -> int:
     """Return the wall clock in milliseconds since the epoch."""

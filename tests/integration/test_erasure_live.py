@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from pyspark.sql import SparkSession
@@ -21,7 +22,7 @@ from crossfade.lake.connection import connect, register_table
 from crossfade.lake.findings import Verdict
 from crossfade.lake.runs import require_run
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files
-from crossfade.processing.batch.job import run_once
+from crossfade.processing.batch.job import run_locked, run_once
 from crossfade.processing.streams.archive import start_archive
 from crossfade.proof.reconcile import reconcile
 from support.speed_runs import a_play, read_said, running_speed, send
@@ -79,7 +80,12 @@ def test_a_listener_who_plays_on_is_erased_while_the_archive_writes(
     with playing(empty_topics):
         run_once(spark, data_folder, SETTINGS, empty_topics)
         assert not prove_erasure(data_folder, empty_topics, GONE, is_speed_renewed=True).holds
-        erasure = erase_listener(spark, data_folder, SETTINGS, empty_topics, GONE)
+        erasure = erase_listener(
+            data_folder,
+            empty_topics,
+            GONE,
+            run_batch=partial(run_locked, spark, data_folder, SETTINGS, empty_topics),
+        )
         assert erasure.records > 50
         assert query.isActive, query.exception()
     query.processAllAvailable()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -9,6 +10,7 @@ import duckdb
 from crossfade.erasure.erase import Erasure, erase_listener
 from crossfade.lake.connection import connect, register_table
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files
+from crossfade.processing.batch.job import run_locked
 from support.batch_bench import BatchBench, a_history
 from support.handmade_lake import Record
 
@@ -42,7 +44,8 @@ def is_of(*listeners: str) -> Callable[[Record], bool]:
 
 def erase(bench: BatchBench, user_id: str = GONE) -> Erasure:
     """Erase a listener, without Kafka."""
-    return erase_listener(bench.spark, bench.folder, bench.settings, None, user_id)
+    run_batch = partial(run_locked, bench.spark, bench.folder, bench.settings, None)
+    return erase_listener(bench.folder, None, user_id, run_batch=run_batch)
 
 
 def find_text(bench: BatchBench, text: str) -> set[str]:

@@ -2,8 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -20,8 +19,6 @@ from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 
 if TYPE_CHECKING:
     from crossfade.lake.runs import Run
-
-_Done = TypeVar("_Done")
 
 _POLL_S = 0.5
 _ASK_AGAIN_S = 5.0
@@ -92,39 +89,22 @@ def _ask_stack(folder: DataFolder, settings: Settings, stack: StackAddresses) ->
 def _run_alone(folder: DataFolder, settings: Settings) -> "Run":
     """Run batch once over all that Kafka holds, and leave nothing running."""
     from crossfade.lake.runs import require_run
+    from crossfade.processing.without_stack import run_without_stack
     from crossfade.processing.batch.job import run_once
     from crossfade.proof.handover import record_handovers
 
     def run_batch(spark: Any, address: KafkaAddress) -> None:
-        sys.stderr.write("Running batch …\n")
+        report_step("Running batch …")
         if run_once(spark, folder, settings, address) is not None:
             record_handovers(folder, address)
 
-    work_alone(folder, settings, run_batch)
+    run_without_stack(folder, settings, run_batch, report=report_step)
     return require_run(folder.lake)
 
 
-def work_alone(
-    folder: DataFolder, settings: Settings, work: Callable[[Any, KafkaAddress], _Done]
-) -> _Done:
-    """Start Kafka where there is none, drain the archive, and work with batch's Spark session."""
-    from crossfade.processing.batch.job import build_batch_session
-    from crossfade.processing.failures import explaining
-    from crossfade.processing.streams.driver import run_queries
-    from crossfade.stack.reach import reach_kafka
-    from crossfade.stack.stop_request import StopRequest
-
-    at_once = StopRequest()
-    at_once.asked.set()
-    with reach_kafka(folder, settings) as address:
-        sys.stderr.write("Archiving what Kafka holds …\n")
-        run_queries(folder, settings, address, at_once, names=("archive",))
-        with explaining("batch"):
-            spark = build_batch_session(folder, settings)
-            try:
-                return work(spark, address)
-            finally:
-                spark.stop()
+def report_step(step: str) -> None:
+    """Write the step that begins to standard error."""
+    sys.stderr.write(f"{step}\n")
 
 
 def _tell(run: "Run") -> dict[str, Any]:

@@ -4,13 +4,14 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 from rich.console import Console
 
-from crossfade.cli.batch import work_alone
+from crossfade.cli.batch import report_step
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.clock import format_time, now_ms, parse_duration
 from crossfade.config import Settings, load_settings
@@ -112,13 +113,16 @@ def _confirm(folder: DataFolder, *, yes: bool) -> None:
 
 def _erase_alone(folder: DataFolder, settings: Settings, user_id: str) -> "Erasure":
     from crossfade.erasure.erase import erase_listener, refuse_classic_lake
+    from crossfade.processing.without_stack import run_without_stack
+    from crossfade.processing.batch.job import run_locked
 
     def work(spark: Any, address: KafkaAddress) -> "Erasure":
-        sys.stderr.write("Erasing …\n")
-        return erase_listener(spark, folder, settings, address, user_id)
+        report_step("Erasing …")
+        run_batch = partial(run_locked, spark, folder, settings, address)
+        return erase_listener(folder, address, user_id, run_batch=run_batch)
 
     refuse_classic_lake(folder)
-    return work_alone(folder, settings, work)
+    return run_without_stack(folder, settings, work, report=report_step)
 
 
 def _erase_beside(
@@ -126,7 +130,7 @@ def _erase_beside(
 ) -> "Erasure":
     """Erase beside a running stack, whose own batch process waits meanwhile."""
     from crossfade.erasure.erase import erase_listener, refuse_classic_lake
-    from crossfade.processing.batch.job import build_batch_session
+    from crossfade.processing.batch.job import build_batch_session, run_locked
 
     refuse_classic_lake(folder)
     address = address_from(settings, stack.readers)
@@ -135,11 +139,10 @@ def _erase_beside(
     try:
         sys.stderr.write("Erasing: the stack's batch runs wait until it is done …\n")
         return erase_listener(
-            spark,
             folder,
-            settings,
             address,
             user_id,
+            run_batch=partial(run_locked, spark, folder, settings, address),
             before_vacuum=lambda run: _await_readers(stack, run),
         )
     finally:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from pyspark.sql import SparkSession
 
-from crossfade.config import Settings
 from crossfade.erasure.suppression import Erased, add_listener
 from crossfade.erasure.vacuum import (
     vacuum_abandoned,
@@ -27,12 +25,14 @@ from crossfade.lake.tables import (
     SILVER_ERASED,
     list_files,
 )
-from crossfade.processing.batch.job import run_held
 from crossfade.stack.hold import hold_maintenance
 from crossfade.stack.requests import RENEWAL_OF_SPEED
 
-AfterPublish = Callable[[Run], object]
-"""What is called before the files of old versions are removed: until readers have moved on."""
+RunBatch = Callable[[], object]
+"""Runs batch once; the caller of `erase_listener` must not hold batch's lock."""
+
+BeforeVacuum = Callable[[Run], object]
+"""Called before the files of old versions are removed: it waits until readers have moved on."""
 
 _LOCK_WITHIN_S = 600.0
 _COVERED_WITHIN_S = 600.0
@@ -54,18 +54,24 @@ class Erasure:
 
 
 def erase_listener(
-    spark: SparkSession,
     folder: DataFolder,
-    settings: Settings,
     address: KafkaAddress | None,
     user_id: str,
     *,
-    before_vacuum: AfterPublish = lambda _: None,
+    run_batch: RunBatch,
+    before_vacuum: BeforeVacuum = lambda _: None,
 ) -> Erasure:
-    """Erase a listener from every table, now and for all records to come.
+    """Erase a listener from every table, and suppress all later records of theirs.
 
-    First of all the list is extended, so whatever ends this half-way, the next run goes on with
-    it. Doing it twice changes nothing.
+    The suppression list is extended first: if this is interrupted, the next run of batch continues
+    it. Erasing the same listener again changes nothing.
+
+    Args:
+        folder: the data folder.
+        address: where Kafka is; None: what it still holds is not waited for.
+        user_id: the listener's id.
+        run_batch: runs batch once under the lock that this function holds.
+        before_vacuum: called with the newest run before old files are removed.
 
     Raises:
         LakeError: another process holds batch's lock for long, the archive does not archive what
@@ -77,7 +83,7 @@ def erase_listener(
         entry = add_listener(folder, user_id)
         RENEWAL_OF_SPEED.ask(folder)
         before = _count_erased(folder.lake, read_newest_run(folder.lake))
-        run = _run_until_gone(spark, folder, settings, address)
+        run = _run_until_gone(folder, address, run_batch)
         if run is None:
             return Erasure(entry, None, 0, 0)
         before_vacuum(run)
@@ -103,13 +109,13 @@ def refuse_classic_lake(folder: DataFolder) -> None:
 
 
 def _run_until_gone(
-    spark: SparkSession, folder: DataFolder, settings: Settings, address: KafkaAddress | None
+    folder: DataFolder, address: KafkaAddress | None, run_batch: RunBatch
 ) -> Run | None:
     """Run batch until all that Kafka holds now is in, and the newest run pins a blank bronze."""
     ends = {} if address is None else read_end_offsets(address, SONG_PLAYS)
     deadline, rounds = time.monotonic() + _COVERED_WITHIN_S, 0
     while True:
-        run_held(spark, folder, settings, address)
+        run_batch()
         newest = read_newest_run(folder.lake)
         if newest is None:
             return None

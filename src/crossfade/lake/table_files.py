@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from crossfade.clock import Range
 from crossfade.errors import LakeError
 from crossfade.lake.tables import Table, open_table, table_path
-from crossfade.processing.batch.ranges import Range
 
 _TIMES = ("window_start", "hour_start", "period_start", "event_time")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

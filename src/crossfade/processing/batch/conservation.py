@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from crossfade.clock import Range
 from crossfade.errors import UnprovenError
 from crossfade.lake.connection import connect, register_table
 from crossfade.lake.table_files import count_rows, read_files
@@ -21,7 +22,12 @@ from crossfade.lake.tables import (
     list_files,
 )
 from crossfade.processing.batch.intake import Intake
-from crossfade.processing.batch.ranges import Dirty, Range, days_of, in_ranges, on_days
+from crossfade.processing.batch.ranges import (
+    Dirty,
+    days_of,
+    in_ranges,
+    on_days,
+)
 from crossfade.processing.batch.tables import head_versions
 
 _JUDGED = (SILVER_PLAYS, SILVER_REJECTED, SILVER_DUPLICATES, SILVER_ERASED)

@@ -99,10 +99,10 @@ def run_once(
         UnprovenError: a law of conservation does not hold; nothing was published.
     """
     with hold_batch(folder, within_s=within_s, given_up=given_up):
-        return run_held(spark, folder, settings, address)
+        return run_locked(spark, folder, settings, address)
 
 
-def run_held(
+def run_locked(
     spark: SparkSession, folder: DataFolder, settings: Settings, address: KafkaAddress | None
 ) -> Run | None:
     """Do the same as `run_once`; the caller holds batch's lock."""

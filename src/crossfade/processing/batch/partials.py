@@ -5,6 +5,7 @@ from pyspark.sql import functions as F
 
 from crossfade.clock import HOUR_MS
 from crossfade.contract.counting import DAILY_CAP, SKETCH_LG_K
+from crossfade.processing.counting import floor_ms, measure_plays
 
 _SONG = ("country", "song_id", "title", "artist", "album", "genre")
 
@@ -22,20 +23,20 @@ def mark_charted(plays: DataFrame) -> DataFrame:
 def count_windows(plays: DataFrame, grain_ms: int) -> DataFrame:
     """Return the rows of gold/song_window."""
     return plays.groupBy(_floor("event_time", grain_ms).alias("window_start"), *_SONG, "date").agg(
-        *_measures()
+        *measure_plays()
     )
 
 
 def count_days(charted: DataFrame) -> DataFrame:
     """Return the rows of gold/song_day."""
-    return charted.groupBy(*_SONG, "date").agg(*_measures(), _charted())
+    return charted.groupBy(*_SONG, "date").agg(*measure_plays(), _charted())
 
 
 def count_hours(plays: DataFrame, *, is_day_closed: bool) -> DataFrame:
     """Return the rows of gold/activity_hour; how many plays are charted is known of closed days."""
     charted = _charted() if is_day_closed else F.lit(None).cast("bigint").alias("charted_plays")
     return plays.groupBy(_floor("event_time", HOUR_MS).alias("hour_start"), "country", "date").agg(
-        *_measures(), charted
+        *measure_plays(), charted
     )
 
 
@@ -69,18 +70,9 @@ def _sketch_listeners(plays: DataFrame, grain: str, period_start: Column) -> Dat
     ).agg(F.hll_sketch_agg("user_id", F.lit(SKETCH_LG_K)).alias("listeners"))
 
 
-def _measures() -> list[Column]:
-    return [
-        F.count("*").alias("plays"),
-        F.count_if("is_counted").alias("counted_plays"),
-        F.coalesce(F.sum("ms_played"), F.lit(0)).alias("ms_played"),
-    ]
-
-
 def _charted() -> Column:
     return F.count_if("is_charted").alias("charted_plays")
 
 
 def _floor(column: str, step_ms: int) -> Column:
-    time = F.unix_millis(column)
-    return F.timestamp_millis(time - F.pmod(time, F.lit(step_ms)))
+    return F.timestamp_millis(floor_ms(column, step_ms))

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
-from crossfade.clock import DAY_MS, HOUR_MS, day_start_ms, floor_to, format_time, utc_date
+from crossfade.clock import DAY_MS, HOUR_MS, Range, day_start_ms, floor_to, format_time, utc_date
 from crossfade.contract.boundary import windows_kept_from
 from crossfade.contract.periods import Period, PeriodKind, period_holding
-
-Range = tuple[int, int]
 
 MAX_RANGES = 64
 """More ranges than this in one condition cost more to plan than the rows between them."""

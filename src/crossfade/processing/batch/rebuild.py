@@ -7,7 +7,7 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from crossfade.clock import DAY_MS, floor_to, utc_date
+from crossfade.clock import DAY_MS, Range, floor_to, utc_date
 from crossfade.contract.boundary import windows_kept_from
 from crossfade.lake.table_files import TableFile, count_rows_on, read_files
 from crossfade.lake.tables import (
@@ -28,7 +28,6 @@ from crossfade.processing.batch.partials import (
 )
 from crossfade.processing.batch.ranges import (
     Dirty,
-    Range,
     days_of,
     in_ranges,
     on_days,

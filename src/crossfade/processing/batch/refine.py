@@ -7,6 +7,7 @@ from crossfade.clock import HOUR_MS
 from crossfade.contract.time_rules import TimeRules
 from crossfade.erasure.suppression import ERASED, Suppression
 from crossfade.kafka.topics import LOG_APPEND_TIME
+from crossfade.processing.counting import floor_ms
 from crossfade.processing.decode import decode_plays
 
 _FIELDS = (
@@ -98,17 +99,14 @@ def judge_candidates(decoded: DataFrame, silver: DataFrame) -> DataFrame:
 def summarize_plays(judged: DataFrame, rules: TimeRules) -> DataFrame:
     """Count the judged records of each outcome, and collect the windows that they touch."""
     event_ms, log_ms = F.unix_millis("event_time"), F.unix_millis("log_time")
-    window = event_ms - F.pmod(event_ms, F.lit(rules.grain_ms))
     is_late = event_ms < log_ms - rules.late_after_ms
-    return judged.groupBy(
-        "outcome", (event_ms - F.pmod(event_ms, F.lit(HOUR_MS))).alias("hour")
-    ).agg(
+    return judged.groupBy("outcome", floor_ms("event_time", HOUR_MS).alias("hour")).agg(
         F.count("*").alias("records"),
         F.count_if(is_late).alias("late"),
         F.count_if("is_counted").alias("counted_plays"),
         F.sum(F.coalesce("ms_played", F.lit(0))).alias("ms_played"),
         F.count("known").alias("known"),
-        F.collect_set(window).alias("windows"),
+        F.collect_set(floor_ms("event_time", rules.grain_ms)).alias("windows"),
     )
 
 

@@ -6,6 +6,7 @@ from pyspark.sql import functions as F
 from crossfade.contract.counting import SKETCH_LG_K
 from crossfade.contract.time_rules import FUTURE_MS, TimeRules
 from crossfade.erasure.suppression import ERASED
+from crossfade.processing.counting import floor_ms, measure_plays
 
 _FIELDS = ("user_id", "grain", "ms_played", "is_counted")
 
@@ -57,8 +58,7 @@ def drop_repeats(plays: DataFrame, rules: TimeRules, *, exactly: bool) -> DataFr
     nothing but evict state.
     """
     delay = f"{rules.watermark_delay_ms} milliseconds"
-    event_ms = F.unix_millis("event_time")
-    window_end_ms = event_ms - event_ms % rules.grain_ms + rules.grain_ms
+    window_end_ms = floor_ms("event_time", rules.grain_ms) + rules.grain_ms
     fresh = (
         plays.where(~F.col("is_repeat"))
         .withColumn("window_end", F.timestamp_millis(window_end_ms))
@@ -80,9 +80,7 @@ def count_windows(plays: DataFrame, rules: TimeRules) -> DataFrame:
     # Spark sorts by these: the hash alone tells nearly all groups apart, at the price of a number.
     group = (F.xxhash64("grain").alias("grain_hash"), "grain", "window_end")
     counted = plays.groupBy(*group).agg(
-        F.count("*").alias("plays"),
-        F.count_if("is_counted").alias("counted_plays"),
-        F.coalesce(F.sum("ms_played"), F.lit(0)).alias("ms_played"),
+        *measure_plays(),
         F.hll_sketch_agg("user_id", SKETCH_LG_K).alias("listeners"),
     )
     return counted.select(

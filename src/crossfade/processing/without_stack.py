@@ -1,0 +1,48 @@
+"""Batch work without a running stack: start Kafka, archive what it holds, then start Spark."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from pyspark.sql import SparkSession
+
+from crossfade.config import Settings
+from crossfade.folder import DataFolder
+from crossfade.kafka.address import KafkaAddress
+from crossfade.processing.batch.job import build_batch_session
+from crossfade.processing.failures import explaining
+from crossfade.processing.streams.driver import run_queries
+from crossfade.stack.reach import reach_kafka
+from crossfade.stack.stop_request import StopRequest
+
+_Result = TypeVar("_Result")
+
+
+def run_without_stack(
+    folder: DataFolder,
+    settings: Settings,
+    work: Callable[[SparkSession, KafkaAddress], _Result],
+    *,
+    report: Callable[[str], object] = lambda _: None,
+) -> _Result:
+    """Archive what Kafka holds now, call `work` with batch's Spark session, and stop both.
+
+    Args:
+        folder: the data folder.
+        settings: the settings.
+        work: called with the session and Kafka's address.
+        report: called with a line for the user before a long step.
+
+    Raises:
+        CrossfadeError: Kafka, the archive or Spark cannot start here.
+    """
+    drain = StopRequest()
+    drain.asked.set()
+    with reach_kafka(folder, settings) as address:
+        report("Archiving what Kafka holds …")
+        run_queries(folder, settings, address, drain, names=("archive",))
+        with explaining("batch"):
+            spark = build_batch_session(folder, settings)
+            try:
+                return work(spark, address)
+            finally:
+                spark.stop()
