@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.backup.moment import choose_moment
+from crossfade.backup.backup_point import choose_moment
 from crossfade.clock import DAY_MS
 from crossfade.config import load_settings
 from crossfade.errors import LakeError

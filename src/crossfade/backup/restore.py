@@ -8,7 +8,7 @@ from crossfade.backup.manifest import Manifest, StoredFile, read_manifest
 from crossfade.backup.take import Tell
 from crossfade.errors import LakeError, MisuseError
 from crossfade.folder import FORMAT_VERSION, refuse_strange_path
-from crossfade.stack.room import LEAST_FREE, require_room
+from crossfade.stack.disk_space import LEAST_FREE, require_room
 
 
 def restore_backup(backup: Path, root: Path, tell: Tell) -> Manifest:

@@ -5,18 +5,18 @@ from contextlib import suppress
 from pathlib import Path
 
 import crossfade
+from crossfade.backup.backup_point import Moment, check_copies, choose_moment, list_files
 from crossfade.backup.broker_files import copy_broker, holds_topic, measure_broker
 from crossfade.backup.copier import Copier
 from crossfade.backup.draft import drafted, require_empty
 from crossfade.backup.manifest import BACKUP_FORMAT, Manifest, StoredFile, write_manifest
-from crossfade.backup.moment import Moment, check_copies, choose_moment, list_files
-from crossfade.backup.table_files import count_records
+from crossfade.backup.version_files import count_records
 from crossfade.clock import format_time, now_ms
 from crossfade.errors import MisuseError
 from crossfade.folder import DataFolder
 from crossfade.lake.tables import BRONZE_SONG_PLAYS
+from crossfade.stack.disk_space import LEAST_FREE, require_room
 from crossfade.stack.hold import hold_maintenance
-from crossfade.stack.room import LEAST_FREE, require_room
 
 Tell = Callable[[int, int], None]
 """Told of bytes copied, and of all there are to copy, as far as known."""

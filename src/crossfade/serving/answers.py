@@ -11,9 +11,9 @@ from crossfade.clock import format_time, utc_date
 from crossfade.contract.boundary import NO_BOUNDARY, RECENT_WINDOWS
 from crossfade.contract.periods import Period
 from crossfade.contract.time_rules import TimeRules
+from crossfade.serving.answer_cache import Kept
 from crossfade.serving.batch_rows import BatchRows
 from crossfade.serving.completeness import Moment, Progress, say_why_incomplete
-from crossfade.serving.kept import Kept
 from crossfade.serving.merge import (
     Names,
     Plan,

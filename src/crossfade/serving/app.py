@@ -14,6 +14,7 @@ from crossfade.folder import DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.lake.runs import Run
 from crossfade.serving.alarms import read_alarms
+from crossfade.serving.answer_cache import Kept
 from crossfade.serving.answers import (
     Answer,
     RankedRow,
@@ -22,12 +23,11 @@ from crossfade.serving.answers import (
     answer_geography,
     answer_trending,
 )
-from crossfade.serving.kept import Kept
+from crossfade.serving.error_responses import install_refusals, refuse
 from crossfade.serving.metrics import Metrics, TimedRequests
 from crossfade.serving.queries import NoQuery, RangeQuery, RejectedQuery, TrendingQuery
 from crossfade.serving.ranges import AskedRange, read_range
-from crossfade.serving.refusals import install_refusals, refuse
-from crossfade.serving.rejected import answer_rejected
+from crossfade.serving.rejected_records import answer_rejected
 from crossfade.serving.rollup import By
 from crossfade.serving.shapes import (
     ArtistRow,

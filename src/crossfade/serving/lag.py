@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from crossfade.kafka.window_log import Marker
-from crossfade.serving.generation import reaches
+from crossfade.serving.speed_generation import reaches
 
 _POLLS_KEPT = 3_600
 

@@ -13,7 +13,7 @@ from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_reader
 from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS
 from crossfade.kafka.window_log import decode_record
-from crossfade.serving.topic_places import (
+from crossfade.serving.topic_offsets import (
     TIMEOUT_S,
     count_partitions,
     find_offsets,

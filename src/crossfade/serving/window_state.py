@@ -13,11 +13,11 @@ from crossfade.clock import HOUR_MS
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.kafka.window_log import Marker, WindowRow
 from crossfade.serving.completeness import Progress
-from crossfade.serving.generation import Generation, reaches
 from crossfade.serving.lag import LagWatch
 from crossfade.serving.merge import Span, Totals
 from crossfade.serving.rollup import By, Sums, WindowRollup
 from crossfade.serving.span_view import Details, SpanView, describe, to_totals
+from crossfade.serving.speed_generation import Generation, reaches
 
 HELD_MS = 36 * HOUR_MS
 """Windows further than this behind the newest are forgotten, whoever owns them."""

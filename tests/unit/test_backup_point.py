@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from crossfade.backup import moment
+from crossfade.backup import backup_point
 from crossfade.backup.copier import Copier
-from crossfade.backup.table_files import check_copy, list_table_files
 from crossfade.backup.take import take_backup
+from crossfade.backup.version_files import check_copy, list_table_files
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.lake.runs import read_newest_run
@@ -125,7 +125,7 @@ def test_a_run_published_while_a_backup_chooses_is_not_half_in_it(
         write_table(folder, "gold/run", [a_run(2, {}, boundary=0) | {"pins": {}}])
         return read_newest_run(lake, version)
 
-    monkeypatch.setattr(moment, "read_newest_run", read_then_publish)
+    monkeypatch.setattr(backup_point, "read_newest_run", read_then_publish)
     assert back_up(folder, tmp_path / "backup").run == 1
     restored = read_newest_run(tmp_path / "backup" / "datalake")
     assert restored is not None

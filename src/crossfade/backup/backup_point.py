@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from crossfade.backup.table_files import check_copy, list_table_files
+from crossfade.backup.version_files import check_copy, list_table_files
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.lake.binding import read_archive_binding, refuse_other_tables
