@@ -15,7 +15,7 @@ from crossfade.folder import DataFolder, heartbeat_path, open_folder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 from crossfade.stack.child import ChildSpec
-from crossfade.stack.pulse import beats
+from crossfade.stack.liveness import beats
 from crossfade.stack.stop_request import StopRequest
 from crossfade.stack.supervisor import Backoff, Supervisor
 from support.speed_runs import a_play, send

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from crossfade.stack.survivors import is_alive
+from crossfade.stack.orphans import is_alive
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark, pytest.mark.fault]
 

@@ -14,7 +14,7 @@ import pytest
 
 from crossfade.errors import StackError
 from crossfade.stack.child import ChildSpec
-from crossfade.stack.pulse import beats
+from crossfade.stack.liveness import beats
 from crossfade.stack.stop_request import StopRequest, stop_on_signals
 from crossfade.stack.supervisor import (
     Backoff,

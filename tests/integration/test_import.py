@@ -24,7 +24,7 @@ from crossfade.kafka.topics import (
     read_start_offsets,
 )
 from crossfade.stack.broker import Broker
-from crossfade.stack.reach import reach_kafka
+from crossfade.stack.kafka_for_command import reach_kafka
 
 pytestmark = pytest.mark.kafka
 

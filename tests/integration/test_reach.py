@@ -11,7 +11,7 @@ from crossfade.folder import DataFolder, StackAddresses, open_folder, write_stac
 from crossfade.kafka.topics import SONG_PLAYS, partition_count
 from crossfade.stack.broker import Broker
 from crossfade.stack.hold import hold_folder
-from crossfade.stack.reach import reach_kafka
+from crossfade.stack.kafka_for_command import reach_kafka
 
 pytestmark = pytest.mark.kafka
 

@@ -31,7 +31,7 @@ from crossfade.lake.tables import SILVER_PLAYS, list_files
 from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import reconcile
 from crossfade.stack.broker import Broker
-from crossfade.stack.reach import reach_kafka
+from crossfade.stack.kafka_for_command import reach_kafka
 from support.handmade_lake import NOON, Record, a_lake, a_play
 from support.temporary_topics import own_topics
 

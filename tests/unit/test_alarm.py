@@ -4,7 +4,7 @@ from pathlib import Path
 
 from crossfade.folder import DataFolder
 from crossfade.stack.alarm import Alarm
-from crossfade.stack.unfinished import list_micro_batches, list_runs
+from crossfade.stack.unfinished_work import list_micro_batches, list_runs
 from support.handmade_checkpoint import Query
 
 POISON = "speed, micro-batch 7, song-plays [0] offsets 5 to 9"

@@ -6,10 +6,10 @@ import pytest
 from crossfade.config import Settings, load_settings
 from crossfade.folder import open_folder
 from crossfade.stack import doctor
+from crossfade.stack.disk_space import GIGABYTE
 from crossfade.stack.doctor import Finding, examine_machine
 from crossfade.stack.jar_lock import read_lock
 from crossfade.stack.ports import find_free_ports
-from crossfade.stack.room import GIGABYTE
 
 
 def examine(settings: Settings) -> dict[str, Finding]:

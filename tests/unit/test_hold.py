@@ -10,7 +10,7 @@ import pytest
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder
 from crossfade.stack.hold import hold_folder
-from crossfade.stack.survivors import MARK
+from crossfade.stack.orphans import MARK
 
 HOLDS = """
 import pathlib, sys

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from crossfade.errors import MachineError
-from crossfade.stack.room import free_bytes, require_room
+from crossfade.stack.disk_space import free_bytes, require_room
 
 
 def test_a_full_disk_is_one_line_with_the_cure(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.live import Live
 
 from crossfade.cli.api import fetch_answer
-from crossfade.cli.show import View, draw
-from crossfade.cli.summary import Summary, draw_summary
+from crossfade.cli.demo_screen import View, draw
+from crossfade.cli.demo_summary import Summary, draw_summary
 from crossfade.clock import SECOND_MS, floor_to, now_ms, parse_time
 from crossfade.config import Settings
 from crossfade.contract.ledger import open_ledger

@@ -113,8 +113,8 @@ def _confirm(folder: DataFolder, *, yes: bool) -> None:
 
 def _erase_alone(folder: DataFolder, settings: Settings, user_id: str) -> "Erasure":
     from crossfade.erasure.erase import erase_listener, refuse_classic_lake
-    from crossfade.processing.without_stack import run_without_stack
     from crossfade.processing.batch.job import run_locked
+    from crossfade.processing.without_stack import run_without_stack
 
     def work(spark: Any, address: KafkaAddress) -> "Erasure":
         report_step("Erasing …")
@@ -167,7 +167,7 @@ def _await_readers(stack: StackAddresses, run: "Run") -> None:
 
 def _prove(folder: DataFolder, settings: Settings, user_id: str) -> "ErasureProof":
     from crossfade.erasure.proof import prove_erasure
-    from crossfade.stack.requests import RENEWAL_OF_SPEED
+    from crossfade.stack.request_files import RENEWAL_OF_SPEED
 
     stack = read_stack(folder)
     is_renewed = stack is not None

@@ -20,7 +20,7 @@ from crossfade.ingest.files import check_files
 from crossfade.ingest.importing import ImportFormat, import_files, reader_of
 from crossfade.ingest.report import ImportReport
 from crossfade.ingest.spotify import check_user_id
-from crossfade.stack.reach import reach_kafka
+from crossfade.stack.kafka_for_command import reach_kafka
 
 _PROBLEMS_SHOWN = 20
 _DEFAULT_USER = "listener"

@@ -73,7 +73,7 @@ def record(*, again: AgainOption = False) -> None:
     if not again and is_recorded(load_settings().cache):
         sys.stderr.write("The classes are recorded.\n")
         return
-    from crossfade.cli.recording import record_journey
+    from crossfade.cli.class_recording import record_journey
 
     # Told to end, it unwinds: its Javas and its folder go with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

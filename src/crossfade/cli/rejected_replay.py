@@ -140,7 +140,7 @@ def _replay(
 def _reach(opened: ExitStack, folder: DataFolder, settings: Settings) -> "Delivery":
     """Reach Kafka until the command ends: a replay with nothing to send needs none."""
     from crossfade.ingest.delivery import Delivery
-    from crossfade.stack.reach import reach_kafka
+    from crossfade.stack.kafka_for_command import reach_kafka
 
     return Delivery(opened.enter_context(reach_kafka(folder, settings)))
 

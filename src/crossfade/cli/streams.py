@@ -57,7 +57,7 @@ def streams(data: DataOption = None) -> None:
 
 
 def _ask_for_renewal(data: DataOption) -> None:
-    from crossfade.stack.requests import RENEWAL_OF_SPEED
+    from crossfade.stack.request_files import RENEWAL_OF_SPEED
 
     RENEWAL_OF_SPEED.ask(open_folder(load_settings(data=data), create=False))
     sys.stderr.write("Speed begins a new generation, now or at its next start.\n")

@@ -26,7 +26,7 @@ from crossfade.lake.tables import (
     list_files,
 )
 from crossfade.stack.hold import hold_maintenance
-from crossfade.stack.requests import RENEWAL_OF_SPEED
+from crossfade.stack.request_files import RENEWAL_OF_SPEED
 
 RunBatch = Callable[[], object]
 """Runs batch once; the caller of `erase_listener` must not hold batch's lock."""

@@ -11,7 +11,7 @@ from crossfade.kafka.address import KafkaAddress
 from crossfade.processing.batch.job import build_batch_session
 from crossfade.processing.failures import explaining
 from crossfade.processing.streams.driver import run_queries
-from crossfade.stack.reach import reach_kafka
+from crossfade.stack.kafka_for_command import reach_kafka
 from crossfade.stack.stop_request import StopRequest
 
 _Result = TypeVar("_Result")

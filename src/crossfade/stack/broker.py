@@ -17,6 +17,7 @@ from crossfade.stack.broker_config import LOG_CONFIG, BrokerPorts, broker_proper
 from crossfade.stack.child import Child, ChildSpec
 from crossfade.stack.child_log import last_line
 from crossfade.stack.class_data import class_data_options
+from crossfade.stack.disk_space import LEAST_FREE, describe_full_disk, require_room
 from crossfade.stack.jars import class_path
 from crossfade.stack.java import ENVIRONMENT, find_java
 from crossfade.stack.ports import (
@@ -26,7 +27,6 @@ from crossfade.stack.ports import (
     is_answering,
     is_free,
 )
-from crossfade.stack.room import LEAST_FREE, describe_full_disk, require_room
 
 _COMPILER = "-XX:TieredStopAtLevel=1"
 """The quick compiler alone: a broker copies bytes, and the thorough one takes from Spark's start

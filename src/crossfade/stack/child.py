@@ -17,7 +17,7 @@ from crossfade.clock import now_ms
 from crossfade.errors import StackError
 from crossfade.stack.child_log import RotatedLog
 
-_LEASH = Path(__file__).with_name("leash.py")
+_LEASH = Path(__file__).with_name("exec_with_parent.py")
 _POLL_S = 0.02
 _SWEEP_S = 10.0
 

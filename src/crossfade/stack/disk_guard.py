@@ -9,7 +9,7 @@ import msgspec
 
 from crossfade.clock import now_ms
 from crossfade.folder import DataFolder, write_atomically
-from crossfade.stack.room import GIGABYTE, free_bytes
+from crossfade.stack.disk_space import GIGABYTE, free_bytes
 from crossfade.telemetry import get_logger
 
 _EVERY_S = 1.0

@@ -15,10 +15,10 @@ from crossfade.config import Settings
 from crossfade.errors import CrossfadeError
 from crossfade.folder import StackAddresses, open_folder, read_stack
 from crossfade.stack.class_data import is_recorded
+from crossfade.stack.disk_space import GIGABYTE, LEAST_FREE, free_bytes
 from crossfade.stack.jars import JarCheck, can_fetch, check_jars
 from crossfade.stack.java import find_java
 from crossfade.stack.ports import describe_holder, is_free
-from crossfade.stack.room import GIGABYTE, LEAST_FREE, free_bytes
 
 Verdict = Literal["ok", "warning", "fail"]
 

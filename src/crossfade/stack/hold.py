@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from crossfade.clock import format_time, now_ms
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder, write_atomically
-from crossfade.stack.survivors import MARK, end_survivors
+from crossfade.stack.orphans import MARK, end_survivors
 
 _CURE = "Stop it first, or use another folder with --data."
 

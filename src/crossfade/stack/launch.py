@@ -16,13 +16,13 @@ from crossfade.kafka.topics import create_topics
 from crossfade.stack.broker import Broker
 from crossfade.stack.child import ChildSpec
 from crossfade.stack.disk_guard import DiskGuard
+from crossfade.stack.disk_space import require_room
 from crossfade.stack.jars import require_jars
+from crossfade.stack.liveness import beats
 from crossfade.stack.ports import describe_holder, find_free_ports, is_free
-from crossfade.stack.pulse import beats
-from crossfade.stack.room import require_room
 from crossfade.stack.stop_request import StopRequest
 from crossfade.stack.supervisor import Supervisor
-from crossfade.stack.unfinished import list_micro_batches, list_runs
+from crossfade.stack.unfinished_work import list_micro_batches, list_runs
 
 _DRAIN_GRACE_S = 60.0
 _START_WITHIN_S = 180.0

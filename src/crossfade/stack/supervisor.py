@@ -15,8 +15,8 @@ from crossfade.folder import write_atomically
 from crossfade.stack.alarm import Alarm
 from crossfade.stack.child import Child, ChildSpec
 from crossfade.stack.child_log import last_line
-from crossfade.stack.pulse import Pulse
-from crossfade.stack.room import describe_full_disk
+from crossfade.stack.disk_space import describe_full_disk
+from crossfade.stack.liveness import Pulse
 from crossfade.stack.stop_request import StopRequest
 from crossfade.telemetry import get_logger
 

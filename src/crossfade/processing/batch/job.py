@@ -25,7 +25,7 @@ from crossfade.processing.batch.tables import create_tables, head_versions, sign
 from crossfade.processing.decode import WORKERS
 from crossfade.processing.progress import telling_run
 from crossfade.processing.spark import build_session
-from crossfade.stack.requests import RUN_OF_BATCH
+from crossfade.stack.request_files import RUN_OF_BATCH
 from crossfade.telemetry import get_logger
 
 AfterRun = Callable[[DataFolder, KafkaAddress | None], object]

@@ -18,7 +18,7 @@ from crossfade.processing.speed.renewal import (
     set_generation_aside,
 )
 from crossfade.processing.streams.lost_records import refuse_lost_records
-from crossfade.stack.requests import RENEWAL_OF_SPEED
+from crossfade.stack.request_files import RENEWAL_OF_SPEED
 from crossfade.telemetry import get_logger
 
 _log = get_logger("streams")

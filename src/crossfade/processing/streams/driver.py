@@ -39,7 +39,7 @@ from crossfade.processing.streams.driver_spark import (
 )
 from crossfade.processing.streams.lost_records import refuse_lost_records
 from crossfade.processing.streams.watchdog import Watchdog, keep_watch
-from crossfade.stack.requests import RENEWAL_OF_SPEED
+from crossfade.stack.request_files import RENEWAL_OF_SPEED
 from crossfade.stack.stop_request import StopRequest
 from crossfade.telemetry import get_logger
 

@@ -1,4 +1,4 @@
-"""Becomes another program, one that dies with its parent: leash.py PARENT_PID NICE COMMAND.
+"""Becomes another program, one that dies with its parent: exec_with_parent.py PARENT_PID NICE COMMAND.
 
 Run as a script between fork and exec, so that the parent may have threads. The kernel sends the
 signal when the parent's starting *thread* ends, so children are started by a thread that stays.

@@ -16,7 +16,7 @@ from crossfade.processing.batch.job import build_batch_session, run_once
 from crossfade.processing.spark import end_java
 from crossfade.processing.streams.driver import run_queries
 from crossfade.stack.class_data import record_classes
-from crossfade.stack.reach import reach_kafka
+from crossfade.stack.kafka_for_command import reach_kafka
 from crossfade.stack.stop_request import StopRequest
 
 _PLAYS = 500
