@@ -4,7 +4,7 @@ from pathlib import Path
 
 from crossfade.folder import DataFolder
 from crossfade.stack.alarm import Alarm
-from crossfade.stack.unfinished_work import list_micro_batches, list_runs
+from crossfade.stack.unfinished_work import list_unfinished_micro_batches, list_unfinished_runs
 from support.handmade_checkpoint import Query
 
 POISON = "speed, micro-batch 7, song-plays [0] offsets 5 to 9"
@@ -13,10 +13,10 @@ INNOCENT = "archive, micro-batch 2"
 
 def fail(alarm: Alarm, *unfinished: str, times: int = 1) -> None:
     for _ in range(times):
-        alarm.note_death(unfinished, "ended with 1", "speed died: overflow.")
+        alarm.record_failure(unfinished, "ended with 1", "speed died: overflow.")
 
 
-def test_three_deaths_over_one_micro_batch_ring_and_name_it() -> None:
+def test_three_failures_on_one_micro_batch_raise_an_alarm_that_names_it() -> None:
     alarm = Alarm()
     fail(alarm, INNOCENT, POISON, times=2)
     assert alarm.text == ""
@@ -24,14 +24,14 @@ def test_three_deaths_over_one_micro_batch_ring_and_name_it() -> None:
     assert alarm.text == f"{POISON}: failed 3 times (ended with 1): speed died: overflow."
 
 
-def test_deaths_over_different_micro_batches_do_not_ring() -> None:
+def test_failures_on_different_micro_batches_raise_no_alarm() -> None:
     alarm = Alarm()
     for batch in range(9):
         fail(alarm, f"speed, micro-batch {batch}")
     assert alarm.text == ""
 
 
-def test_a_micro_batch_that_was_done_in_between_begins_to_count_anew() -> None:
+def test_a_micro_batch_that_succeeds_in_between_resets_the_count() -> None:
     alarm = Alarm()
     fail(alarm, POISON, times=2)
     fail(alarm, INNOCENT)
@@ -39,7 +39,7 @@ def test_a_micro_batch_that_was_done_in_between_begins_to_count_anew() -> None:
     assert alarm.text == ""
 
 
-def test_it_rings_until_the_micro_batch_is_done_and_says_so_once() -> None:
+def test_an_alarm_lasts_until_the_micro_batch_is_done_and_its_end_is_logged_once() -> None:
     alarm = Alarm()
     assert not alarm.is_over(list)
     fail(alarm, POISON, times=3)
@@ -58,15 +58,19 @@ def test_the_micro_batch_that_was_planned_and_not_committed_is_named_with_its_re
     speed.do(6, 5)
     speed.plan(7, 10)
     archive.do(3, 10)
-    assert list_micro_batches(data_folder.checkpoints, ("speed", "archive", "classic")) == [POISON]
+    assert list_unfinished_micro_batches(
+        data_folder.checkpoints, ("speed", "archive", "classic")
+    ) == [POISON]
     (speed.path / "offsets" / "7").write_text("")
-    assert list_micro_batches(data_folder.checkpoints, ["speed"]) == ["speed, micro-batch 7"]
+    assert list_unfinished_micro_batches(data_folder.checkpoints, ["speed"]) == [
+        "speed, micro-batch 7"
+    ]
 
 
-def test_the_run_of_batch_that_comes_next_is_named_by_the_one_before(tmp_path: Path) -> None:
-    assert list_runs(tmp_path) == ["batch, the run after version -1 of gold/run"]
+def test_the_next_run_of_batch_is_identified_by_the_run_before_it(tmp_path: Path) -> None:
+    assert list_unfinished_runs(tmp_path) == ["batch, the run after version -1 of gold/run"]
     log = tmp_path / "gold" / "run" / "_delta_log"
     log.mkdir(parents=True)
     for name in ("00000000000000000009.json", "00000000000000000010.json", "x.json"):
         (log / name).touch()
-    assert list_runs(tmp_path) == ["batch, the run after version 10 of gold/run"]
+    assert list_unfinished_runs(tmp_path) == ["batch, the run after version 10 of gold/run"]

@@ -60,7 +60,7 @@ def copied_by(
     return order, found
 
 
-def test_all_is_copied_but_what_says_that_the_broker_stopped_in_order(
+def test_all_files_are_copied_except_the_marker_of_a_clean_shutdown(
     broker: DataFolder, tmp_path: Path
 ) -> None:
     order, found = copied_by(broker, tmp_path / "copy")
@@ -77,7 +77,7 @@ def test_all_is_copied_but_what_says_that_the_broker_stopped_in_order(
     ]
 
 
-def test_a_log_that_rolls_meanwhile_has_no_hole(broker: DataFolder, tmp_path: Path) -> None:
+def test_a_log_that_rolls_during_the_copy_has_no_hole(broker: DataFolder, tmp_path: Path) -> None:
     def roll(path: str) -> None:
         if path == f"song-plays-0/{SECOND}.log" and not (broker.kafka / rolled).exists():
             write(broker, path, "two and more")
@@ -102,7 +102,7 @@ def test_a_log_that_only_grows_is_copied_once(broker: DataFolder, tmp_path: Path
     assert order.count(growing) == 1
 
 
-def test_segments_that_are_compacted_into_one_leave_no_old_one(
+def test_segments_that_are_compacted_during_the_copy_leave_no_old_one(
     broker: DataFolder, tmp_path: Path
 ) -> None:
     def compact(path: str) -> None:
@@ -122,7 +122,7 @@ def test_segments_that_are_compacted_into_one_leave_no_old_one(
     }
 
 
-def test_a_segment_that_is_just_being_replaced_is_waited_for(
+def test_a_copy_waits_for_a_segment_that_is_being_replaced(
     broker: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = broker.kafka / "data" / "plays-by-window-0"
@@ -137,7 +137,9 @@ def test_a_segment_that_is_just_being_replaced_is_waited_for(
     assert found[f"plays-by-window-0/{FIRST}.log"] == "compacted"
 
 
-def test_a_topic_that_is_deleted_meanwhile_is_left_out(broker: DataFolder, tmp_path: Path) -> None:
+def test_a_topic_that_is_deleted_during_the_copy_is_left_out(
+    broker: DataFolder, tmp_path: Path
+) -> None:
     def delete(path: str) -> None:
         place = broker.kafka / "data" / "plays-by-window-0"
         if place.exists() and path.startswith("plays-by-window-0"):
@@ -168,7 +170,7 @@ def test_a_partition_that_never_settles_is_an_error(
 @pytest.mark.parametrize(
     ("topic_id", "is_held"), [("a-_b", True), ("a+/b", True), ("other", False), (None, True)]
 )
-def test_kafkas_data_come_along_if_the_archives_topic_is_in_them(
+def test_kafkas_data_is_backed_up_if_the_archives_topic_is_in_it(
     broker: DataFolder, topic_id: str | None, is_held: bool
 ) -> None:
     assert holds_topic(broker, topic_id) is is_held
@@ -180,7 +182,7 @@ def test_a_folder_without_a_broker_holds_no_topic(data_folder: DataFolder) -> No
     assert measure_broker(data_folder) == 0
 
 
-def test_indexes_which_are_mostly_air_count_for_nothing(broker: DataFolder) -> None:
+def test_preallocated_indexes_add_nothing_to_the_size(broker: DataFolder) -> None:
     before = measure_broker(broker)
     write(broker, f"song-plays-0/{THIRD}.index", "x" * 1_000)
     write(broker, f"song-plays-0/{THIRD}.log", "y" * 10)

@@ -43,7 +43,7 @@ def rewrite(folder: DataFolder, name: str, times: int = 1) -> DeltaTable:
     return DeltaTable(table_path(folder.lake, TABLES[name]))
 
 
-def test_a_table_is_copied_at_a_version_while_it_goes_on(
+def test_a_table_is_copied_at_a_version_while_it_is_written(
     folder: DataFolder, tmp_path: Path
 ) -> None:
     rewrite(folder, "gold/song", 3).create_checkpoint()
@@ -66,7 +66,7 @@ def test_a_table_is_copied_at_a_version_while_it_goes_on(
     assert len(copied) == len(DeltaTable(tmp_path / "copy" / "gold/song").file_uris()) + 1
 
 
-def test_a_copy_that_lacks_a_file_or_a_part_of_one_is_found_out(
+def test_a_copy_that_lacks_a_file_or_part_of_one_is_detected(
     folder: DataFolder, tmp_path: Path
 ) -> None:
     listed = list_table_files(folder.lake, SILVER_PLAYS, 0)
@@ -85,7 +85,7 @@ def test_a_copy_that_lacks_a_file_or_a_part_of_one_is_found_out(
         check_copy(tmp_path, SILVER_PLAYS, 0)
 
 
-def test_a_restore_answers_as_the_newest_published_run_did(
+def test_a_restored_folder_answers_as_the_newest_published_run_did(
     folder: DataFolder, tmp_path: Path
 ) -> None:
     run = read_newest_run(folder.lake)
@@ -103,7 +103,7 @@ def test_a_restore_answers_as_the_newest_published_run_did(
     assert manifest.tables == {**run.pins, "gold/run": 0, "bronze/song_plays": 1}
 
 
-def test_what_the_run_pins_is_in_it_though_bronze_was_rewritten_since(
+def test_a_backup_holds_what_the_run_pins_though_bronze_was_rewritten_since(
     folder: DataFolder, tmp_path: Path
 ) -> None:
     pinned = read_table(folder.lake, "bronze/song_plays", 0)
@@ -118,7 +118,7 @@ def test_what_the_run_pins_is_in_it_though_bronze_was_rewritten_since(
     assert read_table(restored.lake, "bronze/song_plays") == []
 
 
-def test_a_run_published_while_a_backup_chooses_is_not_half_in_it(
+def test_a_run_published_while_a_backup_starts_is_not_copied_in_part(
     folder: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read_then_publish(lake: Path, version: int | None = None) -> object:
@@ -156,7 +156,7 @@ def test_the_checkpoint_ends_with_the_micro_batch_that_bronze_ends_with(
     assert manifest.topic_id == "topic"
 
 
-def test_a_micro_batch_in_bronze_whose_end_spark_has_not_noted_is_copied_as_it_is(
+def test_a_micro_batch_in_bronze_that_spark_has_not_committed_is_copied_unchanged(
     folder: DataFolder, tmp_path: Path
 ) -> None:
     write_checkpoint(folder, 8, committed=7)
@@ -176,7 +176,7 @@ def test_a_checkpoint_that_is_ahead_of_bronze_is_not_backed_up(
         back_up(folder, tmp_path / "backup")
 
 
-def test_what_the_archive_commits_while_it_is_copied_is_left_out(
+def test_what_the_archive_commits_during_a_copy_is_left_out(
     folder: DataFolder, tmp_path: Path
 ) -> None:
     numbers = iter(range(8, 10_000))
@@ -195,7 +195,9 @@ def test_what_the_archive_commits_while_it_is_copied_is_left_out(
     assert DeltaTable(restored.lake / "bronze/song_plays").transaction_version("5d1f") == 7
 
 
-def test_kafka_is_copied_after_all_that_was_made_of_it(folder: DataFolder, tmp_path: Path) -> None:
+def test_kafka_is_copied_after_everything_derived_from_it(
+    folder: DataFolder, tmp_path: Path
+) -> None:
     for name, text in (("meta.properties", ""), ("song-plays-0/partition.metadata", "topic")):
         path = folder.kafka / "data" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -224,7 +226,7 @@ def test_a_folder_without_any_run_or_record_is_backed_up_too(
     assert restore(tmp_path / "backup", tmp_path / "new").identity == data_folder.identity
 
 
-def test_what_erasure_keeps_comes_along(folder: DataFolder, tmp_path: Path) -> None:
+def test_the_files_of_erasure_are_backed_up(folder: DataFolder, tmp_path: Path) -> None:
     for path in ("suppression/list.json", "erasures/2026/proof.json"):
         (folder.root / path).parent.mkdir(parents=True)
         (folder.root / path).write_text(path)

@@ -18,7 +18,7 @@ from crossfade.backup.take import take_backup
 from crossfade.cli import app
 from crossfade.errors import LakeError, MachineError, MisuseError, StackError
 from crossfade.folder import DataFolder
-from crossfade.stack.hold import hold_maintenance
+from crossfade.stack.hold import hold_maintenance_lock
 from support.backups import a_backed_up_folder, back_up, restore, unheard
 
 BACKS_UP_UNTIL_KILLED = """
@@ -52,7 +52,7 @@ def backup(folder: DataFolder, tmp_path: Path) -> Path:
     return tmp_path / "backup"
 
 
-def test_the_manifest_names_every_file_and_nothing_else_is_there(backup: Path) -> None:
+def test_the_manifest_names_exactly_the_files_of_the_backup(backup: Path) -> None:
     manifest = read_manifest(backup)
     found = {
         str(path.relative_to(backup)): path.stat().st_size
@@ -123,7 +123,7 @@ def test_a_folder_that_is_no_backup_is_refused(folder: DataFolder, tmp_path: Pat
             restore(place, tmp_path / "new")
 
 
-def test_a_place_where_something_is_stays_as_it_is(
+def test_a_target_that_is_not_empty_is_refused_and_unchanged(
     folder: DataFolder, backup: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "taken").mkdir()
@@ -142,14 +142,16 @@ def test_a_place_where_something_is_stays_as_it_is(
     restore(backup, tmp_path / "empty")
 
 
-def test_nothing_is_restored_to_where_no_stack_could_run(backup: Path, tmp_path: Path) -> None:
+def test_a_backup_is_not_restored_to_a_path_where_no_stack_can_run(
+    backup: Path, tmp_path: Path
+) -> None:
     place = tmp_path / "50%,off"
     with pytest.raises(MisuseError, match="has % , in it"):
         restore_backup(backup, place, unheard)
     assert not place.exists()
 
 
-def test_of_one_that_is_cut_short_nothing_is_left(
+def test_an_interrupted_backup_or_restore_leaves_nothing(
     folder: DataFolder, backup: Path, tmp_path: Path
 ) -> None:
     done = 0
@@ -169,7 +171,7 @@ def test_of_one_that_is_cut_short_nothing_is_left(
     assert sorted(one.name for one in tmp_path.iterdir()) == ["backup"]
 
 
-def test_a_killed_one_never_looks_whole_and_the_next_one_clears_it_away(
+def test_a_killed_backup_or_restore_never_looks_complete_and_the_next_one_removes_it(
     folder: DataFolder, tmp_path: Path
 ) -> None:
     target = tmp_path / "backup"
@@ -185,7 +187,7 @@ def test_a_killed_one_never_looks_whole_and_the_next_one_clears_it_away(
     assert not (target / "left").exists()
 
 
-def test_two_never_write_one_target(folder: DataFolder, tmp_path: Path) -> None:
+def test_two_backups_never_write_to_one_target(folder: DataFolder, tmp_path: Path) -> None:
     other = a_backed_up_folder(tmp_path / "other")
 
     def back_up_the_other(piece: int, whole: int) -> None:
@@ -195,11 +197,11 @@ def test_two_never_write_one_target(folder: DataFolder, tmp_path: Path) -> None:
     assert take_backup(folder, tmp_path / "backup", back_up_the_other).run == 1
 
 
-def test_a_backup_waits_for_no_other_work_of_its_kind_and_names_it(
+def test_a_backup_during_another_maintenance_command_is_refused_and_names_it(
     folder: DataFolder, tmp_path: Path
 ) -> None:
     with (
-        hold_maintenance(folder),
+        hold_maintenance_lock(folder),
         pytest.raises(StackError, match=rf"is held by .* \(pid {os.getpid()}, .* Wait until"),
     ):
         back_up(folder, tmp_path / "backup")

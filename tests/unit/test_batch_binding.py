@@ -69,7 +69,7 @@ def test_a_table_of_another_stack_at_the_same_version_is_refused(
 
 
 @pytest.mark.parametrize("read", [build_snapshot, open_pinned_lake, choose_moment])
-def test_nobody_reads_a_table_of_another_stack(
+def test_no_command_reads_a_table_of_another_stack(
     stack: DataFolder, other: DataFolder, read: Callable[[DataFolder], object]
 ) -> None:
     swap(stack, other, "gold/chart")
@@ -77,7 +77,7 @@ def test_nobody_reads_a_table_of_another_stack(
         read(stack)
 
 
-def test_a_table_that_changes_stays_the_one_that_was_made(stack: DataFolder) -> None:
+def test_a_table_keeps_its_identity_while_it_changes(stack: DataFolder) -> None:
     write_table(stack, "gold/chart", [])
     bind_batch(stack, require_run(stack.lake).pins)
     build_snapshot(stack)
@@ -94,7 +94,7 @@ def test_a_folder_of_an_earlier_release_is_bound_by_its_next_run(
         build_snapshot(stack)
 
 
-def test_a_table_that_no_published_run_pins_may_be_made_anew(
+def test_a_table_that_no_published_run_pins_may_be_created_again(
     stack: DataFolder, other: DataFolder
 ) -> None:
     (stack.checkpoints / "batch.binding.json").unlink()
@@ -104,13 +104,15 @@ def test_a_table_that_no_published_run_pins_may_be_made_anew(
     bind_batch(stack, pins)
 
 
-def test_tables_without_their_runs_are_not_begun_anew(stack: DataFolder) -> None:
+def test_tables_without_their_runs_are_not_started_from_scratch(stack: DataFolder) -> None:
     shutil.rmtree(stack.lake / "gold/run")
     with pytest.raises(LakeError, match=r"gold/run is gone from .*, beside gold/activity_hour"):
         begin_batch(stack)
 
 
-def test_all_of_silver_and_gold_may_be_computed_anew(stack: DataFolder, other: DataFolder) -> None:
+def test_all_of_silver_and_gold_may_be_computed_from_scratch(
+    stack: DataFolder, other: DataFolder
+) -> None:
     for layer in ("silver", "gold"):
         shutil.rmtree(stack.lake / layer)
     begin_batch(stack)
@@ -119,6 +121,6 @@ def test_all_of_silver_and_gold_may_be_computed_anew(stack: DataFolder, other: D
     bind_batch(stack, require_run(stack.lake).pins)
 
 
-def test_a_set_up_that_was_cut_off_goes_on(data_folder: DataFolder) -> None:
+def test_an_interrupted_set_up_continues(data_folder: DataFolder) -> None:
     write_table(data_folder, "silver/plays", [])
     begin_batch(data_folder)

@@ -33,7 +33,7 @@ def covers(ranges: list[tuple[int, int]], time: int) -> bool:
 
 
 @given(st.lists(times, max_size=200), boundaries, boundaries)
-def test_every_window_that_was_touched_or_passed_is_dirty_and_none_beyond(
+def test_every_window_that_was_touched_or_passed_is_dirty_and_no_other(
     touched: list[int], one: int, other: int
 ) -> None:
     previous, boundary = sorted((one, other))
@@ -50,7 +50,7 @@ def test_every_window_that_was_touched_or_passed_is_dirty_and_none_beyond(
 
 
 @given(st.lists(st.tuples(st.integers(0, 9_000), st.integers(1, 20)), max_size=300))
-def test_merged_ranges_are_few_apart_and_lose_nothing(pieces: list[tuple[int, int]]) -> None:
+def test_merged_ranges_are_few_and_disjoint_and_lose_nothing(pieces: list[tuple[int, int]]) -> None:
     ranges = [(begin, begin + length) for begin, length in pieces]
     merged = merge_ranges(ranges)
     assert len(merged) <= MAX_RANGES
@@ -102,7 +102,7 @@ def test_a_dirty_day_makes_its_closed_periods_dirty_and_no_open_one() -> None:
     }
 
 
-def test_a_period_closes_with_its_last_day_even_if_nobody_listened_then() -> None:
+def test_a_period_closes_with_its_last_day_even_without_plays_on_it() -> None:
     previous = day_start_ms(date(2026, 1, 30))
     boundary = day_start_ms(date(2026, 2, 1)) + MINUTE_MS * 10
     days = dirty_days([], previous=previous, boundary=boundary)
@@ -122,5 +122,5 @@ def test_ranges_and_periods_name_each_of_their_days_once() -> None:
     ]
 
 
-def test_a_condition_on_no_range_holds_for_nothing() -> None:
+def test_a_condition_without_ranges_matches_nothing() -> None:
     assert in_ranges("event_time", []) == "(false)"

@@ -15,7 +15,7 @@ def test_the_page_is_made_of_the_stored_results() -> None:
     assert run.stdout == (_ROOT / "docs" / "benchmarks.md").read_text("utf-8")
 
 
-def test_no_result_tells_a_path_of_the_machine_that_it_was_measured_on() -> None:
+def test_no_result_contains_a_path_of_the_machine_it_was_measured_on() -> None:
     for path in (_ROOT / "benchmarks" / "results").glob("*.json"):
         assert "/home/" not in path.read_text("utf-8")
         assert "/tmp/" not in path.read_text("utf-8")  # noqa: S108

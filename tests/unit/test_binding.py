@@ -40,7 +40,7 @@ def test_a_later_start_keeps_the_first_offsets(data_folder: DataFolder) -> None:
     assert bind_archive(data_folder, later, has_data=True) == FOUND
 
 
-def test_a_start_that_ended_before_its_checkpoint_was_made_is_no_start(
+def test_a_start_that_ended_before_its_checkpoint_was_written_does_not_count(
     data_folder: DataFolder,
 ) -> None:
     bind_archive(data_folder, FOUND, has_data=False)
@@ -54,7 +54,7 @@ def test_a_table_whose_checkpoint_is_gone_is_refused(data_folder: DataFolder) ->
 
 
 @pytest.mark.parametrize("table_id", ["none", "table-b"])
-def test_a_checkpoint_whose_table_is_gone_or_another_is_refused(
+def test_a_checkpoint_whose_table_is_gone_or_replaced_is_refused(
     data_folder: DataFolder, table_id: str
 ) -> None:
     bind_archive(data_folder, FOUND, has_data=False)
@@ -64,7 +64,7 @@ def test_a_checkpoint_whose_table_is_gone_or_another_is_refused(
         bind_archive(data_folder, other, has_data=False)
 
 
-def test_a_topic_made_anew_is_refused(data_folder: DataFolder) -> None:
+def test_a_recreated_topic_is_refused(data_folder: DataFolder) -> None:
     bind_archive(data_folder, FOUND, has_data=False)
     begin(data_folder, "archive")
     other = ArchiveBinding("topic-b", "table-a", {0: 0, 1: 0})
@@ -73,9 +73,7 @@ def test_a_topic_made_anew_is_refused(data_folder: DataFolder) -> None:
 
 
 @pytest.mark.parametrize("has_data", [True, False])
-def test_a_binding_that_is_gone_from_beside_an_archive_is_refused(
-    data_folder: DataFolder, has_data: bool
-) -> None:
+def test_an_archive_without_its_binding_is_refused(data_folder: DataFolder, has_data: bool) -> None:
     if not has_data:
         begin(data_folder, "archive")
     with pytest.raises(LakeError, match=r"archive\.binding\.json is missing"):
@@ -89,7 +87,7 @@ def test_a_damaged_binding_is_refused_by_name(data_folder: DataFolder) -> None:
         read_archive_binding(data_folder)
 
 
-def test_each_start_of_speed_is_the_next_epoch_of_one_generation(data_folder: DataFolder) -> None:
+def test_each_start_of_speed_is_the_next_epoch_of_its_generation(data_folder: DataFolder) -> None:
     first = bind_speed(data_folder, "topic-a")
     begin(data_folder, "speed")
     second = bind_speed(data_folder, "topic-a")
@@ -97,7 +95,7 @@ def test_each_start_of_speed_is_the_next_epoch_of_one_generation(data_folder: Da
     assert first.generation == second.generation
 
 
-def test_a_checkpoint_of_speed_that_is_gone_is_a_new_generation(data_folder: DataFolder) -> None:
+def test_a_missing_checkpoint_of_speed_begins_a_new_generation(data_folder: DataFolder) -> None:
     first = bind_speed(data_folder, "topic-a")
     begin(data_folder, "speed")
     (data_folder.checkpoints / "speed" / "metadata").unlink()
@@ -106,7 +104,7 @@ def test_a_checkpoint_of_speed_that_is_gone_is_a_new_generation(data_folder: Dat
     assert (anew.topic_id, anew.epoch) == ("topic-b", 1)
 
 
-def test_speed_refuses_a_topic_made_anew(data_folder: DataFolder) -> None:
+def test_speed_refuses_a_recreated_topic(data_folder: DataFolder) -> None:
     bind_speed(data_folder, "topic-a")
     begin(data_folder, "speed")
     with pytest.raises(LakeError, match="made anew"):
@@ -119,7 +117,7 @@ def test_speed_refuses_a_checkpoint_without_its_binding(data_folder: DataFolder)
         bind_speed(data_folder, "topic-a")
 
 
-def test_speed_does_not_go_on_from_the_checkpoint_of_another_stack(
+def test_speed_does_not_continue_from_the_checkpoint_of_another_stack(
     data_folder: DataFolder,
 ) -> None:
     bind_speed(data_folder, "topic-a")
@@ -135,7 +133,7 @@ def test_speed_does_not_go_on_from_the_checkpoint_of_another_stack(
     assert bind_speed(data_folder, "topic-a").query == ""
 
 
-def test_a_new_generation_of_speed_keeps_where_it_began(data_folder: DataFolder) -> None:
+def test_a_new_generation_of_speed_keeps_its_first_offsets(data_folder: DataFolder) -> None:
     asked: list[str] = []
 
     def find_beginning() -> Beginning:

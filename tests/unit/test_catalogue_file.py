@@ -58,7 +58,7 @@ def write_csv(path: Path, rows: list[dict[str, object]]) -> str:
     return str(path)
 
 
-def test_a_whole_song_is_read_alike_from_csv_and_json_lines(tmp_path: Path) -> None:
+def test_a_song_with_all_fields_is_read_alike_from_csv_and_json_lines(tmp_path: Path) -> None:
     sparse: dict[str, object] = dict.fromkeys(WRITTEN) | {"title": "B", "artist": "A"}
     expected = (
         WHOLE,
@@ -72,7 +72,7 @@ def test_a_whole_song_is_read_alike_from_csv_and_json_lines(tmp_path: Path) -> N
         assert read_catalogue(write(tmp_path / f"songs{suffix}", lines)) == expected
 
 
-def test_two_columns_are_enough_in_any_order_and_from_windows(tmp_path: Path) -> None:
+def test_two_columns_are_enough_in_any_order_and_with_windows_line_ends(tmp_path: Path) -> None:
     name = write(tmp_path / "songs.csv", '\ufeffartist, title\r\nMe, "One, two"\r\n\r\nMe,Three')
     assert [(row.title, row.artist) for row in read_catalogue(name)] == [
         ("One, two", "Me"),
@@ -86,7 +86,7 @@ def test_texts_are_normalised_as_the_contract_does(tmp_path: Path) -> None:
     assert row.song_id == derive_song_id("\u00e9", "\u00fcber")
 
 
-def test_an_unknown_country_is_none(tmp_path: Path) -> None:
+def test_an_unknown_country_is_read_as_absent(tmp_path: Path) -> None:
     (row,) = read_catalogue(write(tmp_path / "songs.csv", "title,artist,country\na,b,ZZ\n"))
     assert row.country is None
 
@@ -97,7 +97,7 @@ def weigh(folder: Path, *weights: str) -> list[int]:
     return [row.weight for row in read_catalogue(name)]
 
 
-def test_whole_weights_stay_as_they_are(tmp_path: Path) -> None:
+def test_whole_weights_are_kept(tmp_path: Path) -> None:
     assert weigh(tmp_path, "1", "7", "", str(MAX_WEIGHT), "3.0", "1e3") == [
         1, 7, 1, MAX_WEIGHT, 3, 1_000,
     ]  # fmt: skip
@@ -149,13 +149,15 @@ DAY = "release_date must be a day such as 2019-06-28."
         ("recording_mbid", "So What", f"recording_mbid must be {RULE['recording_mbid']}."),
     ],
 )
-def test_a_cell_that_breaks_a_rule(column: str, cell: str, expected: str, tmp_path: Path) -> None:
+def test_a_cell_that_breaks_a_rule_is_refused(
+    column: str, cell: str, expected: str, tmp_path: Path
+) -> None:
     name = write(tmp_path / "songs.csv", f"title,artist,{column}\nA,me,\nB,me,{cell}\n")
     line = 4 if "\n" in cell else 3
     assert message(name, tmp_path) == f"songs.csv line {line}: {expected}{CURE}"
 
 
-def test_numbers_as_a_spreadsheet_writes_them_are_taken(tmp_path: Path) -> None:
+def test_numbers_as_a_spreadsheet_writes_them_are_accepted(tmp_path: Path) -> None:
     name = write(tmp_path / "songs.csv", "title,artist,duration_ms\nA,me,205000.0\nB,me, 7 \n")
     assert [row.duration_ms for row in read_catalogue(name)] == [205_000, 7]
 
@@ -177,7 +179,7 @@ def test_numbers_as_a_spreadsheet_writes_them_are_taken(tmp_path: Path) -> None:
         ("release_date", "\u0661\u0669\u0665\u0669-08-17", DAY),
     ],
 )
-def test_a_field_that_breaks_a_rule(
+def test_a_field_that_breaks_a_rule_is_refused(
     field: str, value: object, expected: str, tmp_path: Path
 ) -> None:
     song = {"title": "A", "artist": "me", field: value}
@@ -186,7 +188,7 @@ def test_a_field_that_breaks_a_rule(
     assert message(name, tmp_path).endswith(CURE)
 
 
-def test_a_song_without_a_title_is_told_which_rule(tmp_path: Path) -> None:
+def test_the_error_for_a_song_without_a_title_names_the_rule(tmp_path: Path) -> None:
     expected = f"songs.csv line 2: title must be {RULE['title']}.{CURE}"
     assert message(write(tmp_path / "songs.csv", "title,artist\n,me\n"), tmp_path) == expected
     name = write(tmp_path / "songs.jsonl", '{"artist":"me"}')
@@ -244,12 +246,12 @@ def test_a_song_without_a_title_is_told_which_rule(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_csv_file_that_is_none(text: str, expected: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_csv_is_refused(text: str, expected: str, tmp_path: Path) -> None:
     assert message(write(tmp_path / "songs.csv", text), tmp_path) == expected
 
 
 @pytest.mark.parametrize("text", ["[", "5", "{", '{"title":"a" "artist":"b"}', "{" + "[" * 9_999])
-def test_a_line_that_is_no_json_object(text: str, tmp_path: Path) -> None:
+def test_a_line_that_is_not_a_json_object_is_refused(text: str, tmp_path: Path) -> None:
     line = message(write(tmp_path / "songs.json", text), tmp_path)
     assert line.startswith("songs.json line 1 is no JSON object: ")
     assert line.endswith(
@@ -263,7 +265,7 @@ def test_an_unknown_field_is_named_with_its_line(tmp_path: Path) -> None:
     assert message(name, tmp_path) == expected
 
 
-def test_a_file_without_a_song_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_songs_is_refused(tmp_path: Path) -> None:
     expected = "songs.jsonl has no song. Give at least one, with title and artist."
     assert message(write(tmp_path / "songs.jsonl", "\n\n"), tmp_path) == expected
 
@@ -283,7 +285,7 @@ def test_a_file_that_is_not_utf_8_is_named_with_its_line(suffix: str, tmp_path: 
     assert message(str(path), tmp_path) == expected
 
 
-def test_more_songs_than_can_be_are_refused(
+def test_more_songs_than_the_limit_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catalogue_file, "MAX_SONGS", 2)
@@ -293,7 +295,7 @@ def test_more_songs_than_can_be_are_refused(
     assert message(name, tmp_path) == "songs.csv line 4 is one song too many. Give at most 2."
 
 
-def test_a_file_that_cannot_be_read_or_has_another_suffix(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_or_has_another_suffix_is_refused(tmp_path: Path) -> None:
     assert message(str(tmp_path / "none.csv"), tmp_path) == (
         "Cannot read none.csv: No such file or directory. Name a file of songs that exists."
     )
@@ -306,7 +308,7 @@ SAFE = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_s
 
 
 @given(title=SAFE, artist=SAFE)
-def test_any_text_of_the_contract_is_read_alike_from_both(
+def test_any_text_that_the_contract_allows_is_read_alike_from_both_formats(
     tmp_path_factory: pytest.TempPathFactory, title: str, artist: str
 ) -> None:
     folder = tmp_path_factory.mktemp("songs")

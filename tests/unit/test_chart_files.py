@@ -29,7 +29,7 @@ def test_a_chart_sums_what_can_be_merged_and_leaves_order_to_the_ranking(chart: 
     assert not re.search(r"--", chart.sql)
 
 
-def test_a_header_is_read_and_the_sql_below_it_kept() -> None:
+def test_a_header_is_read_and_the_sql_below_it_is_kept() -> None:
     chart = parse_chart_file("songs.sql", HEADER + "\nSELECT 1\nFROM song_day\n")
     assert chart == ChartFile(
         "songs", "Which?", "song", ("charted_plays", "plays"), "SELECT 1\nFROM song_day"

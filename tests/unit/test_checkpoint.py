@@ -40,7 +40,7 @@ def test_a_micro_batch_counts_as_read_once_it_is_committed(tmp_path: Path) -> No
     assert read_committed(tmp_path) == BatchPlan(9, {0: 7, 11: 9}, 9000)
 
 
-def test_a_watermark_of_zero_is_none(tmp_path: Path) -> None:
+def test_a_watermark_of_zero_means_no_watermark(tmp_path: Path) -> None:
     write_plan(tmp_path, 0)
     assert read_plan(tmp_path, 0).watermark is None
 

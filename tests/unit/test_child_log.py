@@ -4,7 +4,7 @@ from pathlib import Path
 from crossfade.stack.child_log import RotatedLog, last_line
 
 
-def test_a_full_log_becomes_the_first_old_one_and_the_oldest_goes(tmp_path: Path) -> None:
+def test_a_full_log_is_rotated_and_the_oldest_is_deleted(tmp_path: Path) -> None:
     path = tmp_path / "broker.log"
     log = RotatedLog(path, max_bytes=10, kept=2)
     for line in (b"one......\n", b"two......\n", b"three....\n", b"four.....\n"):
@@ -18,7 +18,7 @@ def test_a_full_log_becomes_the_first_old_one_and_the_oldest_goes(tmp_path: Path
     log.pour(os.fdopen(reading, "rb"))
 
 
-def test_everything_that_a_pipe_gives_is_in_the_log(tmp_path: Path) -> None:
+def test_everything_read_from_a_pipe_is_in_the_log(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.write(writing, b"half a line")
     os.close(writing)
@@ -26,7 +26,7 @@ def test_everything_that_a_pipe_gives_is_in_the_log(tmp_path: Path) -> None:
     assert (tmp_path / "logs" / "x.log").read_bytes() == b"half a line"
 
 
-def test_a_full_disk_stops_no_log(tmp_path: Path) -> None:
+def test_a_full_disk_does_not_stop_a_log(tmp_path: Path) -> None:
     (tmp_path / "full.log").symlink_to("/dev/full")
     reading, writing = os.pipe()
     os.write(writing, b"lost\n" * 100)
@@ -34,7 +34,7 @@ def test_a_full_disk_stops_no_log(tmp_path: Path) -> None:
     RotatedLog(tmp_path / "full.log").pour(os.fdopen(reading, "rb"))
 
 
-def test_the_last_line_is_the_one_that_says_why(tmp_path: Path) -> None:
+def test_the_last_line_is_the_one_with_the_cause(tmp_path: Path) -> None:
     path = tmp_path / "broker.log"
     path.write_text(
         "first\njava.io.IOException: No space left on device\n\tat a.b.C\n\tat d.e.F\n\n"
@@ -43,7 +43,7 @@ def test_the_last_line_is_the_one_that_says_why(tmp_path: Path) -> None:
     assert last_line(tmp_path / "none.log") == ""
 
 
-def test_the_last_line_is_not_the_trace_of_a_thread_that_came_too_late(tmp_path: Path) -> None:
+def test_the_last_line_is_not_the_trace_of_a_thread_that_failed_later(tmp_path: Path) -> None:
     path = tmp_path / "streams.log"
     own = "Error: Spark's Java process ended on its own. The next start goes on."
     trace = 'Traceback (most recent call last):\n  File "a.py", line 1\nOSError: gone\n'

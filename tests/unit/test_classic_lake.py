@@ -33,7 +33,7 @@ def test_only_files_that_the_log_names_were_committed(tmp_path: Path) -> None:
     ]
 
 
-def test_a_compact_batch_stands_for_all_before_it(tmp_path: Path) -> None:
+def test_a_compacted_batch_replaces_all_before_it(tmp_path: Path) -> None:
     write_log(tmp_path, "8", ("date=2026-01-01/hour=00/old.parquet", "add"))
     write_log(tmp_path, "9.compact", ("date=2026-01-01/hour=00/all.parquet", "add"))
     write_log(tmp_path, "10", ("date=2026-01-01/hour=01/new.parquet", "add"))
@@ -54,6 +54,6 @@ def test_a_log_of_another_version_is_refused(tmp_path: Path) -> None:
         list_classic_files(tmp_path)
 
 
-def test_without_a_classic_lake_the_cure_is_said(tmp_path: Path) -> None:
+def test_without_a_classic_lake_the_error_names_the_cure(tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="crossfade archive --parquet"):
         list_classic_files(tmp_path)

@@ -31,7 +31,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     assert "crossfade" in answer.output
 
 
-def test_the_help_lists_the_commands_in_the_order_of_a_plays_journey() -> None:
+def test_the_help_lists_the_commands_in_data_order() -> None:
     answer = runner.invoke(app, ["--help"])
     listed = re.findall(r"^│ ([a-z]+) ", answer.output, re.MULTILINE)
     assert listed == [command for command in COMMANDS if " " not in command] + ["lake", "jars"]
@@ -44,7 +44,7 @@ def test_the_help_lists_the_commands_in_the_order_of_a_plays_journey() -> None:
         ("crossfade.processing.streams.driver", {"duckdb"}),
     ],
 )
-def test_a_process_starts_without_what_is_heavy_and_not_its_own(
+def test_a_process_imports_no_heavy_module_that_it_does_not_need(
     module: str, heavy: set[str]
 ) -> None:
     code = (
@@ -67,7 +67,7 @@ def test_a_process_starts_without_what_is_heavy_and_not_its_own(
         (["nonsense"], 2, "No such command"),
     ],
 )
-def test_a_mistake_is_one_line_and_its_exit_code(
+def test_a_mistake_prints_one_line_and_sets_its_exit_code(
     words: list[str], code: int, says: str, tmp_path: Path
 ) -> None:
     open_folder(load_settings(data=tmp_path / "data"))

@@ -50,7 +50,7 @@ def _ask(folder: DataFolder, words: list[str]) -> str:
     return result.stdout
 
 
-def test_the_stack_and_gold_alone_give_the_same_answers(gold: DataFolder) -> None:
+def test_a_running_stack_and_gold_without_one_give_the_same_answers(gold: DataFolder) -> None:
     alone = [json.loads(_ask(gold, [*words, "--json"])) for words in _ASKED]
     with serving(gold, None) as client:
         deadline = time.monotonic() + 10
@@ -73,7 +73,7 @@ def test_a_table_says_whether_the_answer_is_complete(gold: DataFolder) -> None:
     assert "Incomplete: speed is not read here" in _ask(gold, ["trending"])
 
 
-def test_a_country_or_range_that_cannot_be_meant_is_misuse(gold: DataFolder) -> None:
+def test_an_impossible_country_or_range_is_misuse(gold: DataFolder) -> None:
     for words in (
         ["trending", "--country", "se"],
         ["chart", "songs", "--week", "2026-01-01"],
@@ -88,9 +88,7 @@ def test_without_a_data_folder_the_error_says_how_to_start(tmp_path: Path) -> No
     assert "crossfade up" in str(result.exception)
 
 
-def test_serve_refuses_a_port_that_is_taken_and_a_folder_that_is_not_there(
-    gold: DataFolder, tmp_path: Path
-) -> None:
+def test_serve_refuses_a_taken_port_and_a_missing_folder(gold: DataFolder, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(MachineError, match=f"Port {port} is taken"):

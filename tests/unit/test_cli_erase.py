@@ -12,13 +12,13 @@ from crossfade.folder import DataFolder
 
 
 @pytest.mark.parametrize("user", ["", "x" * 257, "line\nfeed", "zero\x00"])
-def test_an_id_that_no_record_can_have_is_misuse(data_folder: DataFolder, user: str) -> None:
+def test_an_impossible_listener_id_is_misuse(data_folder: DataFolder, user: str) -> None:
     with pytest.raises(MisuseError, match="1 to 256 characters"):
         erase(user, data_folder.root, yes=True)
     assert not load_suppression(data_folder)
 
 
-def test_without_a_terminal_it_must_be_told_to_go_on(
+def test_without_a_terminal_it_needs_the_yes_option(
     data_folder: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Path("/dev/null").open() as nobody:
@@ -28,13 +28,13 @@ def test_without_a_terminal_it_must_be_told_to_go_on(
     assert not load_suppression(data_folder)
 
 
-def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_folder_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(StackError, match="No data folder"):
         erase("listener-42", tmp_path / "none", yes=True)
     assert not (tmp_path / "none").exists()
 
 
-def test_beside_a_classic_lake_nothing_is_started_and_nobody_suppressed(
+def test_with_a_classic_lake_nothing_is_started_and_no_listener_is_suppressed(
     data_folder: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     argv = ["crossfade", "erase", "--user=listener-42", "--yes"]

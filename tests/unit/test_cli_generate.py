@@ -38,7 +38,7 @@ def test_a_summary_for_programs_is_one_json_object(tmp_path: Path) -> None:
     assert (tmp_path / "plays").read_text("utf-8").count(told["run"]) == told["sent"] > 400
 
 
-def test_full_speed_is_written_max(tmp_path: Path) -> None:
+def test_the_rate_max_means_full_speed(tmp_path: Path) -> None:
     result = run("--rate", "max", "--events", "20000", "--out", str(tmp_path / "plays"))
     assert result.exit_code == 0
     assert len((tmp_path / "plays").read_bytes().splitlines()) == 20_000
@@ -74,7 +74,7 @@ def test_without_kafka_it_says_how_to_start_one(
     assert 'Start with "crossfade up"' in str(error)
 
 
-def test_a_kafka_that_falls_silent_is_told_after_a_while_and_no_longer_once_it_answers() -> None:
+def test_a_silent_kafka_is_reported_after_a_while_and_no_longer_once_it_answers() -> None:
     def after(elapsed_ms: int, *, sent: int, waiting: int) -> Progress:
         return Progress("run", sent, waiting, 0, elapsed_ms, 0, 0)
 

@@ -18,7 +18,7 @@ def handmade() -> HandmadeLake:
     return a_lake(records_of(*(a_play(n) for n in range(6))), boundary=NOON + DAY_MS)
 
 
-def test_a_proof_that_holds_is_told_as_json(
+def test_a_proof_that_passes_is_reported_as_json(
     data_folder: DataFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     handmade().write(data_folder)
@@ -48,7 +48,7 @@ def test_a_folder_without_a_run_is_an_error_with_its_cure(data_folder: DataFolde
         reconcile(data_folder.root)
 
 
-def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_folder_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(StackError, match="No data folder"):
         reconcile(tmp_path / "none")
     assert not (tmp_path / "none").exists()
@@ -71,7 +71,7 @@ def test_the_files_of_the_pinned_version_are_listed(
     assert capsys.readouterr().out.splitlines() != pinned
 
 
-def test_a_table_or_version_that_is_not_there_is_misuse(data_folder: DataFolder) -> None:
+def test_a_missing_table_or_version_is_misuse(data_folder: DataFolder) -> None:
     handmade().write(data_folder)
     with pytest.raises(MisuseError, match="Known tables: bronze/song_plays"):
         lake_command.files("silver/songs", data_folder.root)

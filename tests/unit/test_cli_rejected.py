@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from crossfade.cli import app
-from crossfade.cli.rejected import show_safely
+from crossfade.cli.rejected import escape_for_terminal
 from crossfade.clock import now_ms
 from crossfade.contract.decode import decode_play, encode_play
 from crossfade.contract.identities import derive_repaired_event_id
@@ -86,17 +86,17 @@ def test_the_newest_are_shown_with_what_was_expected_and_all_counted(folder: Dat
     )
 
 
-def test_what_somebody_sent_does_nothing_to_a_terminal(folder: DataFolder) -> None:
+def test_control_characters_in_a_record_do_not_reach_the_terminal(folder: DataFolder) -> None:
     shown = ask(folder, "--reason", "encoding_invalid").stdout
     assert "[bold red]x[/]" in shown
     assert not set(shown.replace("\n", "")) & set(map(chr, (*range(32), *range(127, 160))))
     assert "\u202e" not in shown
-    assert show_safely(HOSTILE) == (r"[bold red]x[/] \x1b[2J\x07\xff\r\n\u202e \x9b done")
-    assert len(show_safely(b"x" * 5_000)) == 200
-    assert show_safely("ö".encode() * 5_000) == "ö" * 200
+    assert escape_for_terminal(HOSTILE) == (r"[bold red]x[/] \x1b[2J\x07\xff\r\n\u202e \x9b done")
+    assert len(escape_for_terminal(b"x" * 5_000)) == 200
+    assert escape_for_terminal("ö".encode() * 5_000) == "ö" * 200
 
 
-def test_json_gives_a_line_a_record_with_all_its_bytes(folder: DataFolder) -> None:
+def test_json_prints_one_line_per_record_with_all_its_bytes(folder: DataFolder) -> None:
     assert [(row["partition"], row["offset"]) for row in rows_of(folder, "--limit", "0")] == [
         (1, 2),
         (1, 0),
@@ -111,7 +111,7 @@ def test_json_gives_a_line_a_record_with_all_its_bytes(folder: DataFolder) -> No
     assert "value" not in row
 
 
-def test_a_log_without_such_a_record_says_so(folder: DataFolder) -> None:
+def test_no_matching_record_is_reported_plainly(folder: DataFolder) -> None:
     assert ask(folder, "--reason", "too_deep").stdout == "Nothing was rejected for too_deep.\n"
     assert rows_of(folder, "--reason", "too_deep") == []
 
@@ -122,7 +122,7 @@ def test_a_reason_that_does_not_exist_is_misuse_and_names_the_nearest(folder: Da
             ask(folder, *words)
 
 
-def test_options_in_front_of_replay_are_misuse(folder: DataFolder) -> None:
+def test_options_before_replay_are_misuse(folder: DataFolder) -> None:
     with pytest.raises(MisuseError, match="Write them behind it"):
         ask(folder, "--reason", "country_invalid", "replay")
 
@@ -145,7 +145,7 @@ def test_a_repaired_line_would_be_sent_and_one_in_silver_would_not(
     assert shown == "1 would be sent, 1 already counted, 0 still rejected.\n"
 
 
-def test_of_an_erased_listener_nothing_would_be_sent(folder: DataFolder, tmp_path: Path) -> None:
+def test_no_record_of_an_erased_listener_would_be_sent(folder: DataFolder, tmp_path: Path) -> None:
     rows = [row for row in rows_of(folder) if row["reason"] == "country_invalid"]
     file = write(tmp_path / "repair.jsonl", *(a_line(row, country="SE") for row in rows))
     before = dry_run(folder, file)
@@ -168,7 +168,7 @@ def test_a_line_that_is_still_rejected_is_named_and_exits_with_1(
     assert "country must be" in ask(folder, "replay", file, "--dry-run", code=1).stdout
 
 
-def test_lines_that_repair_nothing_here_are_refused_with_their_number(
+def test_lines_that_repair_no_rejected_record_are_refused_with_their_number(
     folder: DataFolder, tmp_path: Path
 ) -> None:
     [bad, other] = rows_of(folder, "--reason", "country_invalid")
@@ -196,14 +196,14 @@ def test_lines_that_repair_nothing_here_are_refused_with_their_number(
     assert whys[9].startswith("It is no line of crossfade rejected --json")
 
 
-def test_only_one_reason_of_a_file_is_taken_if_asked(folder: DataFolder, tmp_path: Path) -> None:
+def test_a_reason_option_selects_the_lines_of_a_file(folder: DataFolder, tmp_path: Path) -> None:
     lines = [json.dumps(row) + "\n" for row in rows_of(folder, "--limit", "0")]
     file = write(tmp_path / "repaired", *lines)
     report = dry_run(folder, file, "--reason", "event_id_invalid")
     assert (report["judged"], report["sent"]) == (1, 1)
 
 
-def test_stored_records_that_the_present_rules_accept_would_be_sent(
+def test_stored_records_that_the_current_rules_accept_would_be_sent(
     data_folder: DataFolder,
 ) -> None:
     came = a_play(1, event_time=now_ms() - 1_000)
@@ -223,7 +223,7 @@ def test_stored_records_that_the_present_rules_accept_would_be_sent(
     assert report["problems"] == []
 
 
-def test_a_file_that_is_not_there_is_misuse_and_one_that_is_cut_is_named(
+def test_a_missing_file_is_misuse_and_a_truncated_file_is_named(
     folder: DataFolder, tmp_path: Path
 ) -> None:
     with pytest.raises(MisuseError, match=r"Cannot read .*absent"):
@@ -239,7 +239,7 @@ def judge(candidate: Candidate) -> Any:
 
 
 @pytest.mark.parametrize("event_id", [None, "short", 7, "no spaces please", ["a"]])
-def test_a_repaired_play_without_a_good_event_id_gets_that_of_its_position(
+def test_a_repaired_play_without_a_valid_event_id_gets_one_from_its_position(
     event_id: object,
 ) -> None:
     fields = json.loads(BAD_ID) | {"event_id": event_id}
@@ -252,7 +252,7 @@ def test_a_repaired_play_without_a_good_event_id_gets_that_of_its_position(
     assert judge(candidate._replace(position=(1, 17))).event_id != first.event_id
 
 
-def test_what_needs_no_event_id_is_left_as_it_is() -> None:
+def test_a_record_that_needs_no_event_id_is_unchanged() -> None:
     good = encode_play(a_play(5))
     value, verdict = judge_again(
         Candidate((0, 0), good, line=1), lambda value: decode_play(value, NOON + 10_000)

@@ -7,13 +7,18 @@ import pytest
 from crossfade.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.time_rules import TimeRules
-from crossfade.serving.completeness import FRESH_MS, Moment, Progress, say_why_incomplete
+from crossfade.serving.completeness import (
+    FRESH_MS,
+    SpeedStatus,
+    TimeContext,
+    explain_incompleteness,
+)
 from crossfade.serving.merge import plan_range
 
 RULES = TimeRules()
 NOON = 20_000 * DAY_MS + 12 * HOUR_MS
 NOW = NOON + 25 * MINUTE_MS
-FRESH = Progress(
+FRESH = SpeedStatus(
     is_ready=True,
     sent_at=NOW - 500,
     lag_ms=700,
@@ -23,31 +28,31 @@ FRESH = Progress(
 
 
 def why(
-    progress: Progress | None,
+    progress: SpeedStatus | None,
     *,
     boundary: int = NOON,
     begin: int = NOON - HOUR_MS,
     end: int = NOON + HOUR_MS,
 ) -> str:
     plan = plan_range(begin, end, boundary=boundary, grain_ms=RULES.grain_ms)
-    return say_why_incomplete(plan, progress, Moment(boundary, NOW, RULES))
+    return explain_incompleteness(plan, progress, TimeContext(boundary, NOW, RULES))
 
 
 def test_an_answer_is_complete_while_speed_holds_all_it_owns_and_is_fresh() -> None:
     assert why(FRESH) == ""
 
 
-def test_batchs_own_time_is_complete_whatever_speed_does() -> None:
+def test_time_that_batch_owns_is_complete_whatever_speed_does() -> None:
     assert why(None, end=NOON) == ""
-    assert why(Progress(), end=NOON) == ""
+    assert why(SpeedStatus(), end=NOON) == ""
 
 
 @pytest.mark.parametrize(
     ("progress", "said"),
     [
         (None, "speed is not read here"),
-        (Progress(), "still reading"),
-        (Progress(trouble="Kafka is away: refused"), "Kafka is away: refused"),
+        (SpeedStatus(), "still reading"),
+        (SpeedStatus(trouble="Kafka is away: refused"), "Kafka is away: refused"),
         (replace(FRESH, sent_at=None), "speed has not started yet"),
         (replace(FRESH, sent_at=NOW - FRESH_MS - 1_000), "speed was last heard of 11s ago"),
         (
@@ -72,7 +77,7 @@ def test_batchs_own_time_is_complete_whatever_speed_does() -> None:
         "dropped",
     ],
 )
-def test_an_answer_that_may_miss_plays_says_why(progress: Progress | None, said: str) -> None:
+def test_an_answer_that_may_miss_plays_says_why(progress: SpeedStatus | None, said: str) -> None:
     assert said in why(progress)
 
 
@@ -80,11 +85,11 @@ def test_ten_seconds_of_age_and_lag_are_fresh_enough() -> None:
     assert why(replace(FRESH, sent_at=NOW - FRESH_MS, lag_ms=FRESH_MS)) == ""
 
 
-def test_once_the_boundary_passed_the_watermark_that_dropped_plays_batch_has_them() -> None:
+def test_once_the_boundary_passes_a_watermark_that_dropped_plays_batch_has_them() -> None:
     assert why(replace(FRESH, dropped_before=NOON)) == ""
 
 
-def test_before_the_first_run_only_what_began_after_the_first_record_is_complete() -> None:
+def test_before_the_first_run_only_a_range_after_the_first_record_is_complete() -> None:
     first = NOON
     progress = replace(FRESH, first_log_time=first, held_from=NO_BOUNDARY)
 

@@ -68,7 +68,7 @@ def test_no_json_raises(value: object) -> None:
 
 @settings(max_examples=500)
 @given(st.sampled_from([rule.name for rule in RULES]), JSON)
-def test_no_value_of_any_field_raises_and_both_roads_agree(name: str, value: object) -> None:
+def test_no_value_of_any_field_raises_and_both_paths_agree(name: str, value: object) -> None:
     for ensure_ascii in (True, False):
         record = json.dumps({**BASE, name: value}, ensure_ascii=ensure_ascii)
         verdict = decode_play(record.encode(errors="surrogatepass"), EXAMPLE_LOG_TIME_MS)
@@ -78,7 +78,7 @@ def test_no_value_of_any_field_raises_and_both_roads_agree(name: str, value: obj
 
 @settings(max_examples=500)
 @given(st.sampled_from(SEEDS), st.integers(0, 400), st.integers(0, 400), st.binary(max_size=4))
-def test_both_roads_agree_on_damaged_records(
+def test_both_paths_agree_on_damaged_records(
     seed: bytes, cut: int, resume: int, between: bytes
 ) -> None:
     check_record(seed[:cut] + between + seed[resume:])
@@ -113,7 +113,7 @@ LOG_TIMES = st.sampled_from([EXAMPLE_LOG_TIME_MS, EXAMPLE_LOG_TIME_MS - 10 * MIN
     st.lists(st.tuples(RECORDS, LOG_TIMES), max_size=2),
     st.sampled_from(SMALL_SEEDS),
 )
-def test_many_records_are_judged_as_each_alone(
+def test_many_records_are_judged_as_one_by_one(
     ordinary: int, others: list[tuple[bytes | None, int | None]], seed: bytes
 ) -> None:
     together = [(PLAIN, EXAMPLE_LOG_TIME_MS)] * ordinary + others + [(seed, EXAMPLE_LOG_TIME_MS)]
@@ -126,7 +126,7 @@ def test_every_example_is_found_among_ordinary_records() -> None:
         check_together([PLAIN, seed, PLAIN], [EXAMPLE_LOG_TIME_MS] * 3)
 
 
-def test_ordinary_records_take_the_cheap_road_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_of_ordinary_records_takes_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("crossfade.contract.decode.decode_play")
     others = [
         {**BASE, "event_id": f"event-{number:04}", "title": title, "device": "car"}
@@ -154,7 +154,7 @@ def test_a_play_is_the_same_however_it_was_escaped(title: str, artist: str) -> N
     assert all(verdict == verdicts[0] for verdict in verdicts)
 
 
-def test_composed_and_decomposed_text_is_one_text() -> None:
+def test_composed_and_decomposed_text_is_the_same_text() -> None:
     composed, decomposed = (
         decode(BASE),
         decode({**BASE, "title": "Jo\u0301ga", "artist": "Bjo\u0308rk"}),
@@ -183,7 +183,7 @@ def test_of_duplicate_keys_the_last_counts() -> None:
     assert play.ms_played == 7
 
 
-def test_a_record_without_a_value_is_no_object() -> None:
+def test_a_record_without_a_value_is_not_an_object() -> None:
     assert reason_of(None) is Reason.NOT_OBJECT
 
 
@@ -192,7 +192,7 @@ def test_a_record_without_log_time_is_rejected_whatever_it_holds() -> None:
     assert reason_of(None, None) is Reason.LOG_TIME_UNKNOWN
 
 
-def test_64_kib_are_taken_and_a_byte_more_is_not() -> None:
+def test_64_kib_are_accepted_and_one_byte_more_is_not() -> None:
     fits, too_large = PLAIN.ljust(MAX_PLAY_BYTES), PLAIN.ljust(MAX_PLAY_BYTES + 1)
     assert [reason_of(fits), reason_of(too_large)] == [None, Reason.EVENT_TOO_LARGE]
     assert reason_of(b"x" * 2_000_000) is Reason.EVENT_TOO_LARGE

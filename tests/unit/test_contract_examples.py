@@ -48,13 +48,13 @@ def test_a_rejected_example_is_rejected_for_its_folders_reason(example: Example)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=names(list(EXAMPLES)))
-def test_the_fast_road_and_the_judge_agree(example: Example) -> None:
+def test_the_fast_path_and_the_full_check_agree(example: Example) -> None:
     verdict = decode_play(example.value, EXAMPLE_LOG_TIME_MS)
     assert verdict == judge_record(example.value, EXAMPLE_LOG_TIME_MS)
 
 
 @pytest.mark.parametrize("example", ACCEPTED, ids=names(ACCEPTED))
-def test_an_accepted_play_written_again_is_the_same_and_obeys_the_schema(example: Example) -> None:
+def test_an_accepted_play_encoded_again_is_the_same_and_obeys_the_schema(example: Example) -> None:
     play = decode_play(example.value, EXAMPLE_LOG_TIME_MS)
     assert isinstance(play, Play)
     again = encode_play(play)
@@ -63,7 +63,7 @@ def test_an_accepted_play_written_again_is_the_same_and_obeys_the_schema(example
 
 
 @pytest.mark.parametrize("example", VISIBLE, ids=names(VISIBLE))
-def test_the_schema_refuses_what_a_schema_can_see(example: Example) -> None:
+def test_the_schema_refuses_what_a_schema_can_express(example: Example) -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(msgspec.json.decode(example.value), build_schema())
 
@@ -73,6 +73,6 @@ def test_every_reason_has_an_example_and_a_meaning() -> None:
     assert set(MEANINGS) == set(Reason)
 
 
-def test_the_published_schema_is_the_structs_own(tmp_path) -> None:
+def test_the_published_schema_is_that_of_the_struct(tmp_path) -> None:
     write_schema(tmp_path / "fresh.json")
     assert SCHEMA_PATH.read_bytes() == (tmp_path / "fresh.json").read_bytes()

@@ -43,13 +43,13 @@ def depth_of(value: object) -> int:
 
 @settings(max_examples=1_000)
 @given(HOSTILE_RECORDS)
-def test_a_hostile_record_gets_one_verdict_of_the_closed_list_that_lasts(record: bytes) -> None:
+def test_a_hostile_record_gets_one_lasting_verdict_of_the_closed_list(record: bytes) -> None:
     check_record(record)
 
 
 @settings(max_examples=250)
 @given(st.lists(HOSTILE_RECORDS, min_size=1, max_size=3))
-def test_what_is_imported_of_a_hostile_file_is_accepted_from_kafka(records: list[bytes]) -> None:
+def test_records_imported_from_a_hostile_file_are_accepted_from_kafka(records: list[bytes]) -> None:
     check_lines(b"\n".join(records))
 
 
@@ -62,7 +62,7 @@ def test_depth_is_that_of_the_json(value: object) -> None:
 
 
 @pytest.mark.parametrize("example", tuple(generate_examples()), ids=lambda example: example.name)
-def test_no_size_makes_a_verdict_slow(example: Example) -> None:
+def test_a_verdict_is_fast_for_any_size(example: Example) -> None:
     def measure() -> float:
         began = time.thread_time()
         decode_play(example.value, EXAMPLE_LOG_TIME_MS)
@@ -71,7 +71,7 @@ def test_no_size_makes_a_verdict_slow(example: Example) -> None:
     assert min(measure() for _ in range(3)) < 0.1
 
 
-def test_only_a_text_that_is_too_long_in_any_form_is_not_normalised() -> None:
+def test_only_a_text_too_long_in_every_form_is_not_normalised() -> None:
     """That takes time by the square of a row of marks; NFC makes four characters one at most."""
     made_one = (len(unicodedata.normalize("NFD", chr(n))) for n in range(sys.maxunicode + 1))
     assert max(made_one) * MAX_TEXT == 2_048

@@ -104,7 +104,7 @@ def test_a_week_that_begins_on_another_day_is_refused_with_the_nearest(
         ("all", ""),
     ],
 )
-def test_what_is_no_period_is_refused(kind: str, text: str) -> None:
+def test_a_text_that_is_not_a_period_is_refused(kind: str, text: str) -> None:
     with pytest.raises(MisuseError, match="Write it as"):
         parse_period(kind, text)
 

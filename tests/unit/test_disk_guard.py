@@ -66,7 +66,7 @@ def test_it_opens_again_only_with_a_quarter_more_than_the_limit(
     assert door.is_open
 
 
-def test_nothing_is_said_of_a_door_once_the_stack_is_down(
+def test_the_door_has_no_state_once_the_stack_is_down(
     data_folder: DataFolder, disks: Disks
 ) -> None:
     guard = a_guard(data_folder, [])

@@ -28,7 +28,7 @@ def test_a_good_machine_has_no_failure(tmp_path: Path) -> None:
     assert f"{len(read_lock())} jars verified" in findings["jars"].found
 
 
-def test_an_examination_makes_no_data_folder(tmp_path: Path) -> None:
+def test_an_examination_creates_no_data_folder(tmp_path: Path) -> None:
     examine(a_machine(tmp_path / "data"))
     assert not (tmp_path / "data").exists()
 
@@ -83,7 +83,7 @@ def test_a_disk_is_full_below_one_gigabyte(
     assert "Make room" in finding.cure
 
 
-def test_a_folder_that_is_not_ours_or_of_another_format_is_found(tmp_path: Path) -> None:
+def test_a_foreign_folder_or_one_of_another_format_is_found(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "letter.txt").touch()

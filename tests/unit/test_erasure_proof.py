@@ -13,11 +13,11 @@ from crossfade.erasure.suppression import add_listener, mark_removed
 from crossfade.erasure.traces import Needle, holds_bytes, search_columns
 from crossfade.folder import DataFolder
 from crossfade.lake.findings import Reconciliation, Verdict
+from crossfade.lake.handovers import HandoverVerdict
 from crossfade.lake.tables import SILVER_ERASED
 from crossfade.proof.ledger_check import SAME_ANSWER
 from crossfade.proof.reconcile import reconcile
 from crossfade.proof.verdicts import (
-    HandoverVerdict,
     SpeedProgress,
     WindowFacts,
     compare_handovers,
@@ -57,7 +57,7 @@ def faults_of(proof: Reconciliation) -> list[str]:
     return [wrong for one in proof.unexplained for wrong in one.wrong]
 
 
-def test_a_lake_with_erased_records_holds(data_folder: DataFolder) -> None:
+def test_a_lake_with_erased_records_passes_the_proof(data_folder: DataFolder) -> None:
     lake = erased_lake()
     assert len(lake.tables["silver/erased"]) == 4
     proof = reconcile(lake.write(data_folder), None)
@@ -131,7 +131,7 @@ def window(excess: int, erased: int, *, differing: int = 0) -> WindowFacts:
         (window(0, 2), HandoverVerdict.EQUAL),
     ],
 )
-def test_speed_may_have_counted_who_was_erased_later(
+def test_speed_may_have_counted_a_listener_who_was_erased_later(
     facts: WindowFacts, verdict: HandoverVerdict
 ) -> None:
     progress = SpeedProgress({0: 9}, dropped_before=0)
@@ -139,7 +139,7 @@ def test_speed_may_have_counted_who_was_erased_later(
     assert one.verdict is verdict
 
 
-def test_what_an_erased_listener_sent_must_be_erased_and_nobody_elses(
+def test_only_what_an_erased_listener_sent_must_be_erased(
     data_folder: DataFolder, tmp_path: Path
 ) -> None:
     ledger = sent()
@@ -165,7 +165,7 @@ def prove(folder: DataFolder, user_id: str) -> ErasureProof:
     return prove_erasure(folder, None, user_id, is_speed_renewed=True)
 
 
-def test_the_search_names_every_place_of_a_listener_who_is_still_there(
+def test_the_search_names_every_place_that_still_holds_a_listener(
     data_folder: DataFolder,
 ) -> None:
     records = records_of(*(a_play(n, user_id=f"somebody-{n % 3}") for n in range(9)), partitions=1)
@@ -185,7 +185,7 @@ def test_the_search_names_every_place_of_a_listener_who_is_still_there(
     assert "segment.log" not in str(named)
 
 
-def test_the_search_holds_for_a_listener_who_is_gone(data_folder: DataFolder) -> None:
+def test_the_search_finds_nothing_of_an_erased_listener(data_folder: DataFolder) -> None:
     records = records_of(*(a_play(n, user_id=f"somebody-{n % 3}") for n in range(9)), partitions=1)
     a_lake(records, boundary=BOUNDARY).write(data_folder)
     add_listener(data_folder, "somebody-9")
@@ -195,7 +195,7 @@ def test_the_search_holds_for_a_listener_who_is_gone(data_folder: DataFolder) ->
     assert [one.place for one in proof.remains] == ["backups made before"]
 
 
-def test_a_short_id_is_searched_where_listeners_are_named_alone(tmp_path: Path) -> None:
+def test_a_short_id_is_searched_only_in_columns_that_name_listeners(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     rows = {
         "user_id": ["7", "77"],
@@ -207,7 +207,7 @@ def test_a_short_id_is_searched_where_listeners_are_named_alone(tmp_path: Path) 
     assert search_columns(path, Needle("7")) == {"user_id": 1, "key": 1, "value": 1}
 
 
-def test_a_telling_id_is_found_in_any_column_of_any_shape(tmp_path: Path) -> None:
+def test_a_distinctive_id_is_found_in_any_column_of_any_type(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     header = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
     rows = {
@@ -223,14 +223,14 @@ def test_a_telling_id_is_found_in_any_column_of_any_shape(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("at", [0, (1 << 20) - 5, 1 << 20, (1 << 21) - 1])
-def test_bytes_are_found_wherever_they_lie(tmp_path: Path, at: int) -> None:
+def test_bytes_are_found_at_any_place_in_a_file(tmp_path: Path, at: int) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"." * at + b"listener-9" + b"." * 100)
     assert holds_bytes(path, Needle("listener-9"))
     assert not holds_bytes(path, Needle("listener-8"))
 
 
-def test_an_id_beyond_ascii_is_found_in_each_way_to_write_it(tmp_path: Path) -> None:
+def test_a_non_ascii_id_is_found_in_each_encoding(tmp_path: Path) -> None:
     path = tmp_path / "file"
     for written in ("Zoë-Zoë-9", "Zoe\u0308-Zoe\u0308-9", r"Zo\u00eb-Zo\u00eb-9"):
         path.write_text(written, encoding="utf-8")

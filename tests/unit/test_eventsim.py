@@ -48,7 +48,7 @@ def message(tmp_path: Path, config: object) -> str:
     return line.replace(f"{tmp_path}/", "")
 
 
-def test_a_config_such_as_eventsims_example_is_read(tmp_path: Path) -> None:
+def test_a_config_like_eventsims_example_is_read(tmp_path: Path) -> None:
     assert read(tmp_path, LIKE_THE_EXAMPLE) == EventsimWishes(
         seed=1,
         paid_share=2 / 12,
@@ -94,7 +94,7 @@ def test_a_config_may_name_listeners_growth_and_times(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("config", [{}, dict.fromkeys(SUPPORTED)])
-def test_what_is_absent_or_null_is_none(config: dict[str, None], tmp_path: Path) -> None:
+def test_absent_and_null_keys_are_none(config: dict[str, None], tmp_path: Path) -> None:
     assert read(tmp_path, config) == EventsimWishes()
 
 
@@ -117,7 +117,7 @@ def test_a_pause_between_sessions_is_the_gap_and_beta(tmp_path: Path) -> None:
         ({"levels": [{"level": name, "weight": 1} for name in ("free", "paid", "paid")]}, 2 / 3),
     ],
 )
-def test_the_share_of_paid_is_their_weight(
+def test_the_weight_of_a_paid_level_is_its_share(
     config: dict[str, Any], share: float, tmp_path: Path
 ) -> None:
     assert read(tmp_path, config).paid_share == pytest.approx(share)
@@ -170,7 +170,9 @@ TIME = "Give a time such as 2015-06-01T00:00:00."
         ),
     ],
 )
-def test_a_wish_that_cannot_be(key: str, value: object, expected: str, tmp_path: Path) -> None:
+def test_an_impossible_value_is_refused(
+    key: str, value: object, expected: str, tmp_path: Path
+) -> None:
     assert message(tmp_path, {key: value}) == f"site.json: {expected}"
 
 
@@ -198,7 +200,9 @@ def test_an_unknown_key_is_refused_with_the_nearest_right_one(tmp_path: Path) ->
         (b"[]", "site.json is no eventsim config. It must be a JSON object such as {"),
     ],
 )
-def test_a_file_that_is_no_config(content: bytes, expected: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_config_is_refused(
+    content: bytes, expected: str, tmp_path: Path
+) -> None:
     path = tmp_path / "site.json"
     path.write_bytes(content)
     with pytest.raises(MisuseError) as caught:
@@ -208,7 +212,7 @@ def test_a_file_that_is_no_config(content: bytes, expected: str, tmp_path: Path)
     assert ": line 2 column 11 " in line or b"\n" not in content
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MisuseError) as caught:
         read_eventsim(str(tmp_path / "none.json"))
     expected = "none.json: No such file or directory. Name an eventsim config that exists."

@@ -46,7 +46,7 @@ def test_a_known_cause_becomes_one_line_with_a_cure(
     assert "\n" not in str(error)
 
 
-def test_an_unknown_cause_is_quoted_in_short() -> None:
+def test_an_unknown_cause_is_quoted_shortened() -> None:
     error = explain_failure("archive", "\n" + "x" * 5000 + "\n\tat y")
     assert isinstance(error, StackError)
     assert str(error).startswith("archive died: xxx")

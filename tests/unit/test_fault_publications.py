@@ -25,7 +25,7 @@ class _Bench:
         return self.newest
 
 
-def test_a_run_is_owed_until_one_is_published_that_began_after_the_stop() -> None:
+def test_a_run_is_due_until_one_that_began_after_the_stop_is_published() -> None:
     bench, section = _Bench(), Section("part")
     owing = Publications(cast("LiveBench", bench), section)
     assert not owing.still_owes()

@@ -15,7 +15,7 @@ def a_report() -> Report:
     return Report(command="scripts/faults", seed=7, began="now")
 
 
-def test_a_run_holds_if_every_row_does_and_one_that_cannot_be_done_here_is_no_failure() -> None:
+def test_a_run_passes_if_every_row_does_and_a_row_that_cannot_run_here_is_no_failure() -> None:
     report = a_report()
     assert not report.holds
     section = report.section("rows")
@@ -53,7 +53,7 @@ def test_a_fault_that_did_not_happen_fails_the_run() -> None:
     assert not report.holds
 
 
-def test_a_part_that_breaks_off_fails_the_run_though_its_rows_hold() -> None:
+def test_a_part_that_breaks_off_fails_the_run_though_its_rows_pass() -> None:
     report = a_report()
     section = report.section("rows")
     section.row("F1", "one").outcomes.append(Outcome(injected=1))
@@ -61,7 +61,7 @@ def test_a_part_that_breaks_off_fails_the_run_though_its_rows_hold() -> None:
     assert not report.holds
 
 
-def test_a_pack_deals_every_fault_as_often_as_its_share_and_never_two_of_a_kind_at_once() -> None:
+def test_a_pack_deals_every_fault_by_its_share_and_never_the_same_kind_twice_in_a_row() -> None:
     pack, dealt = Pack(random.Random(3)), Counter[str]()
     shares = {fault.id: fault.share for fault in LIVE_FAULTS if fault.share}
     while dealt.total() < sum(shares.values()):
@@ -72,7 +72,7 @@ def test_a_pack_deals_every_fault_as_often_as_its_share_and_never_two_of_a_kind_
     assert shares["F25-driver"] == shares["F05-kill"] == shares["F66-supervisor"] == 10
 
 
-def test_a_pack_keeps_what_stops_batch_while_batch_is_to_be_spared() -> None:
+def test_a_pack_holds_back_faults_that_stop_batch_while_batch_is_spared() -> None:
     pack = Pack(random.Random(3))
     spared = [pack.deal(1, spare_batch=True)[0] for _ in range(200)]
     assert not any(fault.stops_batch for fault in spared)

@@ -11,7 +11,7 @@ _ROWS = {f"F{number:02}" for number in range(1, 67)}
 """The ids of the matrix."""
 
 
-def test_every_row_of_the_matrix_is_a_case_or_is_said_not_to_be_run() -> None:
+def test_every_row_of_the_matrix_is_a_case_or_is_listed_as_not_run() -> None:
     cases = {case.id.split("-")[0] for case in list_cases()}
     elsewhere = _rows_in("Rows that have tests of their own")
     not_run = _rows_in("Rows that are not run here")
@@ -20,13 +20,13 @@ def test_every_row_of_the_matrix_is_a_case_or_is_said_not_to_be_run() -> None:
     assert cases <= _ROWS
 
 
-def test_there_are_as_many_rows_as_were_promised_each_with_its_own_id() -> None:
+def test_the_promised_number_of_rows_exists_each_with_a_unique_id() -> None:
     ids = [case.id for case in list_cases()]
     assert len(ids) == len(set(ids))
     assert len(ids) >= 45
 
 
-def test_a_case_that_does_not_exist_is_named_with_those_that_do() -> None:
+def test_an_unknown_case_is_named_with_the_known_ones() -> None:
     cases = list_cases()
     assert find_case(cases, cases[0].id) is cases[0]
     try:

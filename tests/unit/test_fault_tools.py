@@ -12,12 +12,12 @@ import pytest
 from deltalake import write_deltalake
 
 from faults.case import Outcome
+from faults.case_checks import add_up, check_refused, require
 from faults.cases_batch import CommitWatch
 from faults.commands import Command
-from faults.damage import CannotInjectError, SmallDisk, failing_calls, flip_byte, other_clock
-from faults.lake_image import live_files, name_changes, take_image, versions
-from faults.outcomes import also, both, refused
-from faults.place import Place
+from faults.damage import CannotInjectError, SmallDisk, failing_calls, flip_byte, shifted_clock
+from faults.lake_snapshot import list_changes, live_files, take_snapshot, versions
+from faults.workspace import Workspace
 
 
 def _a_lake(data: Path, rows: int = 1) -> None:
@@ -26,14 +26,14 @@ def _a_lake(data: Path, rows: int = 1) -> None:
         write_deltalake(data / "datalake" / "gold" / "song", table, mode="append")
 
 
-def _ended(place: Place, *words: str) -> Command:
-    command = Command(words, {}, place.root / "log.log")
+def _ended(workspace: Workspace, *words: str) -> Command:
+    command = Command(words, {}, workspace.root / "log.log")
     command.wait(60)
     return command
 
 
-def _a_place(root: Path) -> Place:
-    return Place(root, [], random.Random(1))
+def _a_workspace(root: Path) -> Workspace:
+    return Workspace(root, [], random.Random(1))
 
 
 def test_a_flipped_byte_is_one_byte_and_the_same_one_for_a_seed(tmp_path: Path) -> None:
@@ -50,19 +50,19 @@ def test_a_flipped_byte_is_one_byte_and_the_same_one_for_a_seed(tmp_path: Path) 
     assert [(tmp_path / f".{name}.crc").exists() for name in ("a", "b")] == [True, False]
 
 
-def test_every_change_of_a_lake_is_seen(tmp_path: Path) -> None:
+def test_every_change_of_a_lake_is_found(tmp_path: Path) -> None:
     _a_lake(tmp_path)
-    before = take_image(tmp_path)
-    assert name_changes(before, take_image(tmp_path)) == []
+    before = take_snapshot(tmp_path)
+    assert list_changes(before, take_snapshot(tmp_path)) == []
     [path] = live_files(tmp_path, "gold/song")
     flip_byte(path, random.Random(5), keep_sum=True)
-    assert name_changes(before, take_image(tmp_path)) == [f"gold/song/{path.name}"]
+    assert list_changes(before, take_snapshot(tmp_path)) == [f"gold/song/{path.name}"]
     _a_lake(tmp_path)
-    assert len(name_changes(before, take_image(tmp_path))) == 3
+    assert len(list_changes(before, take_snapshot(tmp_path))) == 3
     assert versions(tmp_path) == {"gold/song": 1}
 
 
-def test_commits_are_seen_as_they_come(tmp_path: Path) -> None:
+def test_commits_are_reported_as_they_are_made(tmp_path: Path) -> None:
     _a_lake(tmp_path)
     watch = CommitWatch(tmp_path)
     assert watch.look() == []
@@ -72,29 +72,29 @@ def test_commits_are_seen_as_they_come(tmp_path: Path) -> None:
 
 
 def test_a_refusal_counts_only_with_an_error_its_name_and_nothing_written(tmp_path: Path) -> None:
-    place = _a_place(tmp_path)
-    _a_lake(place.data)
-    before = take_image(place.data)
-    command = _ended(place, "status", "--data", str(tmp_path / "none"))
+    workspace = _a_workspace(tmp_path)
+    _a_lake(workspace.data)
+    before = take_snapshot(workspace.data)
+    command = _ended(workspace, "status", "--data", str(tmp_path / "none"))
     asked = {"injected": 1, "before": before}
-    assert refused(place, command, "No data folder", **asked).holds
-    assert not refused(place, command, "something else", **asked).holds
-    assert not refused(place, command, "No data folder", injected=0, before=before).holds
-    assert not refused(place, _ended(place, "--help"), "", **asked).holds
-    _a_lake(place.data)
-    assert not refused(place, command, "No data folder", **asked).holds
+    assert check_refused(workspace, command, "No data folder", **asked).holds
+    assert not check_refused(workspace, command, "something else", **asked).holds
+    assert not check_refused(workspace, command, "No data folder", injected=0, before=before).holds
+    assert not check_refused(workspace, _ended(workspace, "--help"), "", **asked).holds
+    _a_lake(workspace.data)
+    assert not check_refused(workspace, command, "No data folder", **asked).holds
 
 
 def test_parts_that_did_not_happen_fail_the_whole() -> None:
     good = Outcome(injected=2, healed_s=3.0, said="a")
-    assert both([good, Outcome(injected=1, healed_s=5.0, said="b")]) == Outcome(
+    assert add_up([good, Outcome(injected=1, healed_s=5.0, said="b")]) == Outcome(
         injected=3, healed_s=5.0, said="a; b"
     )
-    assert not both([good, Outcome(injected=0)]).holds
-    assert not also(good, is_so=False, otherwise="not so").holds
+    assert not add_up([good, Outcome(injected=0)]).holds
+    assert not require(good, condition=False, problem="not so").holds
 
 
-def test_a_command_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
+def test_a_command_is_killed_with_all_its_children(tmp_path: Path) -> None:
     waits = "import signal; signal.pause()"
     script = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {waits!r}])"
     before = [sys.executable, "-c", script, "--"]
@@ -104,9 +104,9 @@ def test_a_command_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
     assert command.session() == []
 
 
-def test_a_clock_is_other_for_a_process_that_is_told_so(tmp_path: Path) -> None:
+def test_a_process_can_be_given_a_shifted_clock(tmp_path: Path) -> None:
     try:
-        env = other_clock(-20_908_800)
+        env = shifted_clock(-20_908_800)
     except CannotInjectError as error:
         pytest.skip(str(error))
     # A process and a program that it starts, as a driver does Java.
@@ -122,7 +122,7 @@ def test_a_clock_is_other_for_a_process_that_is_told_so(tmp_path: Path) -> None:
         assert mine - theirs == pytest.approx(20_908_800, abs=60)
 
 
-def test_calls_fail_where_they_are_told_to(tmp_path: Path) -> None:
+def test_calls_fail_where_requested(tmp_path: Path) -> None:
     report = tmp_path / "calls"
     try:
         words = failing_calls("fsync", report)
@@ -137,22 +137,22 @@ def test_calls_fail_where_they_are_told_to(tmp_path: Path) -> None:
 
 
 def test_a_small_disk_holds_what_the_folder_held_and_becomes_full(tmp_path: Path) -> None:
-    place = tmp_path / "lake"
-    (place / "deep").mkdir(parents=True)
-    (place / "deep" / "file").write_bytes(b"kept")
+    workspace = tmp_path / "lake"
+    (workspace / "deep").mkdir(parents=True)
+    (workspace / "deep" / "file").write_bytes(b"kept")
     with ExitStack() as at_end:
         try:
-            disk = SmallDisk(place, at_end, megabytes=8)
+            disk = SmallDisk(workspace, at_end, megabytes=8)
         except CannotInjectError as error:
             pytest.skip(str(error))
         assert disk.fill() == 0
         with pytest.raises(OSError, match="No space left"):
-            (place / "new").write_bytes(b"x" * 10_000)
+            (workspace / "new").write_bytes(b"x" * 10_000)
         disk.make_room()
-        (place / "new").write_bytes(b"x" * 10_000)
+        (workspace / "new").write_bytes(b"x" * 10_000)
         disk.forbid_writing()
         with pytest.raises(OSError, match="Read-only"):
-            (place / "newer").touch()
+            (workspace / "newer").touch()
         disk.allow_writing()
-        assert (place / "deep" / "file").read_bytes() == b"kept"
-    assert list(place.iterdir()) == []
+        assert (workspace / "deep" / "file").read_bytes() == b"kept"
+    assert list(workspace.iterdir()) == []

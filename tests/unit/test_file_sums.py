@@ -38,7 +38,7 @@ def test_a_sum_has_hadoops_form(tmp_path: Path, size: int) -> None:
 
 
 @pytest.mark.parametrize("at", [0, 700, 1_999])
-def test_one_bit_is_enough(tmp_path: Path, at: int) -> None:
+def test_one_flipped_bit_is_found(tmp_path: Path, at: int) -> None:
     path = tmp_path / "part.parquet"
     path.write_bytes(b"x" * 2_000)
     write_sum(path)
@@ -47,14 +47,14 @@ def test_one_bit_is_enough(tmp_path: Path, at: int) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"crc\0", b"crc\0\0\0\0\0", b"abc\0\0\0\2\0"])
-def test_damaged_sums_say_no(tmp_path: Path, content: bytes) -> None:
+def test_damaged_sums_fail_the_check(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "part.parquet"
     path.write_bytes(b"x" * 2_000)
     sidecar(path).write_bytes(content)
     assert not is_as_written(path)
 
 
-def test_a_file_that_is_gone_is_told_apart(tmp_path: Path) -> None:
+def test_a_missing_file_differs_from_a_damaged_one(tmp_path: Path) -> None:
     path = tmp_path / "part.parquet"
     with pytest.raises(FileNotFoundError):
         is_as_written(path)

@@ -22,7 +22,9 @@ def test_grain_lateness_and_slack_are_fixed_at_the_first_start(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("sign", list("%,*?[]{}|^\\\"'`"))
-def test_a_path_that_others_would_take_otherwise_is_refused(tmp_path: Path, sign: str) -> None:
+def test_a_path_that_other_tools_would_read_differently_is_refused(
+    tmp_path: Path, sign: str
+) -> None:
     with pytest.raises(MisuseError, match="in it, which Kafka or Spark takes otherwise") as refusal:
         open_folder(load_settings(data=tmp_path / f"rock{sign}pop" / "data"))
     assert f" has {sign} in it" in refusal.value.what
@@ -43,18 +45,18 @@ def test_a_torn_identity_is_an_error_with_its_path(tmp_path: Path) -> None:
         open_folder(load_settings(data=tmp_path))
 
 
-def test_somebody_elses_folder_is_not_taken(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(MisuseError, match="no data folder of Crossfade"):
         open_folder(load_settings(data=tmp_path))
 
 
-def test_a_missing_folder_is_named_when_it_may_not_be_made(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named_when_it_must_not_be_created(tmp_path: Path) -> None:
     with pytest.raises(StackError, match="No data folder"):
         open_folder(load_settings(data=tmp_path / "none"), create=False)
 
 
-def test_a_stack_that_died_is_no_running_stack(tmp_path: Path) -> None:
+def test_a_stack_that_was_killed_is_not_running(tmp_path: Path) -> None:
     folder = open_folder(load_settings(data=tmp_path))
     assert read_stack(folder) is None
     alive = StackAddresses(os.getpid(), "2026-01-01T00:00:00Z", "127.0.0.1:1", "http://x")
@@ -65,7 +67,7 @@ def test_a_stack_that_died_is_no_running_stack(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path) -> None:
+def test_a_folder_without_write_permission_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(StackError, match="Cannot write the data folder"):
         open_folder(load_settings(data=tmp_path / "data"))

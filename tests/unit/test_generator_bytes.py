@@ -60,7 +60,7 @@ def sum_of(options: SimulationOptions, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_back_fill_has_the_same_bytes_on_every_machine(name: str, tmp_path: Path) -> None:
+def test_a_backfill_has_the_same_bytes_on_every_machine(name: str, tmp_path: Path) -> None:
     assert sum_of(CASES[name], tmp_path) == SUMS[name]
 
 
@@ -69,7 +69,7 @@ def test_four_processes_write_the_same_bytes_as_one(name: str, tmp_path: Path) -
     assert sum_of(replace(CASES[name], processes=4), tmp_path) == SUMS[name]
 
 
-def test_hours_alone_have_the_bytes_that_they_have_in_a_longer_run(tmp_path: Path) -> None:
+def test_single_hours_have_the_same_bytes_as_in_a_longer_run(tmp_path: Path) -> None:
     begin = 1_714_500_000_000
     whole = lines_of(replace(PLAIN, events=None, end_ms=begin + 9 * HOUR_MS), tmp_path)
     part = replace(PLAIN, events=None, start_ms=begin + 5 * HOUR_MS, end_ms=begin + 8 * HOUR_MS)

@@ -38,13 +38,13 @@ def test_a_key_is_the_seeds_and_the_purposes_own() -> None:
     assert int(key_of(1, "songs")) == 0x8A1D6237541E7F04
 
 
-def test_every_bit_of_a_word_is_even() -> None:
+def test_every_bit_of_a_word_is_set_half_of_the_time() -> None:
     for bit in range(64):
         assert float(take_bits(WORDS, bit, 1).mean()) == pytest.approx(0.5, abs=0.003)
     assert len(np.unique(mix(WORDS))) == len(WORDS)
 
 
-def test_below_gives_each_number_as_often() -> None:
+def test_below_returns_each_number_equally_often() -> None:
     counts = np.bincount(below(WORDS, 7), minlength=7)
     assert len(counts) == 7
     assert counts / len(WORDS) == pytest.approx(1 / 7, abs=0.002)
@@ -53,7 +53,7 @@ def test_below_gives_each_number_as_often() -> None:
     assert below(np.zeros(2, np.uint64), limits).tolist() == [0, 0]
 
 
-def test_a_choice_is_as_often_as_its_weight() -> None:
+def test_choices_are_as_frequent_as_their_weights() -> None:
     weights = np.array([5, 0, 1, 94])
     counts = np.bincount(Choice(weights).find(WORDS), minlength=4)
     assert counts[1] == 0
@@ -64,7 +64,7 @@ def test_a_choice_of_one_is_always_that_one() -> None:
     assert set(Choice([3]).find(WORDS[:1_000]).tolist()) == {0}
 
 
-def test_weights_too_large_for_64_bits_together_are_taken() -> None:
+def test_weights_whose_sum_exceeds_64_bits_are_accepted() -> None:
     counts = np.bincount(Choice([2**60, 2**60, 2**61], 20).find(WORDS))
     assert counts / len(WORDS) == pytest.approx([0.25, 0.25, 0.5], abs=0.002)
 
@@ -86,7 +86,7 @@ def test_log_normal_values_stay_within_their_limits() -> None:
     assert 0 < low < 1_000 < high
 
 
-def test_log_uniform_values_are_as_often_small_as_great() -> None:
+def test_log_uniform_values_are_small_as_often_as_large() -> None:
     found = LogUniform(10, 100_000).find(DRAWS, 32)
     assert found.min() >= 10
     assert found.max() <= 100_000
@@ -95,7 +95,7 @@ def test_log_uniform_values_are_as_often_small_as_great() -> None:
 
 
 @pytest.mark.parametrize(("least", "most"), [(0, 0), (0, 1), (7, 7)])
-def test_log_uniform_limits_may_be_equal_or_nothing(least: int, most: int) -> None:
+def test_log_uniform_limits_may_be_equal_or_zero(least: int, most: int) -> None:
     found = LogUniform(least, most).find(DRAWS[:1_000], 32)
     assert set(found.tolist()) == {max(least, 1)}
 
@@ -108,7 +108,7 @@ def test_normal_values_are_normal_for_any_number_of_bits(bits: int) -> None:
     assert float((np.abs(found) < 1.96).mean()) == pytest.approx(0.95, abs=0.002)
 
 
-def test_no_quantile_is_near_an_edge_of_rounding() -> None:
+def test_no_quantile_is_close_to_a_rounding_edge() -> None:
     """So a machine whose logarithm differs in its last bit makes the same integers."""
     exact = [NormalDist().inv_cdf((i + 0.5) / 4_097) * 1e6 for i in range(4_097)]
     assert min(abs(z - math.floor(z) - 0.5) for z in exact) > 1e-5

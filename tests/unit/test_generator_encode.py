@@ -136,7 +136,7 @@ def odd() -> tuple[Catalogue, Plays]:
 
 
 @pytest.mark.parametrize(("all_fields", "count"), [(False, 10_000), (True, 100_000)])
-def test_every_record_is_what_the_contract_would_write(
+def test_every_record_has_the_bytes_that_the_contract_would_write(
     odd: tuple[Catalogue, Plays], *, all_fields: bool, count: int
 ) -> None:
     catalogue, plays = odd
@@ -152,7 +152,7 @@ def test_every_record_is_what_the_contract_would_write(
     assert wrong[:1] == []
 
 
-def test_every_optional_field_but_the_kind_is_written_somewhere(
+def test_every_optional_field_except_kind_is_written_somewhere(
     odd: tuple[Catalogue, Plays],
 ) -> None:
     catalogue, plays = odd
@@ -164,7 +164,7 @@ def test_every_optional_field_but_the_kind_is_written_somewhere(
     assert written == set(Play.__struct_fields__) - {"kind"}
 
 
-def test_every_record_is_accepted_by_the_contract_and_has_an_id_of_its_own(
+def test_every_record_is_accepted_by_the_contract_and_has_a_unique_id(
     odd: tuple[Catalogue, Plays],
 ) -> None:
     catalogue, plays = odd
@@ -182,7 +182,7 @@ def test_times_of_fewer_or_more_digits_are_written_right(odd: tuple[Catalogue, P
     assert values == expected
 
 
-def test_what_is_broken_is_rejected_for_the_reason_that_is_known(
+def test_a_broken_record_is_rejected_for_its_known_reason(
     odd: tuple[Catalogue, Plays],
 ) -> None:
     catalogue, plays = odd

@@ -167,7 +167,7 @@ def test_a_ledger_whose_file_could_not_be_written_is_not_closed(tmp_path: Path) 
     assert open_ledger(folder).seal.records == 10
 
 
-def test_what_a_reader_that_went_away_did_not_take_is_in_no_ledger(
+def test_records_that_a_reader_did_not_take_are_in_no_ledger(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reading, writing = os.pipe()

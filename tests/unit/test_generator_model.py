@@ -65,7 +65,7 @@ def slope_of(counts: NDArray[np.int64], ranks: NDArray[np.int64]) -> float:
     return float(np.polyfit(x, y, 1)[0])
 
 
-def test_popularity_everywhere_is_that_of_zipf_and_mandelbrot(catalogue: Catalogue) -> None:
+def test_worldwide_popularity_follows_zipf_and_mandelbrot(catalogue: Catalogue) -> None:
     taste = Taste(catalogue)
     taste.open_day(BEGIN // DAY_MS)
     words = draw(key_of(1, "zipf"), np.arange(2_000_000)) | np.uint64(0xFF)
@@ -75,7 +75,7 @@ def test_popularity_everywhere_is_that_of_zipf_and_mandelbrot(catalogue: Catalog
     assert slope_of(counts[settled], settled) == pytest.approx(-ZIPF_EIGHTHS / 8, abs=0.01)
 
 
-def test_popularity_among_all_plays_is_nearly_that(catalogue: Catalogue, plays: Plays) -> None:
+def test_popularity_among_all_plays_is_close_to_it(catalogue: Catalogue, plays: Plays) -> None:
     """Countries and genres have their own favourites, which lifts some rare songs."""
     counts = np.bincount(plays.song, minlength=SONGS)
     [settled] = np.nonzero(BEGIN // DAY_MS - catalogue.release_day > SETTLED_DAYS)
@@ -89,7 +89,7 @@ def test_weights_fall_from_the_first_song_to_the_last() -> None:
     assert weights[0] / weights[:SONGS].sum() == pytest.approx(0.0073, abs=0.0005)
 
 
-def test_large_countries_share_more_than_half_of_their_fifty_favourites(plays: Plays) -> None:
+def test_large_countries_share_more_than_half_of_their_top_fifty(plays: Plays) -> None:
     def favourites(code: str) -> set[int]:
         counts = np.bincount(plays.song[country_of(plays, code)], minlength=SONGS)
         return set(counts.argsort()[-50:].tolist())
@@ -99,7 +99,9 @@ def test_large_countries_share_more_than_half_of_their_fifty_favourites(plays: P
         assert 24 <= len(one & other) <= 36
 
 
-def test_the_other_favourites_are_by_artists_from_there(catalogue: Catalogue, plays: Plays) -> None:
+def test_the_rest_of_a_top_fifty_is_by_artists_of_the_country(
+    catalogue: Catalogue, plays: Plays
+) -> None:
     india = country_of(plays, "IN")
     is_indian = catalogue.home[plays.song] == read_places().countries.index("IN")
     at_home, abroad = float(is_indian[india].mean()), float(is_indian[~india].mean())
@@ -119,7 +121,9 @@ def test_a_third_of_plays_end_within_thirty_seconds_and_half_are_complete(
 
 
 @pytest.mark.parametrize("is_steady", [False, True])
-def test_as_much_is_played_as_was_asked_for(*, is_steady: bool, plays: Plays, live: Plays) -> None:
+def test_the_number_of_plays_follows_the_rate(
+    *, is_steady: bool, plays: Plays, live: Plays
+) -> None:
     reached = len(live if is_steady else plays) / 7 / LISTENERS
     assert reached == pytest.approx(30, rel=0.02)
 
@@ -128,7 +132,7 @@ def test_as_much_is_played_as_was_asked_for(*, is_steady: bool, plays: Plays, li
     ("listeners", "plays_a_day"), [(60_000, 1), (2_000, 120), (1_000, MOST_PLAYS_A_DAY)]
 )
 @pytest.mark.parametrize("is_steady", [False, True])
-def test_that_holds_for_few_plays_and_for_many(
+def test_the_rate_is_met_for_few_plays_and_for_many(
     listeners: int, plays_a_day: float, *, is_steady: bool
 ) -> None:
     songs = make_catalogue(1, 1_000)
@@ -137,24 +141,26 @@ def test_that_holds_for_few_plays_and_for_many(
     assert len(found) / 7 / listeners == pytest.approx(plays_a_day, rel=0.035)
 
 
-def test_nobody_is_asked_for_more_than_is_believable() -> None:
+def test_a_rate_beyond_what_a_listener_can_hear_is_refused() -> None:
     with pytest.raises(MisuseError, match="Give more --listeners"):
         Audience(society_of(100, 241), make_catalogue(1, 10), begin=BEGIN)
 
 
-def test_live_plays_come_evenly_and_past_ones_by_day_and_night(plays: Plays, live: Plays) -> None:
+def test_live_plays_come_evenly_and_past_plays_follow_day_and_night(
+    plays: Plays, live: Plays
+) -> None:
     past, present = (np.bincount(one.event_time // HOUR_MS % 24) for one in (plays, live))
     assert present.std() / present.mean() < 0.04
     assert past.max() > 2 * past.min()
 
 
-def test_while_live_plays_come_evenly_countries_still_sleep(live: Plays) -> None:
+def test_live_plays_come_evenly_though_each_country_sleeps_at_night(live: Plays) -> None:
     local = (live.event_time[country_of(live, "US")] // MINUTE_MS - 300) // 60 % 24
     by_hour = np.bincount(local, minlength=24)
     assert by_hour[18] > 4 * by_hour[4]
 
 
-def test_no_song_is_heard_before_it_is_out(catalogue: Catalogue, plays: Plays) -> None:
+def test_no_song_is_played_before_its_release(catalogue: Catalogue, plays: Plays) -> None:
     assert (catalogue.release_day > BEGIN // DAY_MS).mean() > 0.2
     assert (catalogue.release_day[plays.song] <= plays.event_time // DAY_MS).all()
     assert ((catalogue.release_day - 1) % 7 == 0).all()
@@ -183,7 +189,7 @@ def test_a_release_rises_for_a_week_and_falls_by_half_each_fortnight() -> None:
     assert times_usual[10 + PEAK_AFTER_DAYS + 14] == pytest.approx(1 + 7 / 2, rel=0.08)
 
 
-def test_artists_have_catalogues_of_albums_and_names_of_their_own(catalogue: Catalogue) -> None:
+def test_artists_have_albums_and_unique_names(catalogue: Catalogue) -> None:
     songs = Counter(catalogue.artists)
     assert 1_500 < len(songs) < 1_800
     assert max(songs.values()) > 50 > 3 > min(songs.values())
@@ -198,10 +204,10 @@ def test_artists_have_catalogues_of_albums_and_names_of_their_own(catalogue: Cat
     assert {len(of_one) for of_one in genres.values()} == {1}
 
 
-def test_every_song_has_an_id_of_its_own(catalogue: Catalogue) -> None:
+def test_every_song_has_a_unique_id(catalogue: Catalogue) -> None:
     assert len(set(catalogue.song_ids)) == SONGS
 
 
-def test_some_names_are_beyond_ascii(catalogue: Catalogue) -> None:
+def test_some_names_are_not_ascii(catalogue: Catalogue) -> None:
     beyond = sum(not title.isascii() for title in catalogue.titles)
     assert 0.02 < beyond / SONGS < 0.4

@@ -87,7 +87,7 @@ def test_some_listeners_play_far_more_than_others(people: Listeners, plays: Play
     assert 0.28 < np.sort(counts)[-LISTENERS // 10 :].sum() / counts.sum() < 0.36
 
 
-def test_listeners_leave_after_their_stay_and_others_come(catalogue: Catalogue) -> None:
+def test_listeners_leave_after_their_stay_and_new_ones_join(catalogue: Catalogue) -> None:
     days, stay = 50, 100
     users = [
         Audience(
@@ -108,5 +108,5 @@ def test_an_audience_grows_by_its_share_each_year(catalogue: Catalogue) -> None:
         assert len(found) / 7 / 4_000 / 40 == pytest.approx(size, rel=0.06)
 
 
-def test_every_listener_has_an_id_of_their_own(people: Listeners) -> None:
+def test_every_listener_has_a_unique_id(people: Listeners) -> None:
     assert len(set(people.user.tolist())) == LISTENERS

@@ -86,7 +86,7 @@ def test_a_longer_backfill_begins_with_the_shorter_one(tmp_path: Path) -> None:
     assert (tmp_path / "9000").read_bytes().startswith((tmp_path / "100").read_bytes())
 
 
-def test_a_day_alone_is_that_day_of_a_longer_time(tmp_path: Path) -> None:
+def test_a_single_day_equals_that_day_of_a_longer_backfill(tmp_path: Path) -> None:
     write(tmp_path / "days", **BACKFILL, end_ms=PAST + 2 * DAY_MS + HOUR_MS)
     alone = BACKFILL | {"start_ms": PAST + DAY_MS}
     write(tmp_path / "day", **alone, for_ms=DAY_MS)
@@ -97,7 +97,7 @@ def test_a_day_alone_is_that_day_of_a_longer_time(tmp_path: Path) -> None:
     assert b"".join(of_day) == (tmp_path / "day").read_bytes()
 
 
-def test_a_backfill_has_its_rate_in_event_time_and_is_in_its_order(tmp_path: Path) -> None:
+def test_a_backfill_has_its_rate_and_order_in_event_time(tmp_path: Path) -> None:
     progress = write(tmp_path / "plays", **BACKFILL, for_ms=4 * DAY_MS)
     times = [row["event_time"] for row in read(tmp_path / "plays")]
     assert times == sorted(times)
@@ -115,7 +115,7 @@ def test_plays_of_the_present_are_new_each_time(tmp_path: Path) -> None:
     assert all(one.startswith(f"{runs[0].run}-") for one in ids[0])
 
 
-def test_listeners_hear_one_song_after_the_other(tmp_path: Path) -> None:
+def test_listeners_play_one_song_after_another(tmp_path: Path) -> None:
     free: dict[str, int] = {}
     write(tmp_path / "plays", **BACKFILL | {"rate": 5.0}, events=20_000)
     for row in read(tmp_path / "plays"):
@@ -124,7 +124,7 @@ def test_listeners_hear_one_song_after_the_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("report", list(Report))
-def test_from_the_first_record_on_people_have_been_listening(
+def test_at_the_first_record_listeners_are_in_the_middle_of_sessions(
     tmp_path: Path, report: Report
 ) -> None:
     options = {"rate": None, "events": 2_000, "report": report, "listeners": 20_000}
@@ -157,7 +157,7 @@ def test_a_play_is_reported_at_its_start_or_at_its_end(tmp_path: Path, report: R
         assert before - SLICE_S * 1_000 <= reported <= after
 
 
-def test_a_rate_and_a_length_are_a_number_of_plays(tmp_path: Path) -> None:
+def test_a_rate_and_a_length_make_a_number_of_plays(tmp_path: Path) -> None:
     progress = write(tmp_path / "plays", rate=2_000.0, for_ms=150)
     assert progress.sent == len(read(tmp_path / "plays")) == 300
     assert progress.elapsed_ms >= 140
@@ -168,7 +168,7 @@ def test_full_speed_ends_when_the_time_is_over(tmp_path: Path) -> None:
     assert progress.sent == len(read(tmp_path / "plays")) > 0
 
 
-def test_asked_to_stop_it_stops_and_says_what_was_sent(tmp_path: Path) -> None:
+def test_a_stop_request_ends_the_run_and_reports_what_was_sent(tmp_path: Path) -> None:
     until, seen = threading.Event(), list[Progress]()
 
     def stop_after_some(progress: Progress) -> None:
@@ -206,13 +206,13 @@ def test_a_slow_pace_waits_for_each_play() -> None:
     assert pace.wait_s(1) == pytest.approx(2)
 
 
-def test_plays_of_a_slice_spread_over_it() -> None:
+def test_the_plays_of_a_slice_are_spread_over_it() -> None:
     times = FullPace().event_times(some_sendings(50))
     assert (np.diff(times) >= 0).all()
     assert 20 <= times[-1] - times[0] <= 25
 
 
-def test_the_past_stays_where_it_was() -> None:
+def test_event_times_of_the_past_are_not_moved() -> None:
     sendings = some_sendings(50)
     assert BackfillPace().event_times(sendings).tolist() == sendings.plays.event_time.tolist()
 
@@ -256,14 +256,14 @@ def test_a_backfill_into_the_future_is_refused() -> None:
         refuse_future(SimulationOptions(start_ms=now_ms() - HOUR_MS, rate=1.0, events=4_000))
 
 
-def test_more_than_anybody_hears_is_refused_for_the_past_alone(tmp_path: Path) -> None:
+def test_an_impossible_rate_is_refused_only_for_the_past(tmp_path: Path) -> None:
     options = SimulationOptions(**SMALL, **BACKFILL | {"rate": 50.0}, events=5)
     with pytest.raises(MisuseError, match=r"2,160 plays a day of each listener.*--listeners"):
         Simulation(options, newline=True)
     assert write(tmp_path / "plays", rate=5_000.0, events=500).sent == 500
 
 
-def test_a_file_has_its_name_once_it_is_whole(tmp_path: Path) -> None:
+def test_a_file_gets_its_name_once_it_is_complete(tmp_path: Path) -> None:
     path, names = tmp_path / "plays", list[str]()
     options = SimulationOptions(**SMALL, rate=500.0, for_ms=600)
 
@@ -286,7 +286,7 @@ def test_a_full_disk_is_one_line_with_the_cure() -> None:
         write(Path("/dev/full"), rate=None, events=10)
 
 
-def test_a_reader_that_goes_away_ends_it_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_pipe_ends_it_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with io.TextIOWrapper(os.fdopen(writing, "wb")) as closed:

@@ -41,7 +41,7 @@ def test_another_seed_gives_other_songs_and_other_people(week: Plays) -> None:
         assert not set(getattr(week, name).tolist()) & set(getattr(other, name).tolist())
 
 
-def test_no_two_plays_or_sessions_have_the_same_word(week: Plays) -> None:
+def test_no_two_plays_or_sessions_have_the_same_random_word(week: Plays) -> None:
     assert len(set(week.play.tolist())) == len(week)
     sessions = set(zip(week.session.tolist(), week.user.tolist(), strict=True))
     assert len(sessions) == len(set(week.session.tolist()))
@@ -64,7 +64,7 @@ def test_plays_are_the_same_in_any_steps(step: int, week: Plays, catalogue: Cata
     "start",
     ["2024-03-08", "2024-03-09T23:59:59.999Z", "2024-03-10T06:30:00.001Z", "2024-03-12T13:00:00Z"],
 )
-def test_a_day_alone_is_that_day_of_a_longer_run(
+def test_a_single_day_equals_that_day_of_a_longer_run(
     start: str, week: Plays, catalogue: Catalogue
 ) -> None:
     begin = parse_time(start)
@@ -83,7 +83,7 @@ def test_a_day_alone_is_that_day_of_a_longer_run(
         (society_of(500, 40, growth=3.0), False),
     ],
 )
-def test_that_holds_for_all_kinds_of_audiences(
+def test_a_single_day_equals_that_day_for_all_kinds_of_audiences(
     society: Society, catalogue: Catalogue, *, is_steady: bool
 ) -> None:
     end = BEGIN + 6 * DAY_MS
@@ -128,6 +128,6 @@ def test_the_smallest_audiences_play_too(songs: int, listeners: int) -> None:
     assert len(set(plays.user.tolist())) <= listeners
 
 
-def test_nobody_may_be_asked_for_a_play_a_day_of_few() -> None:
+def test_a_rate_too_low_for_the_audience_is_refused() -> None:
     audience = Audience(society_of(1, 0.001), make_catalogue(0, 1), begin=BEGIN, end=BEGIN + DAY_MS)
     assert len(rest_of(audience)) < 100

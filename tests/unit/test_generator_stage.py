@@ -74,7 +74,7 @@ def test_without_a_scenario_plays_are_sent_when_they_begin(act: Callable[..., Se
 
 
 @pytest.mark.parametrize("report", list(Report))
-def test_the_parts_in_which_it_is_taken_change_nothing(
+def test_the_size_of_the_slices_changes_nothing(
     act: Callable[..., Sendings], report: Report
 ) -> None:
     scenario = replace(read_scenario("messy-clients"), bots=(a_farm(BotKind.FARM),))
@@ -84,7 +84,9 @@ def test_the_parts_in_which_it_is_taken_change_nothing(
     assert (first.copy_of == second.copy_of).all()
 
 
-def test_a_play_that_is_reported_at_its_end_is_sent_then(act: Callable[..., Sendings]) -> None:
+def test_a_play_that_is_reported_at_its_end_is_sent_at_its_end(
+    act: Callable[..., Sendings],
+) -> None:
     sent, starts = act(report=Report.END), act()
     assert (sent.send_time == sent.plays.event_time + sent.plays.ms_played).all()
     assert (np.diff(sent.send_time) >= 0).all()
@@ -117,7 +119,7 @@ def test_a_spike_rises(act: Callable[..., Sendings]) -> None:
     assert shares == pytest.approx([0.083, 0.25, 0.417], abs=0.03)
 
 
-def test_a_spike_keeps_how_far_a_song_is_heard(
+def test_a_spike_keeps_the_share_of_a_song_that_is_heard(
     act: Callable[..., Sendings], catalogue: Catalogue
 ) -> None:
     sent = act(Scenario("all", "", spikes=(a_spike(at_ms=0, share=1.0, country=None),)))
@@ -128,7 +130,7 @@ def test_a_spike_keeps_how_far_a_song_is_heard(
     assert (sent.plays.ms_played <= catalogue.duration_ms[sent.plays.song]).all()
 
 
-def test_an_album_drop_is_of_all_its_songs(
+def test_an_album_drop_raises_all_its_songs(
     act: Callable[..., Sendings], catalogue: Catalogue
 ) -> None:
     spike = a_spike(at_ms=0, share=1.0, country=None, song=None, album_of=40)
@@ -161,7 +163,7 @@ def a_farm(kind: BotKind, **changes: object) -> Bots:
 
 
 @pytest.mark.parametrize("kind", list(BotKind))
-def test_bots_play_by_the_clock(
+def test_bots_play_at_fixed_intervals(
     act: Callable[..., Sendings], catalogue: Catalogue, kind: BotKind
 ) -> None:
     sent = act(Scenario("bots", "", bots=(a_farm(BotKind.LOOPER), a_farm(kind))))
@@ -186,7 +188,7 @@ def test_bots_play_by_the_clock(
     assert (sent.bot == NO_BOT).sum() == len(act())
 
 
-def test_faults_have_their_shares_and_go_as_far_as_they_are_told(
+def test_faults_have_their_shares_and_stay_within_their_limits(
     act: Callable[..., Sendings],
 ) -> None:
     faults = Faults(
@@ -237,7 +239,7 @@ def test_faults_have_their_shares_and_go_as_far_as_they_are_told(
 
 
 @pytest.mark.parametrize("report", list(Report))
-def test_a_clock_ahead_is_ahead_of_the_sending_however_long_the_song(
+def test_a_fast_clock_is_ahead_of_the_sending_time_for_a_song_of_any_length(
     act: Callable[..., Sendings], report: Report
 ) -> None:
     faults = Faults(clock_ahead=0.5, late=0.1)
@@ -249,7 +251,7 @@ def test_a_clock_ahead_is_ahead_of_the_sending_however_long_the_song(
     assert sent.extent[ahead].min() >= faults.ahead_by[0]
 
 
-def test_what_was_offline_is_sent_all_at_once(act: Callable[..., Sendings]) -> None:
+def test_offline_plays_are_sent_together(act: Callable[..., Sendings]) -> None:
     sent = act(Scenario("late", "", faults=Faults(late=1.0)))
     users = sent.plays.user
     together = [
@@ -260,7 +262,7 @@ def test_what_was_offline_is_sent_all_at_once(act: Callable[..., Sendings]) -> N
     assert (sent.fault == Fault.LATE).all()
 
 
-def test_a_copy_comes_later_and_is_the_same(act: Callable[..., Sendings]) -> None:
+def test_a_copy_is_sent_later_and_is_identical(act: Callable[..., Sendings]) -> None:
     faults = Faults(copies=0.1, copy_after=(SECOND_MS, 5 * MINUTE_MS))
     sent = act(Scenario("copies", "", faults=faults))
     copies = np.flatnonzero(sent.fault == Fault.COPY)

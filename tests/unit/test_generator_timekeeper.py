@@ -41,13 +41,13 @@ def drift_after(sent: int, scenario: Scenario = NO_SCENARIO, *, kept: bool = Tru
     return wall() - (audience.moment - BEGIN) / SECOND_MS
 
 
-def test_after_a_day_it_is_within_two_minutes_of_the_wall() -> None:
+def test_after_a_day_it_is_within_two_minutes_of_the_wall_clock() -> None:
     day = int(RATE * DAY_MS / SECOND_MS)
     assert abs(drift_after(day)) < 120
     assert drift_after(day, kept=False) > 600
 
 
-def test_bots_take_the_place_of_listeners() -> None:
+def test_bots_replace_listeners() -> None:
     bots = Bots(kind=BotKind.FARM, accounts=120, plays_a_minute=2.0)
     scenario = Scenario("bots", "", bots=(bots,))
     hours = int(RATE * 6 * 3_600)

@@ -89,7 +89,7 @@ def test_lengths_of_sessions_are_log_normal_within_their_limits() -> None:
 
 
 @pytest.mark.parametrize("is_steady", [False, True])
-def test_gaps_are_log_normal_in_the_own_time_of_the_place(*, is_steady: bool) -> None:
+def test_gaps_are_log_normal_in_listening_time(*, is_steady: bool) -> None:
     audience = Audience(
         society_of(50_000, 40), make_catalogue(1, 50), begin=BEGIN, is_steady=is_steady
     )
@@ -155,7 +155,7 @@ def distance(one: NDArray[np.float64], other: NDArray[np.float64], width: int) -
 
 
 @pytest.mark.parametrize("country", ZONES)
-def test_each_zone_listens_by_its_own_clock(country: str, summer: Plays, winter: Plays) -> None:
+def test_each_zone_listens_by_its_local_clock(country: str, summer: Plays, winter: Plays) -> None:
     found = (begun_sessions(summer, country) + begun_sessions(winter, country)) / 2
     assert distance(found, WISHED, HALF_HOURS) < 0.02
     by_hour = found.reshape(7, 24, 2).sum(axis=2)
@@ -211,7 +211,7 @@ def test_offsets_are_those_of_the_zone_on_days_when_clocks_change(
 @pytest.mark.parametrize(
     ("country", "day"), [("US", "2024-07-04"), ("JP", "2024-05-03"), ("SE", "2024-12-25")]
 )
-def test_a_holiday_is_heard_as_a_sunday(country: str, day: str) -> None:
+def test_a_holiday_follows_the_curve_of_a_sunday(country: str, day: str) -> None:
     clocks = Clocks(read_places())
     date = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(ZONES[country]))
     assert (date.month, date.day) in holidays_of(country)
@@ -225,7 +225,7 @@ def test_a_holiday_is_heard_as_a_sunday(country: str, day: str) -> None:
     assert cycle.intensity(other, times).tolist() != list(WEEK[6 * HALF_HOURS :])
 
 
-def test_the_clocks_own_time_goes_there_and_back() -> None:
+def test_listening_time_converts_to_utc_and_back() -> None:
     clocks = Clocks(read_places())
     cycle = Cycle(clocks, BEGIN, BEGIN + 7 * DAY_MS, is_steady=False)
     moments = BEGIN + np.arange(0, 6 * DAY_MS, 7 * MINUTE_MS + 13)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.proof.verdicts import HandoverVerdict
+from crossfade.lake.handovers import HandoverVerdict
 from faults.run import list_cases
 
 _ROOT = Path(__file__).parents[2]
@@ -51,7 +51,7 @@ def test_a_promise_names_fault_cases_that_exist() -> None:
     assert named <= {case.id for case in list_cases()}
 
 
-def test_the_page_promises_something() -> None:
+def test_the_page_has_promises() -> None:
     assert len(read_promises()) > 40
 
 

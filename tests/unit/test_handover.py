@@ -6,14 +6,12 @@ from crossfade.clock import MINUTE_MS
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.folder import DataFolder
 from crossfade.kafka.window_log import Grain
-from crossfade.proof.handover import append_handovers, read_recorded
+from crossfade.lake.handovers import Handover, HandoverVerdict, append_handovers, read_handovers
 from crossfade.proof.handover_facts import find_handovers
 from crossfade.proof.pinned import open_pinned_lake
 from crossfade.proof.reconcile import reconcile
 from crossfade.proof.speed_log import Measures, SpeedLog
 from crossfade.proof.verdicts import (
-    Handover,
-    HandoverVerdict,
     SpeedProgress,
     WindowFacts,
     compare_handovers,
@@ -66,7 +64,7 @@ def test_a_window_is_pending_until_speed_has_read_what_the_run_covers() -> None:
     assert judged(SpeedProgress({0: 10, 1: 4}, NO_BOUNDARY)) == "equal"
 
 
-def test_only_windows_before_the_watermark_that_dropped_may_be_short() -> None:
+def test_only_windows_before_a_watermark_that_dropped_plays_may_be_short() -> None:
     assert judged(SpeedProgress({0: 10, 1: 4}, NOON + GRAIN), speed_plays=4) == "watermark_drop"
     assert judged(SpeedProgress({0: 10, 1: 4}, NOON + GRAIN - 1), speed_plays=4) == "unexplained"
 
@@ -95,19 +93,19 @@ def a_handed_over_lake(**log: int) -> HandmadeLake:
     )
 
 
-def test_speed_is_compared_with_the_plays_that_it_counts(data_folder: DataFolder) -> None:
+def test_speed_is_compared_only_with_the_plays_that_it_counts(data_folder: DataFolder) -> None:
     lake = open_pinned_lake(a_handed_over_lake().write(data_folder))
     assert find_handovers(lake, speed_log()) == [
         WindowFacts(1, NOON, 8, 8, 0, 0, 0, is_retained=True)
     ]
 
 
-def test_late_plays_are_not_speeds(data_folder: DataFolder) -> None:
+def test_late_plays_are_not_counted_by_speed(data_folder: DataFolder) -> None:
     lake = open_pinned_lake(a_handed_over_lake(log_times=NOON + 60 * MINUTE_MS).write(data_folder))
     assert find_handovers(lake, speed_log(rows={})) == []
 
 
-def test_a_changed_value_of_speed_is_seen_song_by_song(data_folder: DataFolder) -> None:
+def test_a_changed_value_of_speed_is_found_song_by_song(data_folder: DataFolder) -> None:
     lake = open_pinned_lake(a_handed_over_lake().write(data_folder))
     rows = dict(speed_log().rows)
     rows[NOON, song(1)] = Measures(1, 1, 1, 1, 60_000)
@@ -119,7 +117,7 @@ def test_a_changed_value_of_speed_is_seen_song_by_song(data_folder: DataFolder) 
     assert (facts.speed_plays, facts.differing_rows) == (9, 1)
 
 
-def test_what_speed_began_after_is_not_retained(data_folder: DataFolder) -> None:
+def test_windows_from_before_speed_began_are_not_retained(data_folder: DataFolder) -> None:
     lake = open_pinned_lake(a_handed_over_lake().write(data_folder))
     [facts] = find_handovers(lake, speed_log(first_offsets={0: 1}))
     assert not facts.is_retained
@@ -165,8 +163,8 @@ def test_a_play_on_time_beyond_the_run_that_took_its_window_fails_the_proof(
 def test_an_unexplained_hand_over_on_record_fails_the_proof(data_folder: DataFolder) -> None:
     folder = a_handed_over_lake().write(data_folder)
     wrong = Handover(1, NOON, 9, 8, 0, HandoverVerdict.UNEXPLAINED)
-    append_handovers(folder, [wrong])
-    assert read_recorded(folder) == [wrong]
+    append_handovers(folder.lake, [wrong])
+    assert read_handovers(folder.lake) == [wrong]
     [finding] = reconcile(folder, None).unexplained
     assert finding.wrong == (
         "window 2026-01-01T12:00:00Z of run 1: speed has 9 plays, batch 8, and 0 repeats",

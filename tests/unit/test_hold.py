@@ -23,7 +23,7 @@ with hold_folder(open_folder(load_settings(data=pathlib.Path(sys.argv[1])))):
 """
 
 
-def test_a_second_stack_on_a_folder_is_refused_and_told_who_holds_it(
+def test_a_second_stack_on_a_folder_is_refused_and_the_holder_is_named(
     data_folder: DataFolder,
 ) -> None:
     command = [sys.executable, "-c", HOLDS, str(data_folder.root)]
@@ -41,7 +41,7 @@ def test_a_second_stack_on_a_folder_is_refused_and_told_who_holds_it(
         pass
 
 
-def test_a_hold_ends_with_its_block_and_an_error_in_it_stays_itself(
+def test_a_hold_ends_with_its_block_and_an_error_in_it_is_passed_on(
     data_folder: DataFolder,
 ) -> None:
     with pytest.raises(PermissionError, match="mine"), hold_folder(data_folder):

@@ -64,7 +64,7 @@ def without(*names: str, **changes: object) -> dict[str, object]:
 # --- the real year ---------------------------------------------------------------------------
 
 
-def test_the_real_year_has_the_numbers_that_are_known_of_it() -> None:
+def test_the_real_year_has_its_known_numbers() -> None:
     plays, report = read(sample_year_path(), ImportFormat.SPOTIFY)
     assert (report.accepted, report.counted, report.rejected) == (29_632, 18_075, 0)
     assert report.ms_played == 4_202_224_862
@@ -87,7 +87,7 @@ def test_an_exported_play_starts_at_its_end_less_the_time_heard(tmp_path: Path) 
     assert (play.user_id, play.source, play.time_precision) == ("listener", "spotify", "min")
 
 
-def test_identical_exported_rows_are_plays_of_their_own_with_the_same_ids_again(
+def test_identical_exported_rows_are_separate_plays_whose_ids_repeat_on_the_next_import(
     tmp_path: Path,
 ) -> None:
     path = write_lines(tmp_path / "year.json", [EXPORTED, EXPORTED, EXPORTED])
@@ -123,7 +123,7 @@ def test_a_bad_exported_row_is_rejected_and_the_others_are_read(
     assert report.reasons == {reason: 1}
 
 
-def test_a_listener_that_the_contract_refuses_is_refused_at_once() -> None:
+def test_a_listener_id_that_breaks_the_contract_is_refused_before_reading() -> None:
     check_user_id("listener")
     with pytest.raises(MisuseError, match="cannot name the listener"):
         check_user_id("someone@example.org")
@@ -154,7 +154,7 @@ def pretty(*rows: object) -> str:
         (pretty(EXPORTED)[:-2] + ",\n" + "[" * 100_000, 1, 8),
     ],
 )
-def test_of_a_broken_array_the_good_rows_are_read_and_the_line_is_named(
+def test_the_good_rows_of_a_broken_array_are_read_and_the_line_is_named(
     tmp_path: Path, text: str, good: int, line: int
 ) -> None:
     path = tmp_path / "year.json"
@@ -167,7 +167,7 @@ def test_of_a_broken_array_the_good_rows_are_read_and_the_line_is_named(
     assert not report.is_whole
 
 
-def test_bytes_that_are_no_utf8_cost_only_their_own_row(tmp_path: Path) -> None:
+def test_bytes_that_are_not_utf8_reject_only_their_row(tmp_path: Path) -> None:
     path = tmp_path / "year.json"
     broken = json.dumps(EXPORTED, ensure_ascii=False).encode().replace("ö".encode(), b"\xf6")
     good = json.dumps(EXPORTED).encode()
@@ -178,7 +178,9 @@ def test_bytes_that_are_no_utf8_cost_only_their_own_row(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.recursive(st.none() | st.text() | st.integers(), st.lists, max_leaves=5)))
-def test_an_array_is_read_as_python_reads_it_with_true_lines(elements: list[object]) -> None:
+def test_an_array_is_read_as_pythons_json_reads_it_with_correct_line_numbers(
+    elements: list[object],
+) -> None:
     text = json.dumps(elements, indent=1)
     found = list(read_elements(io.BytesIO(text.encode())))
     assert [element for _, element in found] == elements
@@ -190,7 +192,7 @@ def test_an_array_is_read_as_python_reads_it_with_true_lines(elements: list[obje
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_break_the_reader_of_arrays(content: bytes) -> None:
+def test_no_bytes_make_the_array_reader_fail(content: bytes) -> None:
     try:
         list(read_elements(io.BytesIO(b"[" + content)))
     except BrokenFileError as error:
@@ -200,7 +202,7 @@ def test_no_bytes_break_the_reader_of_arrays(content: bytes) -> None:
 # --- jsonl -----------------------------------------------------------------------------------
 
 
-def test_a_line_is_sent_as_it_stands(tmp_path: Path) -> None:
+def test_a_line_is_sent_unchanged(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "plays.jsonl", {**LINE, "mood": "blue"})
     with open_source(str(path)) as file:
         reader = reader_of(ImportFormat.JSONL, user_id="")
@@ -235,7 +237,7 @@ def test_broken_lines_are_named_and_the_good_ones_are_read(tmp_path: Path) -> No
     assert report.is_whole
 
 
-def test_a_line_without_ids_gets_ones_made_from_its_content(tmp_path: Path) -> None:
+def test_a_line_without_ids_gets_ids_derived_from_its_content(tmp_path: Path) -> None:
     bare = without("event_id", "song_id")
     path = write_lines(tmp_path / "plays.jsonl", bare, bare, {**bare, "artist": "bjo\u0308rk"})
     first, _ = read(path)
@@ -253,7 +255,7 @@ def test_a_line_keeps_the_ids_that_it_has(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lacking", ["user_id", "title", "artist", "event_time", "schema_version"])
-def test_a_line_without_ids_needs_all_the_rest(tmp_path: Path, lacking: str) -> None:
+def test_a_line_without_ids_needs_all_other_required_fields(tmp_path: Path, lacking: str) -> None:
     path = write_lines(tmp_path / "plays.jsonl", without("event_id", "song_id", lacking))
     _, report = read(path)
     [problem] = report.problems
@@ -285,7 +287,7 @@ def test_problems_beyond_a_thousand_are_only_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, lzma.compress, bytes])
-def test_a_file_is_uncompressed_by_what_it_begins_with(tmp_path: Path, compress) -> None:
+def test_compression_is_recognised_by_a_files_first_bytes(tmp_path: Path, compress) -> None:
     path = tmp_path / "plays"
     path.write_bytes(compress(json.dumps(LINE).encode() + b"\n"))
     plays, report = read(path)
@@ -294,7 +296,7 @@ def test_a_file_is_uncompressed_by_what_it_begins_with(tmp_path: Path, compress)
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
-def test_a_truncated_compressed_file_is_named_and_what_can_be_read_is(
+def test_a_truncated_compressed_file_is_named_and_its_readable_part_is_read(
     tmp_path: Path, compress
 ) -> None:
     path = tmp_path / "plays.jsonl"

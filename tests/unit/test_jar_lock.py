@@ -40,7 +40,7 @@ def test_a_corrupt_lock_is_one_line_with_the_cure(tmp_path: Path, content: str, 
     assert "\n" not in line
 
 
-def test_a_lock_that_is_not_text_or_not_there_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_or_binary_lock_is_one_line_with_the_cure(tmp_path: Path) -> None:
     path = tmp_path / "jars.lock"
     path.write_bytes(b"\xff\xfe")
     for place in (path, tmp_path / "none"):

@@ -37,7 +37,7 @@ def test_java_home_comes_before_the_path(machine: pytest.MonkeyPatch, tmp_path: 
     assert (java.version, java.home) == (21, tmp_path / "21")
 
 
-def test_a_java_behind_links_tells_its_own_home(
+def test_a_java_behind_symbolic_links_reports_its_real_home(
     machine: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     real = a_java(tmp_path / "jvm", "17.0.15")
@@ -48,7 +48,7 @@ def test_a_java_behind_links_tells_its_own_home(
     assert (find_java().home, find_java().executable) == (tmp_path / "jvm", real)
 
 
-def test_an_old_java_home_gives_way_to_a_new_one_on_the_path(
+def test_a_new_java_on_the_path_is_preferred_to_an_old_java_home(
     machine: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     a_java(tmp_path / "11", "11.0.2")
@@ -57,7 +57,7 @@ def test_an_old_java_home_gives_way_to_a_new_one_on_the_path(
     assert find_java().version == 25
 
 
-def test_no_java_is_one_line_with_the_cure(machine: pytest.MonkeyPatch) -> None:
+def test_a_missing_java_is_one_line_with_the_cure(machine: pytest.MonkeyPatch) -> None:
     with pytest.raises(MachineError) as refusal:
         find_java()
     line = str(refusal.value)
@@ -80,7 +80,9 @@ def test_a_java_that_is_too_old_is_named_with_the_cure(
     assert f"PATH has {shown} ({old})" in str(refusal.value)
 
 
-def test_a_java_that_does_not_work_is_no_java(machine: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_java_that_fails_to_start_is_not_used(
+    machine: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     stub = a_java(tmp_path / "stub", "17", exit_code=1)
     machine.setenv("PATH", str(stub.parent))
     machine.setenv("JAVA_HOME", str(tmp_path / "gone"))

@@ -7,13 +7,14 @@ import pytest
 from crossfade.config import load_settings
 from crossfade.folder import open_folder
 from crossfade.lake import tables as lake
+from crossfade.lake.connection import connect, register_table
 from support.handmade_lake import NOON, a_lake, a_play, records_of
 
 
 @pytest.mark.parametrize("table", lake.TABLES.values(), ids=lambda table: table.name)
 def test_a_table_without_files_still_shows_every_column(table: lake.Table) -> None:
-    connection = lake.connect()
-    lake.register_table(connection, table, [])
+    connection = connect()
+    register_table(connection, table, [])
     shown = connection.execute(f"SELECT * FROM {table.name.replace('/', '_')}")
     names = [name.strip('"') for name, _ in lake.split_columns(table.columns)]
     assert [column[0] for column in shown.description or []] == names

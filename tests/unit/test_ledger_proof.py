@@ -25,7 +25,7 @@ from support.handmade_ledger import (
 )
 
 
-def test_the_proof_holds_where_the_lake_has_what_was_sent(
+def test_the_proof_passes_where_the_lake_has_what_was_sent(
     data_folder: DataFolder, tmp_path: Path
 ) -> None:
     ledger = with_others(sent())
@@ -51,7 +51,7 @@ def test_the_proof_holds_where_the_lake_has_what_was_sent(
     assert unlisted.note == "1 of 2 records without an acknowledgement are in the log"
 
 
-def test_without_a_ledger_nothing_is_said_of_one(data_folder: DataFolder) -> None:
+def test_without_a_ledger_the_proof_does_not_mention_one(data_folder: DataFolder) -> None:
     proof = prove(lake_of(sent()), data_folder)
     assert not [one for one in proof.findings if "ledger" in one.check]
 
@@ -257,7 +257,7 @@ def test_the_proof_fails_on(fault: str, data_folder: DataFolder, tmp_path: Path)
     assert any(named in text for text in wrong), wrong
 
 
-def test_a_play_that_is_lost_is_missed_although_the_lake_agrees_with_itself(
+def test_a_lost_play_is_found_although_the_lake_is_consistent(
     data_folder: DataFolder, tmp_path: Path
 ) -> None:
     ledger = sent()
@@ -369,7 +369,9 @@ def test_a_record_to_reject_is_not_excused_where_its_acknowledgement_is_missing(
     )
 
 
-def test_ledgers_are_held_together_against_gold(data_folder: DataFolder, tmp_path: Path) -> None:
+def test_several_ledgers_are_added_before_the_comparison_with_gold(
+    data_folder: DataFolder, tmp_path: Path
+) -> None:
     early = sent()
     late = HandmadeLedger("late", log=early.log)
     late.send(a_play(40, event_id="late-00000"))

@@ -100,7 +100,7 @@ def test_rows_that_are_missing_in_a_ledger_fail(data_folder: DataFolder, tmp_pat
     )
 
 
-def test_a_seal_that_says_other_sums_fails(data_folder: DataFolder, tmp_path: Path) -> None:
+def test_a_seal_with_other_sums_fails(data_folder: DataFolder, tmp_path: Path) -> None:
     ledger, folder = sent(), tmp_path / "tonight"
     ledger.write(folder)
     said = {"reasons": {"text_invalid": 1}, "faults": {}, "counted_plays": 1, "unknown": 0}
@@ -129,7 +129,7 @@ def test_counts_that_lack_a_row_fail(data_folder: DataFolder, tmp_path: Path) ->
     )
 
 
-def test_counts_of_more_than_the_rows_fail(data_folder: DataFolder, tmp_path: Path) -> None:
+def test_counts_beyond_the_rows_fail(data_folder: DataFolder, tmp_path: Path) -> None:
     ledger, folder = sent(), tmp_path / "tonight"
     lake = lake_of(ledger)
     ledger.send(a_sent_play(21, song_id="song-9"), is_lost=True)
@@ -144,7 +144,7 @@ def test_counts_of_more_than_the_rows_fail(data_folder: DataFolder, tmp_path: Pa
     )
 
 
-def test_a_ledger_of_nothing_holds(data_folder: DataFolder, tmp_path: Path) -> None:
+def test_an_empty_ledger_passes(data_folder: DataFolder, tmp_path: Path) -> None:
     ledger, folder = HandmadeLedger("run"), tmp_path / "tonight"
     ledger.write(folder)
     for path in (folder / RECORDS).iterdir():

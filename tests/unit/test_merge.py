@@ -80,7 +80,7 @@ def test_before_the_first_run_speed_owns_everything() -> None:
     assert plan == Plan(None, (), (DAY, NOON))
 
 
-def test_closed_days_are_whole_and_their_windows_are_not_asked() -> None:
+def test_closed_days_are_read_whole_and_not_by_windows() -> None:
     begin, end = DAY - 3 * DAY_MS, NOON
 
     plan = plan_range(begin, end, boundary=NOON - 3 * G, grain_ms=G)
@@ -109,7 +109,7 @@ def test_an_edge_inside_a_recent_day_is_answered_from_its_windows() -> None:
         (NOON, DAY, "is empty"),
     ],
 )
-def test_an_edge_that_cannot_be_answered_is_refused_with_the_nearest_that_can(
+def test_an_edge_that_cannot_be_answered_is_refused_with_the_nearest_possible_one(
     begin: int, end: int, said: str
 ) -> None:
     with pytest.raises(MisuseError, match=said):
@@ -117,7 +117,7 @@ def test_an_edge_that_cannot_be_answered_is_refused_with_the_nearest_that_can(
 
 
 @given(parts)
-def test_measures_add_up_whatever_the_order_of_the_parts(
+def test_measures_add_up_in_any_order_of_the_parts(
     given_parts: list[dict[str, Totals]],
 ) -> None:
     merged = merge_totals(given_parts)
@@ -133,7 +133,7 @@ def test_measures_add_up_whatever_the_order_of_the_parts(
 
 
 @given(st.dictionaries(keys, totals), st.integers(0, 8), st.randoms())
-def test_the_ranking_is_the_same_however_the_rows_came(
+def test_the_ranking_is_the_same_for_any_order_of_rows(
     rows: dict[str, Totals], limit: int, random: Random
 ) -> None:
     shuffled = list(rows.items())
@@ -149,14 +149,14 @@ def test_the_ranking_is_the_same_however_the_rows_came(
     )
 
 
-def test_merging_leaves_its_parts_as_they_were() -> None:
+def test_merging_does_not_change_its_parts() -> None:
     part = {"a": Totals(1, 1, 1, 1)}
     merge_totals([part, part])
 
     assert part == {"a": Totals(1, 1, 1, 1)}
 
 
-def test_the_names_of_the_newest_day_are_shown_and_there_those_of_most_plays() -> None:
+def test_the_names_shown_are_those_with_most_plays_on_the_newest_day() -> None:
     old = Totals(9, 9, 9, 9, Names(date(2019, 6, 1), 9, "Old", "X"))
     rare = Totals(1, 1, 1, 1, Names(date(2019, 6, 2), 1, "Rare", "X"))
     common = Totals(2, 2, 2, 2, Names(date(2019, 6, 2), 2, "Common", "X"))
@@ -175,7 +175,7 @@ def seen(first: int, last: int) -> bytes:
     return bytes(sketch.serialize_compact())
 
 
-def test_listeners_are_as_many_in_whatever_order_their_sketches_come() -> None:
+def test_the_number_of_listeners_is_the_same_for_any_order_of_sketches() -> None:
     sketches, chance = [seen(n, n + 40) for n in range(0, 400, 20)], Random(7)
     answers = set()
     for _ in range(20):
@@ -185,7 +185,7 @@ def test_listeners_are_as_many_in_whatever_order_their_sketches_come() -> None:
     assert answers.pop() == pytest.approx(420, rel=0.1)
 
 
-def test_listeners_of_two_parts_who_are_the_same_people_count_once() -> None:
+def test_a_listener_of_two_parts_counts_once() -> None:
     assert estimate_listeners([seen(0, 20), seen(10, 30)]) == 30
     assert estimate_listeners([seen(0, 3_000)] * 2) == pytest.approx(3_000, rel=0.1)
     assert estimate_listeners([]) == 0
@@ -193,7 +193,7 @@ def test_listeners_of_two_parts_who_are_the_same_people_count_once() -> None:
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories(), st.integers(0, 5), st.integers(1, 5))
-def test_an_answer_is_what_each_windows_owner_counted_and_never_a_sum_of_both(
+def test_each_window_of_an_answer_comes_from_its_owner_and_never_from_both(
     history: History, first_day: int, days: int
 ) -> None:
     rules, steps = history
@@ -226,7 +226,7 @@ def _count(rows: Counter[int], span: tuple[int, int]) -> dict[str, Totals]:
     return {"song": Totals(plays, plays, plays, 0)}
 
 
-def test_days_that_gold_keeps_windows_of_begin_the_midnight_before_the_boundarys() -> None:
+def test_gold_keeps_windows_from_the_midnight_before_the_boundarys_day() -> None:
     boundary = day_start_ms(date(2019, 6, 2)) + G
 
     assert windows_kept_from(boundary) == day_start_ms(date(2019, 6, 1))

@@ -19,7 +19,7 @@ def stage(tmp_path: Path) -> Stage:
     return a_right_stage(tmp_path / "data")
 
 
-def test_a_right_lake_holds_and_all_of_it_was_looked_at(stage: Stage) -> None:
+def test_a_right_lake_passes_and_all_of_it_was_checked(stage: Stage) -> None:
     judgement = stage.judge()
     assert judgement.holds, str(judgement)
     assert judgement.checked["records of Kafka in bronze"] == len(stage.records)
@@ -116,7 +116,7 @@ def _take_over_unread(stage: Stage) -> None:
         (_take_over_unread, "wrong", "on time, and run 1 had taken its window over unread"),
     ],
 )  # fmt: skip
-def test_damage_is_seen_and_named(stage: Stage, spoil: Damage, kind: str, named: str) -> None:
+def test_damage_is_found_and_named(stage: Stage, spoil: Damage, kind: str, named: str) -> None:
     spoil(stage)
     judgement = stage.judge()
     assert getattr(judgement, kind) > 0, str(judgement)
@@ -143,7 +143,7 @@ def test_a_second_accepted_copy_is_a_repetition(stage: Stage) -> None:
     assert "accepted, and so is its first copy, song-plays [1] offset 2" in str(judgement)
 
 
-def test_what_retention_deleted_is_judged_by_density(stage: Stage) -> None:
+def test_records_that_retention_deleted_are_judged_by_density(stage: Stage) -> None:
     stage.starts = {0: 5}
     assert stage.judge().checked["records that only bronze still has"] == 5
     stage.remove("bronze/song_plays", _in_bronze(stage, 2))
@@ -152,7 +152,7 @@ def test_what_retention_deleted_is_judged_by_density(stage: Stage) -> None:
     assert "song-plays [0] offset 2: not in bronze" in str(judgement)
 
 
-def test_an_erased_record_may_have_lost_its_content_but_not_its_place(stage: Stage) -> None:
+def test_an_erased_record_may_lose_its_content_but_not_its_position(stage: Stage) -> None:
     [play] = stage.rows("silver/plays", event_id="event-00004")
     stage.remove("silver/plays", play)
     _in_bronze(stage, 2).update(key=None, headers=None, value=None)
@@ -165,7 +165,7 @@ def test_an_erased_record_may_have_lost_its_content_but_not_its_place(stage: Sta
     assert "(event event-00006): other key, value" in str(stage.judge())
 
 
-def test_only_what_is_new_is_checked_after_the_last_time(stage: Stage) -> None:
+def test_a_second_check_covers_only_what_is_new(stage: Stage) -> None:
     stage.write()
     oracle = stage.oracle()
     assert oracle.check_new().holds

@@ -37,7 +37,7 @@ def judge(
     return Oracle(folder.root, logs, [path / "sent"], others_allowed=others_allowed).check_all()
 
 
-def test_what_was_sent_is_there_and_judged(data_folder: DataFolder, tmp_path: Path) -> None:
+def test_what_was_sent_is_found_and_judged(data_folder: DataFolder, tmp_path: Path) -> None:
     judgement = judge(sent(), data_folder, tmp_path)
     assert judgement.holds, str(judgement)
     acknowledged = judgement.checked["acknowledged records in Kafka"]
@@ -87,7 +87,7 @@ def test_what_differs_from_the_ledger_is_named(
     assert named in str(judgement)
 
 
-def test_others_may_write_if_that_is_known(data_folder: DataFolder, tmp_path: Path) -> None:
+def test_other_writers_are_allowed_if_declared(data_folder: DataFolder, tmp_path: Path) -> None:
     ledger = sent()
     ledger.log_unlisted(a_play(100))
     assert judge(ledger, data_folder, tmp_path, others_allowed=True).holds
@@ -109,7 +109,7 @@ def test_a_ledger_that_was_not_closed_is_refused(data_folder: DataFolder, tmp_pa
         Oracle(data_folder.root, Logs(), [tmp_path / "open"]).check_all()
 
 
-def test_rows_that_the_seal_does_not_count_are_seen(
+def test_rows_that_the_seal_does_not_count_are_found(
     data_folder: DataFolder, tmp_path: Path
 ) -> None:
     ledger = sent()

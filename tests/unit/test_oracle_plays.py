@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from crossfade.contract.decode import Rejection, decode_play, encode_play
 from crossfade.contract.examples import EXAMPLE_LOG_TIME_MS, read_examples
 from crossfade.contract.play import Play
+from faults.oracle_plays import Decision, event_id_of, read_play
 from faults.oracle_plays import Play as PlainPlay
-from faults.oracle_plays import Sure, event_id_of, read_play
 from support.handmade_lake import a_play
 
 _FAULT = Path(__file__).parents[2] / "faults"
@@ -40,28 +40,28 @@ def test_the_oracle_imports_nothing_of_the_product(path: Path) -> None:
             assert package != "faults" or module.startswith("oracle_"), name
 
 
-def test_no_module_of_the_product_is_loaded_with_the_oracle() -> None:
+def test_importing_the_oracle_loads_no_module_of_the_product() -> None:
     program = "import faults.oracle, sys; sys.exit(any('crossfade' in one for one in sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], cwd=_FAULT.parent, check=False)
     assert done.returncode == 0
     assert len(_modules()) > 10
 
 
-def test_the_oracle_is_sure_of_no_example_that_the_contract_judges_otherwise() -> None:
+def test_the_oracle_is_sure_of_no_example_that_the_contract_judges_differently() -> None:
     verdicts = []
     for example in read_examples():
         log_time = None if example.reason == "log_time_unknown" else EXAMPLE_LOG_TIME_MS
         sure, play = read_play(example.value, log_time)
         verdicts.append(sure)
-        if sure is Sure.PLAY:
+        if sure is Decision.PLAY:
             assert example.reason is None, example.name
-        if sure is Sure.NO_PLAY:
+        if sure is Decision.NOT_A_PLAY:
             assert example.reason is not None, example.name
         if play is not None and example.reason is None:
             decoded = decode_play(example.value, log_time)
             assert isinstance(decoded, Play)
             assert play == _plain(decoded), example.name
-    assert verdicts.count(Sure.UNSURE) < len(verdicts) / 5
+    assert verdicts.count(Decision.UNDECIDED) < len(verdicts) / 5
 
 
 _ODD = st.one_of(
@@ -73,7 +73,7 @@ _NAMES = st.sampled_from([*Play.__struct_fields__, "unknown"])
 
 
 @given(st.dictionaries(_NAMES, _ODD, max_size=3), st.binary(max_size=3), st.integers(0, 400))
-def test_the_oracle_is_sure_of_no_damaged_record_that_the_contract_judges_otherwise(
+def test_the_oracle_is_sure_of_no_damaged_record_that_the_contract_judges_differently(
     changes: dict[str, object], dirt: bytes, at: int
 ) -> None:
     play = a_play(7, album="Album", device="mobile", tier="paid")
@@ -84,9 +84,9 @@ def test_the_oracle_is_sure_of_no_damaged_record_that_the_contract_judges_otherw
         sure, read = read_play(value, log_time)
         decoded = decode_play(value, log_time)
         if isinstance(decoded, Rejection):
-            assert sure is not Sure.PLAY, decoded
+            assert sure is not Decision.PLAY, decoded
         else:
-            assert sure is not Sure.NO_PLAY
+            assert sure is not Decision.NOT_A_PLAY
             assert read in (None, _plain(decoded))
 
 

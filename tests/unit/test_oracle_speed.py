@@ -41,7 +41,7 @@ def _mark(stage: Stage, generation: str, ends: dict[int, int]) -> None:
     stage.said.append(LogRecord(0, len(stage.said), OPEN + 1, 1, *pair))
 
 
-def test_neither_a_dead_drivers_late_write_nor_a_replay_that_is_behind_counts(
+def test_neither_the_late_write_of_a_killed_driver_nor_an_incomplete_replay_counts(
     stage: Stage,
 ) -> None:
     _said_again(stage, generation="first", epoch=0, plays=99)
@@ -54,7 +54,7 @@ def test_neither_a_dead_drivers_late_write_nor_a_replay_that_is_behind_counts(
     assert judgement.unexplained > 1
 
 
-def test_a_window_that_the_watermark_made_short_is_explained(stage: Stage) -> None:
+def test_a_window_that_is_short_by_the_watermark_is_explained(stage: Stage) -> None:
     del stage.said[0]
     ends = {p: max(one.offset + 1 for one in stage.records if one.partition == p) for p in (0, 1)}
     marker = Marker("first", 1, 2, ends, sent_at=0, dropped=1, watermark=BOUNDARY)
@@ -64,7 +64,7 @@ def test_a_window_that_the_watermark_made_short_is_explained(stage: Stage) -> No
     assert "explained, hand-over: 1 rows that the watermark dropped" in judgement.findings
 
 
-def test_speed_that_is_behind_is_pending_not_wrong(stage: Stage) -> None:
+def test_speed_that_lags_is_pending_not_wrong(stage: Stage) -> None:
     stage.said = stage.said[1:-2]
     _mark(stage, "first", {0: 1, 1: 1})
     judgement = stage.judge()

@@ -16,7 +16,7 @@ input()
 """
 
 
-def test_two_processes_are_never_given_one_port_though_nobody_listens_yet(
+def test_two_processes_never_get_the_same_port_even_before_they_listen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ports, "_BELOW_OUTGOING", _FEW)

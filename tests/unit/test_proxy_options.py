@@ -10,11 +10,11 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def test_without_a_proxy_java_is_told_nothing() -> None:
+def test_without_a_proxy_java_gets_no_proxy_options() -> None:
     assert proxy_options() == []
 
 
-def test_the_usual_variables_become_javas(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_usual_variables_become_java_properties(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
     monkeypatch.setenv("no_proxy", "localhost,.example.org")
     assert proxy_options() == [

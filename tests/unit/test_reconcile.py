@@ -40,7 +40,7 @@ def prove(handmade: HandmadeLake, folder: DataFolder) -> Reconciliation:
     return reconcile(handmade.write(folder), None)
 
 
-def test_the_proof_holds_on_a_right_lake(data_folder: DataFolder) -> None:
+def test_the_proof_passes_on_a_right_lake(data_folder: DataFolder) -> None:
     proof = prove(lake(), data_folder)
     assert [finding for finding in proof.findings if finding.verdict != Verdict.HOLDS] == [
         finding for finding in proof.findings if finding.verdict == Verdict.UNCHECKED
@@ -210,7 +210,7 @@ def test_a_finding_names_twenty_wrong_records_and_counts_the_rest(data_folder: D
     assert finding.wrong[-1] == "and 13 more"
 
 
-def test_offsets_that_kafka_never_used_are_no_gap(data_folder: DataFolder) -> None:
+def test_offsets_that_kafka_never_used_are_not_a_gap(data_folder: DataFolder) -> None:
     handmade = lake()
     bronze, runs = handmade.tables["bronze/song_plays"], handmade.tables["gold/run"]
     assert bronze.pop()["offset"] == 35

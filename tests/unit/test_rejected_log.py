@@ -31,7 +31,7 @@ def offsets(records: object) -> list[int]:
     return [record.offset for record in records]  # type: ignore[attr-defined]
 
 
-def test_the_newest_come_first_whatever_their_day_and_topic_partition(
+def test_the_newest_come_first_across_days_and_topic_partitions(
     data_folder: DataFolder,
 ) -> None:
     times = [NOON, NOON + 2 * DAY_MS, NOON + MINUTE_MS, NOON - DAY_MS, NOON + 2 * DAY_MS]
@@ -61,14 +61,14 @@ def test_the_newest_come_first_whatever_their_day_and_topic_partition(
         )
 
 
-def test_a_log_without_a_row_gives_none(data_folder: DataFolder) -> None:
+def test_an_empty_log_has_no_rows(data_folder: DataFolder) -> None:
     with a_log(data_folder) as log:
         assert list(log.read()) == []
         assert log.count_by_reason() == {}
         assert log.find([(0, 0)]) == {}
 
 
-def test_what_came_after_the_pin_is_not_read(data_folder: DataFolder) -> None:
+def test_rows_after_the_pin_are_not_read(data_folder: DataFolder) -> None:
     lake = a_lake([Record(0, 0, b"no", NOON)], boundary=NOON)
     lake.write(data_folder)
     more = [*lake.tables["silver/rejected"], {**lake.tables["silver/rejected"][0], "offset": 1}]
@@ -85,7 +85,7 @@ def test_a_position_is_found_with_its_log_time_and_reason(data_folder: DataFolde
     assert found == {(0, 3): Known(NOON, "json_syntax")}
 
 
-def test_of_a_value_that_is_too_large_its_beginning_is_read_unless_all_is_asked(
+def test_only_the_start_of_a_large_value_is_read_unless_all_is_requested(
     data_folder: DataFolder,
 ) -> None:
     with a_log(data_folder, Record(0, 0, TOO_LARGE, NOON)) as log:
@@ -108,7 +108,7 @@ def test_what_was_expected_is_judged_again_at_the_records_own_log_time() -> None
     assert explain(rejected(early, Reason.LOG_TIME_UNKNOWN)) == MEANINGS[Reason.LOG_TIME_UNKNOWN]
 
 
-def test_rules_that_changed_since_are_told() -> None:
+def test_rules_that_changed_since_are_reported() -> None:
     play = encode_play(a_play())
     assert explain(rejected(play, Reason.VALUE_INVALID)) == "The present rules accept it."
     told = explain(rejected(BAD_COUNTRY, Reason.VALUE_INVALID))
@@ -123,7 +123,7 @@ def test_rules_that_changed_since_are_told() -> None:
         (Reason.LOG_TIME_UNKNOWN, "It has no value, or its bytes were erased."),
     ],
 )
-def test_bytes_that_are_gone_are_told(reason: Reason, told: str) -> None:
+def test_deleted_bytes_are_reported(reason: Reason, told: str) -> None:
     assert explain(rejected(None, reason)) == told
 
 
@@ -154,7 +154,7 @@ def test_an_erased_row_is_read_without_its_bytes(data_folder: DataFolder) -> Non
         (b"", None, {"value": ""}),
     ],
 )
-def test_bytes_are_text_where_they_are_utf8_also_when_a_character_is_cut(
+def test_utf8_bytes_are_shown_as_text_even_with_a_cut_character(
     value: bytes, first_bytes: int | None, shown: dict[str, str]
 ) -> None:
     row = describe(rejected(value, Reason.JSON_SYNTAX), first_bytes)

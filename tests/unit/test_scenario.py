@@ -54,7 +54,7 @@ def test_five_scenarios_are_shipped_and_each_does_something() -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_every_shipped_scenario_says_on_top_and_on_its_page_what_one_sees(name: str) -> None:
+def test_every_shipped_scenario_describes_its_effect_in_its_file_and_on_the_page(name: str) -> None:
     page = (DOCS / "scenarios.md").read_text("utf-8")
     assert f"### {name}\n" in page
     assert f"<!-- measured: {name} -->\n" in page
@@ -64,7 +64,7 @@ def test_every_shipped_scenario_says_on_top_and_on_its_page_what_one_sees(name: 
     assert f"{comment.splitlines()[0]}" and rest.startswith("title = ")
 
 
-def test_the_viral_song_is_risen_while_the_demo_is_running() -> None:
+def test_the_viral_song_has_risen_while_the_demo_is_running() -> None:
     (spike,) = read_scenario("viral-song").spikes
     assert (spike.country, spike.share) == ("IN", 0.4)
     assert spike.at_ms + spike.rise_ms < 60 * SECOND_MS
@@ -90,7 +90,7 @@ def test_an_empty_file_is_a_scenario_in_which_nothing_happens(tmp_path: Path) ->
     assert read(tmp_path, "") == Scenario("my", "my")
 
 
-def test_faults_are_what_the_issue_says_by_default() -> None:
+def test_faults_have_their_documented_defaults() -> None:
     assert Faults().copy_after == (SECOND_MS, HOUR_MS)
     assert Faults().late_by == (31 * MINUTE_MS, 3 * DAY_MS)
     assert Faults().out_of_order_by == (SECOND_MS, 2 * MINUTE_MS)
@@ -143,7 +143,7 @@ def test_a_scenario_written_is_read_back(name: str, tmp_path: Path) -> None:
     assert again == Scenario("my", *(getattr(scenario, part) for part in Scenario.__slots__[1:]))
 
 
-def test_what_may_be_left_out(tmp_path: Path) -> None:
+def test_optional_keys_may_be_left_out(tmp_path: Path) -> None:
     scenario = read(
         tmp_path, f"[[spike]]\n{USUAL_SPIKE}[[bots]]\n{USUAL_BOTS}[[silence]]\n{USUAL_SILENCE}"
     )
@@ -199,11 +199,11 @@ RANK = "Give a whole number from 0 to 1000000."
         ),
     ],
 )
-def test_a_fault_that_cannot_be(text: str, expected: str, tmp_path: Path) -> None:
+def test_an_impossible_fault_is_refused(text: str, expected: str, tmp_path: Path) -> None:
     assert message(tmp_path, f"[faults]\n{text}\n") == f"[faults] {expected}"
 
 
-def test_shares_may_add_up_to_one_in_spite_of_rounding(tmp_path: Path) -> None:
+def test_shares_may_add_up_to_one_despite_rounding(tmp_path: Path) -> None:
     names = ("copies", "late", "out_of_order", "clock_behind", "clock_ahead", "malformed")
     shares = (0.1, 0.2, 0.3, 0.3, 0.05, 0.05)
     text = "\n".join(f"{name} = {share}" for name, share in zip(names, shares, strict=True))
@@ -245,7 +245,7 @@ def test_a_clock_six_minutes_ahead_is_far_enough(tmp_path: Path) -> None:
         (USUAL_SPIKE + 'country = ["BR"]', f'country is ["BR"]. {COUNTRY}'),
     ],
 )
-def test_a_spike_that_cannot_be(text: str, expected: str, tmp_path: Path) -> None:
+def test_an_impossible_spike_is_refused(text: str, expected: str, tmp_path: Path) -> None:
     assert message(tmp_path, f"[[spike]]\n{text}\n") == f"[[spike]] {expected}"
 
 
@@ -264,7 +264,7 @@ def test_a_spike_that_cannot_be(text: str, expected: str, tmp_path: Path) -> Non
         ("kind = 1", "kind is 1. Give one of looper, sleepless, farm, traveller."),
     ],
 )
-def test_bots_that_cannot_be(change: str, expected: str, tmp_path: Path) -> None:
+def test_impossible_bots_are_refused(change: str, expected: str, tmp_path: Path) -> None:
     kept = [line for line in USUAL_BOTS.splitlines() if line.split()[0] != change.split()[0]]
     assert message(tmp_path, "\n".join(["[[bots]]", *kept, change])) == f"[[bots]] {expected}"
 
@@ -284,7 +284,7 @@ def test_bots_need_all_their_keys(key: str, tmp_path: Path) -> None:
         (USUAL_SILENCE + 'then = "nothin"', 'then is "nothin". Did you mean "nothing"?'),
     ],
 )
-def test_a_silence_that_cannot_be(text: str, expected: str, tmp_path: Path) -> None:
+def test_an_impossible_silence_is_refused(text: str, expected: str, tmp_path: Path) -> None:
     assert message(tmp_path, f"[[silence]]\n{text}\n") == f"[[silence]] {expected}"
 
 
@@ -324,7 +324,7 @@ def test_a_silence_that_cannot_be(text: str, expected: str, tmp_path: Path) -> N
         ),
     ],
 )
-def test_a_key_that_is_not_known_or_of_another_type(
+def test_an_unknown_key_or_one_of_another_type_is_refused(
     text: str, expected: str, tmp_path: Path
 ) -> None:
     assert message(tmp_path, text) == expected
@@ -369,7 +369,7 @@ ALL = f"Shipped ones: {', '.join(SHIPPED)}."
         ("/", f"Cannot read /: Is a directory. Name a TOML file or a shipped scenario. {ALL}"),
     ],
 )
-def test_a_name_that_is_none(
+def test_an_unknown_scenario_name_is_refused(
     name: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

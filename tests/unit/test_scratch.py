@@ -41,7 +41,7 @@ def first(tmp_path: Path) -> Iterator[Claimant]:
     claimant.end()
 
 
-def test_a_second_process_is_given_a_folder_of_its_own(first: Claimant, tmp_path: Path) -> None:
+def test_each_process_gets_its_own_folder(first: Claimant, tmp_path: Path) -> None:
     assert first.names == ["spark-batch", "spark-batch"]
     second = Claimant(tmp_path / "spark-batch")
     assert second.names == ["spark-batch-2", "spark-batch-2"]

@@ -15,7 +15,7 @@ from crossfade.errors import MisuseError
 from crossfade.folder import DataFolder, open_folder
 from crossfade.kafka.window_log import Grain, Marker, WindowKey, WindowRow, WindowValue
 from crossfade.processing.progress import telling_run
-from crossfade.serving.answers import Sight, answer_chart, answer_geography, answer_trending
+from crossfade.serving.answers import RequestView, answer_chart, answer_geography, answer_trending
 from crossfade.serving.ranges import AskedRange, RangeTexts, read_range
 from crossfade.serving.rollup import By
 from crossfade.serving.snapshot import SnapshotWatcher, build_snapshot
@@ -88,8 +88,8 @@ def _bytes(sketch: datasketches.hll_sketch) -> bytes:
     return bytes(sketch.serialize_compact())
 
 
-def _sight(folder: DataFolder, speed: WindowState | None) -> Sight:
-    return Sight(build_snapshot(folder), speed, RULES, NOW)
+def _view(folder: DataFolder, speed: WindowState | None) -> RequestView:
+    return RequestView(build_snapshot(folder), speed, RULES, NOW)
 
 
 def _count(plays: Iterable[Play], field: str) -> dict[str, tuple[int, int, float]]:
@@ -114,24 +114,24 @@ def _within(plays: Iterable[Play], begin: int, end: int) -> list[Play]:
 
 def test_all_time_counts_each_play_once_in_both_layers(tmp_path: Path) -> None:
     plays = _plays()
-    sight = _sight(_write_gold(tmp_path, plays), _speed_of(plays))
+    view = _view(_write_gold(tmp_path, plays), _speed_of(plays))
     asked = read_range(RangeTexts(all_time=True), now=NOW, rules=RULES)
-    songs = answer_chart(sight, By.SONG, asked)
+    songs = answer_chart(view, By.SONG, asked)
     assert _shown(songs, "song_id") == _count(plays, "song_id")
     assert (songs["complete"], songs["why"], songs["provisional"]) == (True, "", True)
     assert songs["from"] is None
     assert songs["boundary"] == format_time(BOUNDARY)
     assert [row["rank"] for row in songs["rows"]] == [1, 2, 3, 4]
-    artists = answer_chart(sight, By.ARTIST, asked)
+    artists = answer_chart(view, By.ARTIST, asked)
     assert _shown(artists, "artist") == _count(plays, "artist")
-    countries = answer_geography(sight, asked)
+    countries = answer_geography(view, asked)
     assert _shown(countries, "country") == _count(plays, "country")
 
 
 def test_trending_crosses_the_boundary_without_counting_twice(tmp_path: Path) -> None:
     plays = _plays()
-    sight = _sight(_write_gold(tmp_path, plays), _speed_of(plays))
-    answer = answer_trending(sight)
+    view = _view(_write_gold(tmp_path, plays), _speed_of(plays))
+    answer = answer_trending(view)
     recent = _within(plays, NOON, NOON + 6 * G)
     assert _shown(answer, "song_id") == _count(recent, "song_id")
     assert answer["complete"]
@@ -141,10 +141,10 @@ def test_trending_crosses_the_boundary_without_counting_twice(tmp_path: Path) ->
     assert (row["title"], row["artist"]) == (f"Title {number}", f"Artist {int(number) % 2}")
 
 
-def test_without_speed_the_open_windows_are_unknown_and_said_to_be(tmp_path: Path) -> None:
+def test_without_speed_the_open_windows_are_unknown_and_the_answer_says_so(tmp_path: Path) -> None:
     plays = _plays()
-    sight = _sight(_write_gold(tmp_path, plays), None)
-    answer = answer_trending(sight)
+    view = _view(_write_gold(tmp_path, plays), None)
+    answer = answer_trending(view)
     below = _within(plays, BOUNDARY - 6 * G, BOUNDARY)
     assert _shown(answer, "song_id") == _count(below, "song_id")
     assert not answer["complete"]
@@ -154,21 +154,21 @@ def test_without_speed_the_open_windows_are_unknown_and_said_to_be(tmp_path: Pat
 def test_before_any_run_speed_answers_and_says_how_far_back_it_reaches(tmp_path: Path) -> None:
     plays = _within(_plays(), NOON, NOW)
     folder = open_folder(load_settings(data=tmp_path / "data"))
-    sight = _sight(folder, _speed_of(plays))
-    answer = answer_trending(sight)
+    view = _view(folder, _speed_of(plays))
+    answer = answer_trending(view)
     assert _shown(answer, "song_id") == _count(plays, "song_id")
     assert (answer["complete"], answer["boundary"]) == (True, None)
-    everything = answer_chart(sight, By.SONG, AskedRange(0, NOON + 6 * G))
+    everything = answer_chart(view, By.SONG, AskedRange(0, NOON + 6 * G))
     assert everything["why"] == "no batch run yet"
 
 
 def test_a_published_chart_is_what_is_computed_from_days(tmp_path: Path) -> None:
     plays = _plays()
-    sight = _sight(_write_gold(tmp_path, plays), None)
+    view = _view(_write_gold(tmp_path, plays), None)
     day = read_range(RangeTexts(day="2025-12-30"), now=NOW, rules=RULES)
     for by in (By.SONG, By.ARTIST):
-        published = answer_chart(sight, by, day, limit=2)
-        computed = answer_chart(sight, by, AskedRange(day.begin, day.end), limit=2)
+        published = answer_chart(view, by, day, limit=2)
+        computed = answer_chart(view, by, AskedRange(day.begin, day.end), limit=2)
         for answer in (published, computed):
             for row in answer["rows"]:
                 row.pop("listeners")
@@ -183,17 +183,17 @@ def test_the_newest_revision_of_a_chart_is_answered(tmp_path: Path) -> None:
     charts = lake.tables["gold/chart"]
     revised = [{**row, "revision": 2, "plays": 7_777, "listeners": 3} for row in charts]
     lake.tables["gold/chart"] = charts + revised
-    sight = _sight(lake.write(folder), None)
+    view = _view(lake.write(folder), None)
     day = read_range(RangeTexts(day="2025-12-30"), now=NOW, rules=RULES)
-    rows = answer_chart(sight, By.SONG, day, limit=1)["rows"]
+    rows = answer_chart(view, By.SONG, day, limit=1)["rows"]
     assert [(row["plays"], row["listeners"]) for row in rows] == [(7_777, 3)]
 
 
-def test_songs_of_one_country_are_of_that_country_alone(tmp_path: Path) -> None:
+def test_songs_of_one_country_count_only_plays_there(tmp_path: Path) -> None:
     plays = _plays()
-    sight = _sight(_write_gold(tmp_path, plays), _speed_of(plays))
+    view = _view(_write_gold(tmp_path, plays), _speed_of(plays))
     asked = read_range(RangeTexts(), now=NOW, rules=RULES)
-    answer = answer_geography(sight, asked, country="DE")
+    answer = answer_geography(view, asked, country="DE")
     of_country = [play for play in plays if play.country == "DE"]
     assert _shown(answer, "song_id") == _count(of_country, "song_id")
     assert {row["listeners"] for row in answer["rows"]} == {None}
@@ -213,29 +213,29 @@ def test_listeners_of_days_windows_and_speed_unite(tmp_path: Path) -> None:
             rows.append(
                 {**of_play, "kind": "song", "key": play.song_id, "listeners": _bytes(sketch)}
             )
-    sight = _sight(lake.write(folder), _speed_of(plays))
-    answer = answer_chart(sight, By.SONG, read_range(RangeTexts(), now=NOW, rules=RULES))
+    view = _view(lake.write(folder), _speed_of(plays))
+    answer = answer_chart(view, By.SONG, read_range(RangeTexts(), now=NOW, rules=RULES))
     assert {row["song_id"]: row["listeners"] for row in answer["rows"]} == {
         song: len({play.user_id for play in plays if play.song_id == song})
         for song in {play.song_id for play in plays}
     }
-    assert {row["listeners"] for row in answer_trending(sight)["rows"]} == {3}
+    assert {row["listeners"] for row in answer_trending(view)["rows"]} == {3}
 
 
 def test_an_edge_inside_an_old_day_is_refused_with_the_nearest_midnight(tmp_path: Path) -> None:
-    sight = _sight(_write_gold(tmp_path, _plays()), None)
+    view = _view(_write_gold(tmp_path, _plays()), None)
     old = AskedRange(NOON - 2 * DAY_MS + G, NOON)
     with pytest.raises(MisuseError, match="nearest midnight is 2025-12-31T00:00:00Z"):
-        answer_chart(sight, By.SONG, old)
+        answer_chart(view, By.SONG, old)
     yesterday = AskedRange(NOON - DAY_MS + G, NOON)
-    answer = answer_chart(sight, By.SONG, yesterday)
+    answer = answer_chart(view, By.SONG, yesterday)
     expected = _within(_plays(), yesterday.begin, yesterday.end)
     assert sum(row["plays"] for row in answer["rows"]) == sum(
         1 for play in expected if any(row["song_id"] == play.song_id for row in answer["rows"])
     )
 
 
-def test_a_new_run_is_seen_by_the_watcher_and_old_windows_are_forgotten(tmp_path: Path) -> None:
+def test_the_watcher_finds_a_new_run_and_forgets_old_windows(tmp_path: Path) -> None:
     plays = _plays()
     folder = open_folder(load_settings(data=tmp_path / "data"))
     speed = _speed_of(plays)
@@ -251,18 +251,18 @@ def test_a_new_run_is_seen_by_the_watcher_and_old_windows_are_forgotten(tmp_path
     assert seen[-1] == BOUNDARY
     speed.forget_before(BOUNDARY, {0: 100})
     assert min(speed.roll_up(By.SONG, (0, BOUNDARY)), default=None) is None
-    assert answer_trending(Sight(watcher.current, speed, RULES, NOW))["complete"]
+    assert answer_trending(RequestView(watcher.current, speed, RULES, NOW))["complete"]
 
 
 def test_the_shares_of_countries_are_of_all_counted_plays_whatever_the_limit(
     tmp_path: Path,
 ) -> None:
     plays = _plays()
-    sight = _sight(_write_gold(tmp_path, plays), _speed_of(plays))
+    view = _view(_write_gold(tmp_path, plays), _speed_of(plays))
     asked = read_range(RangeTexts(), now=NOW, rules=RULES)
 
-    shares = {row["country"]: row["share"] for row in answer_geography(sight, asked)["rows"]}
-    [first] = answer_geography(sight, asked, limit=1)["rows"]
+    shares = {row["country"]: row["share"] for row in answer_geography(view, asked)["rows"]}
+    [first] = answer_geography(view, asked, limit=1)["rows"]
 
     of_sweden = sum(play.is_counted for play in plays if play.country == "SE")
     assert sum(shares.values()) == pytest.approx(1, abs=1e-3)
@@ -271,30 +271,30 @@ def test_the_shares_of_countries_are_of_all_counted_plays_whatever_the_limit(
 
 
 @pytest.mark.parametrize(("age", "known"), [(100, 2), (11_000, None)], ids=["fresh", "silent"])
-def test_late_plays_to_come_are_unknown_once_speed_is_silent(
+def test_pending_late_plays_are_unknown_once_speed_is_silent(
     tmp_path: Path, age: int, known: int | None
 ) -> None:
     folder = _write_gold(tmp_path, _plays())
     speed = _speed_of([])
     marker = Marker("g1", 1, 4, {0: 10}, sent_at=NOW, late=2)
     speed.feed([PlacedRecord(marker, NOW)])
-    sight = Sight(build_snapshot(folder), speed, RULES, NOW + age)
+    view = RequestView(build_snapshot(folder), speed, RULES, NOW + age)
 
-    assert answer_status(sight, folder)["speed"]["late_pending"] == known
+    assert answer_status(view, folder)["speed"]["late_pending"] == known
 
 
-def test_the_run_that_batch_is_at_is_told_while_it_goes_on(tmp_path: Path) -> None:
+def test_the_run_in_progress_is_reported(tmp_path: Path) -> None:
     folder = _write_gold(tmp_path, _plays())
-    sight = Sight(build_snapshot(folder), _speed_of([]), RULES, NOW)
-    assert answer_status(sight, folder)["run_at_work"] is None
+    view = RequestView(build_snapshot(folder), _speed_of([]), RULES, NOW)
+    assert answer_status(view, folder)["run_at_work"] is None
 
     with telling_run(folder, 7):
-        at_work = answer_status(sight, folder)["run_at_work"]
+        at_work = answer_status(view, folder)["run_at_work"]
     assert at_work is not None
     assert at_work["run"] == 7
     assert now_ms() - parse_time(at_work["began_at"]) < 60_000
-    assert answer_status(sight, folder)["run_at_work"] is None
+    assert answer_status(view, folder)["run_at_work"] is None
 
     with pytest.raises(RuntimeError), telling_run(folder, 8):
         raise RuntimeError
-    assert answer_status(sight, folder)["run_at_work"] is None
+    assert answer_status(view, folder)["run_at_work"] is None

@@ -70,9 +70,7 @@ def client(gold: DataFolder) -> Iterator[httpx.Client]:
     ],
 )
 @pytest.mark.parametrize("query", ["", "?country=SE", "?limit=0"])
-def test_every_answer_has_the_shape_that_openapi_tells(
-    client: httpx.Client, path: str, query: str
-) -> None:
+def test_every_answer_has_the_shape_in_openapi(client: httpx.Client, path: str, query: str) -> None:
     response = client.get(f"/api/v1/{path}{query}")
     api = client.get("/openapi.json").json()
     told = api["paths"][f"/api/v1/{path}"]["get"]["responses"][str(response.status_code)]
@@ -119,14 +117,16 @@ def test_a_range_is_answered_with_its_rows(client: httpx.Client) -> None:
         "rejected?limit=0",
     ],
 )
-def test_what_cannot_be_meant_is_refused_in_the_one_shape(client: httpx.Client, path: str) -> None:
+def test_an_impossible_parameter_is_refused_in_the_error_shape(
+    client: httpx.Client, path: str
+) -> None:
     response = client.get(f"/api/v1/{path}")
     assert response.status_code == 422
     assert response.json().keys() == {"error", "hint", "status"}
     assert response.json()["status"] == 422
 
 
-def test_what_is_not_there_is_refused_in_the_one_shape(client: httpx.Client) -> None:
+def test_a_missing_resource_is_refused_in_the_error_shape(client: httpx.Client) -> None:
     for response in (client.get("/api/v1/nothing"), client.post("/api/v1/trending")):
         assert response.json().keys() == {"error", "hint", "status"}
         assert response.json()["status"] == response.status_code
@@ -137,7 +137,7 @@ def test_a_week_refused_names_the_nearest_friday(client: httpx.Client) -> None:
     assert "2019-06-28" in response.json()["hint"]
 
 
-def test_reconciliation_gives_hand_overs_and_the_newest_run(client: httpx.Client) -> None:
+def test_reconciliation_returns_hand_overs_and_the_newest_run(client: httpx.Client) -> None:
     answer = client.get("/api/v1/reconciliation").json()
     assert answer["verdicts"] == {"equal": 1}
     assert answer["holds"]
@@ -145,7 +145,7 @@ def test_reconciliation_gives_hand_overs_and_the_newest_run(client: httpx.Client
     assert answer["rows"][0]["window_start"] == "2026-01-01T12:00:00Z"
 
 
-def test_rejected_records_are_given_the_newest_first_with_their_bytes(
+def test_rejected_records_are_listed_newest_first_with_their_bytes(
     client: httpx.Client,
 ) -> None:
     answer = client.get("/api/v1/rejected").json()
@@ -162,7 +162,7 @@ def test_rejected_records_are_given_the_newest_first_with_their_bytes(
     assert few["by_reason"] == answer["by_reason"]
 
 
-def test_metrics_tell_of_layers_and_requests(client: httpx.Client) -> None:
+def test_metrics_cover_layers_and_requests(client: httpx.Client) -> None:
     client.get("/api/v1/trending")
     text = client.get("/metrics").text
     assert "crossfade_batch_run 1.0" in text
@@ -192,7 +192,7 @@ def test_every_route_is_in_the_api_page(client: httpx.Client) -> None:
         assert f"`{name}`" in page, name
 
 
-def test_it_answers_at_once_before_kafka_and_gold_are_there(data_folder: DataFolder) -> None:
+def test_it_answers_immediately_before_kafka_and_gold_exist(data_folder: DataFolder) -> None:
     with serving(data_folder, NOBODY) as client:
         assert client.get("/healthz").json() == {"status": "up"}
         assert client.get("/readyz").status_code == 503
@@ -213,7 +213,7 @@ def running_stack(gold: DataFolder) -> Iterator[DataFolder]:
         path.unlink(missing_ok=True)
 
 
-def test_a_closed_door_is_told_by_readiness_status_and_metrics(
+def test_a_closed_door_is_reported_by_readiness_status_and_metrics(
     client: httpx.Client, running_stack: DataFolder
 ) -> None:
     door = running_stack.run / "door.json"
@@ -230,7 +230,7 @@ def test_a_closed_door_is_told_by_readiness_status_and_metrics(
     assert "crossfade_plays_refused 0.0" in client.get("/metrics").text
 
 
-def test_an_alarm_is_told_by_status_and_metrics(
+def test_an_alarm_is_reported_by_status_and_metrics(
     client: httpx.Client, running_stack: DataFolder
 ) -> None:
     child = ChildState("streams", "waiting", None, None, 3, "x.log", "speed, micro-batch 7: failed")

@@ -29,7 +29,7 @@ from support.handmade_lake import NOON, a_play
 GONE = "listener-42"
 
 
-def test_nobody_is_on_the_list_of_a_new_folder(data_folder: DataFolder) -> None:
+def test_the_list_of_a_new_folder_is_empty(data_folder: DataFolder) -> None:
     suppression = load_suppression(data_folder)
     assert suppression == NOBODY
     assert not suppression
@@ -37,7 +37,7 @@ def test_nobody_is_on_the_list_of_a_new_folder(data_folder: DataFolder) -> None:
     assert not suppression.covers_value(b'{"user_id": "listener-42"}')
 
 
-def test_a_listener_is_known_as_text_and_as_bytes_and_nobody_else_is(
+def test_a_listener_is_recognised_as_text_and_as_bytes_and_no_other_id_is(
     data_folder: DataFolder,
 ) -> None:
     add_listener(data_folder, GONE)
@@ -48,7 +48,7 @@ def test_a_listener_is_known_as_text_and_as_bytes_and_nobody_else_is(
     assert suppression.covers_any([GONE, "other", None, b"listener-42"]) == {GONE, GONE.encode()}
 
 
-def test_many_ids_are_asked_about_as_each_alone(data_folder: DataFolder) -> None:
+def test_many_ids_are_checked_with_the_same_result_as_one_by_one(data_folder: DataFolder) -> None:
     ids = [f"listener-{number}" for number in range(20_000)] + ["Zoë", "Zoe\u0308", "\ud800"]
     gone = [*ids[::997], "Zoë"]
     for user_id in gone:
@@ -80,7 +80,7 @@ def test_an_id_is_the_same_however_its_letters_are_composed(data_folder: DataFol
         (None, False),
     ],
 )
-def test_a_record_that_is_no_play_is_theirs_by_the_user_id_in_its_bytes(
+def test_a_record_that_is_not_a_play_belongs_to_the_user_id_in_its_bytes(
     data_folder: DataFolder, value: bytes | None, is_theirs: bool
 ) -> None:
     add_listener(data_folder, GONE)
@@ -133,7 +133,7 @@ def test_a_torn_list_is_refused(data_folder: DataFolder) -> None:
         load_suppression(data_folder)
 
 
-def test_exactly_a_record_without_content_and_with_our_header_is_blank() -> None:
+def test_a_record_is_blank_only_without_content_and_with_our_header() -> None:
     mark = [("crossfade-erased", None)]
     assert is_blank(None, mark, None)
     for key, headers, value in (
@@ -170,7 +170,7 @@ def judge(given: Sequence[Given], suppression: Suppression) -> list[dict[str, ob
     return judged.to_pylist()
 
 
-def test_the_decoder_says_nothing_of_an_erased_listeners_record(data_folder: DataFolder) -> None:
+def test_the_decoder_returns_nothing_of_an_erased_listeners_record(data_folder: DataFolder) -> None:
     add_listener(data_folder, GONE)
     theirs, other = (encode_play(a_play(user_id=user)) for user in (GONE, "other"))
     broken = b'{"user_id": "listener-42"'
@@ -195,14 +195,14 @@ def test_the_decoder_says_nothing_of_an_erased_listeners_record(data_folder: Dat
     assert judged[5]["user_id"] == "other"
 
 
-def test_with_nobody_on_the_list_the_same_records_are_what_they_are() -> None:
+def test_with_an_empty_list_the_same_records_are_judged_as_usual() -> None:
     theirs = encode_play(a_play(user_id=GONE))
     judged = judge([(GONE.encode(), theirs, False), (None, None, True)], NOBODY)
     assert [row["reason"] for row in judged] == [None, ERASED]
     assert judged[0]["user_id"] == GONE
 
 
-def test_with_nobody_on_the_list_no_record_is_asked_for_its_listener(
+def test_with_an_empty_list_no_listener_is_looked_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(*_: object) -> bool:

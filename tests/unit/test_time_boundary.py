@@ -63,7 +63,7 @@ def test_the_boundary_never_moves_back_and_lies_between_windows(
 
 @many
 @given(HISTORIES)
-def test_what_the_layers_miss_together_is_late_and_nothing_else(
+def test_what_both_layers_miss_is_late_and_nothing_else(
     history: History,
 ) -> None:
     rules, steps = history
@@ -88,7 +88,7 @@ def test_silence_in_every_partition_does_not_freeze_the_boundary() -> None:
     assert next_boundary(first, 20_000_000, {}, rules=rules) > first
 
 
-def test_a_partition_that_waits_holds_the_boundary_back() -> None:
+def test_a_lagging_partition_holds_the_boundary_back() -> None:
     rules = TimeRules(grain_ms=600_000, late_after_ms=1_800_000, clock_slack_ms=1_000)
 
     boundary = next_boundary(NO_BOUNDARY, 90_000_000, {0: 60_000_000, 2: 70_000_000}, rules=rules)
@@ -96,7 +96,7 @@ def test_a_partition_that_waits_holds_the_boundary_back() -> None:
     assert boundary == (60_000_000 - 1_800_000 - 1_000) // 600_000 * 600_000
 
 
-def test_without_kafka_a_partition_without_records_keeps_the_boundary_where_it_is() -> None:
+def test_without_kafka_a_partition_without_records_keeps_the_boundary_in_place() -> None:
     rules = TimeRules()
 
     assert next_boundary(600_000, 90_000_000, {0: NO_BOUNDARY}, rules=rules) == 600_000

@@ -35,7 +35,7 @@ def warm(watchdog: Watchdog, query: Query) -> None:
     assert watchdog.look(LOOK_S, {0: 20}) is None
 
 
-def test_a_query_that_commits_nothing_of_what_kafka_has_hangs(
+def test_a_query_that_commits_nothing_while_kafka_has_records_hangs(
     data_folder: DataFolder, query: Query
 ) -> None:
     watchdog = a_watchdog(data_folder)
@@ -45,13 +45,13 @@ def test_a_query_that_commits_nothing_of_what_kafka_has_hangs(
     assert watchdog.look(LOOK_S, {0: 25}) == Stall("speed", 2, AFTER_S + LOOK_S)
 
 
-def test_a_query_with_nothing_to_read_rests(data_folder: DataFolder, query: Query) -> None:
+def test_a_query_with_nothing_to_read_is_idle(data_folder: DataFolder, query: Query) -> None:
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
     assert look_for(watchdog, 3_600, 20) is None
 
 
-def test_time_without_kafka_is_no_querys_fault(data_folder: DataFolder, query: Query) -> None:
+def test_time_without_kafka_does_not_count(data_folder: DataFolder, query: Query) -> None:
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
     for _ in range(20):
@@ -59,7 +59,7 @@ def test_time_without_kafka_is_no_querys_fault(data_folder: DataFolder, query: Q
         assert watchdog.look(LOOK_S, None) is None
 
 
-def test_every_commit_buys_the_whole_time_again(data_folder: DataFolder, query: Query) -> None:
+def test_every_commit_resets_the_allowed_time(data_folder: DataFolder, query: Query) -> None:
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
     for batch in range(2, 10):
@@ -76,7 +76,7 @@ def test_the_first_micro_batch_after_a_start_may_take_two_minutes(
     assert watchdog.look(LOOK_S, {0: 25}) is not None
 
 
-def test_a_trigger_is_rest_on_purpose(data_folder: DataFolder, query: Query) -> None:
+def test_the_wait_for_a_trigger_does_not_count(data_folder: DataFolder, query: Query) -> None:
     watchdog = a_watchdog(data_folder, trigger_s=15.0)
     warm(watchdog, query)
     assert look_for(watchdog, AFTER_S + 15, 25) is None
@@ -91,7 +91,7 @@ def test_a_large_micro_batch_gets_more_time(data_folder: DataFolder, query: Quer
     assert watchdog.look(LOOK_S, {0: 2_000_000}) is not None
 
 
-def test_a_query_that_was_begun_anew_is_as_cold_as_at_a_start(
+def test_a_restarted_query_gets_the_time_of_a_first_start(
     data_folder: DataFolder, query: Query
 ) -> None:
     watchdog = a_watchdog(data_folder)

@@ -44,7 +44,7 @@ def test_a_row_as_spark_writes_it_is_read() -> None:
     assert row.value == WindowValue(7, 5, 4, 90_000, b"\x01\x02")
 
 
-def test_a_rows_window_is_read_from_its_key_alone() -> None:
+def test_a_rows_window_is_read_from_its_key_only() -> None:
     assert read_window_start(KEY) == 1_559_390_400_000
     for other in (None, b"", MARKER.encode_key(), encode_probe_key("run"), b"text", KEY[:-9]):
         assert read_window_start(other) is None
@@ -105,7 +105,7 @@ def test_a_markers_value_has_the_fields_that_the_topic_promises() -> None:
     ],
     ids=["probe", "tombstone", "no key", "empty", "text"],
 )
-def test_probes_tombstones_and_foreign_records_are_passed_over(
+def test_probes_tombstones_and_foreign_records_are_skipped(
     key: bytes | None, value: bytes | None
 ) -> None:
     assert decode_record(key, value) is None
@@ -121,8 +121,6 @@ def test_probes_tombstones_and_foreign_records_are_passed_over(
     ],
     ids=["short", "odd marker", "wrong type", "base64 in lines"],
 )
-def test_a_record_of_ours_that_cannot_be_read_is_never_passed_over(
-    key: bytes, value: bytes
-) -> None:
+def test_an_unreadable_record_of_ours_is_never_skipped(key: bytes, value: bytes) -> None:
     with pytest.raises(BrokerError, match="cannot be read"):
         decode_record(key, value)

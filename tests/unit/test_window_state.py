@@ -70,7 +70,7 @@ def state() -> WindowState:
     return state
 
 
-def test_a_later_value_takes_the_place_of_an_earlier_one_and_is_not_added(
+def test_a_later_value_replaces_an_earlier_one_and_is_not_added(
     state: WindowState,
 ) -> None:
     state.feed([a_row(3, batch=1), a_row(5, batch=2)])
@@ -84,7 +84,7 @@ def test_a_value_of_an_earlier_batch_or_epoch_changes_nothing(state: WindowState
     assert plays_of(state) == 5
 
 
-def test_a_replayed_batch_of_a_new_epoch_takes_the_place(state: WindowState) -> None:
+def test_a_replayed_batch_of_a_new_epoch_replaces_the_earlier_one(state: WindowState) -> None:
     state.feed([a_row(5, epoch=1, batch=4), a_row(5, epoch=2, batch=4), a_row(6, epoch=2, batch=5)])
 
     assert plays_of(state) == 6
@@ -112,7 +112,7 @@ def test_rows_add_up_by_song_artist_and_country(state: WindowState) -> None:
     assert plays_of(state) == 10
 
 
-def test_one_countrys_songs_are_those_of_its_rows_alone(state: WindowState) -> None:
+def test_one_countrys_songs_come_only_from_its_rows(state: WindowState) -> None:
     state.feed([a_row(2), a_row(3, country="DE"), a_row(4, country="DE", song_id="s2")])
 
     of_germany = state.roll_up(By.SONG, ALL, "DE")
@@ -121,7 +121,7 @@ def test_one_countrys_songs_are_those_of_its_rows_alone(state: WindowState) -> N
     assert state.roll_up(By.SONG, ALL, "FR") == {}
 
 
-def test_only_windows_that_begin_within_the_span_are_asked(state: WindowState) -> None:
+def test_only_windows_that_begin_within_the_range_are_summed(state: WindowState) -> None:
     state.feed([a_row(2), a_row(3, window=W + G), a_row(4, window=W + 2 * G)])
 
     assert state.roll_up(By.SONG, (W + G, W + 2 * G))["s1"].plays == 3
@@ -143,7 +143,7 @@ def test_listeners_unite_over_countries_and_windows(state: WindowState) -> None:
     assert listeners(state, By.COUNTRY, "FR") == 0
 
 
-def test_a_countrys_listeners_are_right_before_and_after_they_were_asked_for(
+def test_a_countrys_listeners_are_right_before_and_after_the_first_query(
     state: WindowState,
 ) -> None:
     state.feed([a_row(1, song_id=f"s{n}", listeners=[f"u{n}"]) for n in range(600)])
@@ -156,7 +156,7 @@ def test_a_countrys_listeners_are_right_before_and_after_they_were_asked_for(
     assert second - first in (0, 1, 2)
 
 
-def test_sums_that_were_asked_for_before_follow_every_row_that_changes(
+def test_sums_that_were_queried_before_follow_every_changed_row(
     state: WindowState,
 ) -> None:
     span = (W, W + 2 * G)
@@ -181,7 +181,7 @@ def test_sums_that_were_asked_for_before_follow_every_row_that_changes(
     assert (names.title, estimate_listeners([sketch_of_s1])) == ("New", 2)
 
 
-def test_sums_that_were_asked_for_before_are_those_of_the_generation_in_use(
+def test_sums_that_were_queried_before_follow_the_generation_in_use(
     state: WindowState,
 ) -> None:
     state.feed([a_row(5), *markers({0: 100})])
@@ -205,24 +205,24 @@ def test_the_names_are_those_of_the_row_with_most_plays_on_the_newest_day(
     assert found["unheard"].names is None
 
 
-def test_windows_below_the_boundary_are_forgotten_and_stay_so(state: WindowState) -> None:
+def test_windows_below_the_boundary_are_forgotten_permanently(state: WindowState) -> None:
     state.feed([a_row(2), a_row(3, window=W + G)])
     state.forget_before(W + G, {})
     state.feed([a_row(9, batch=1)])
 
     assert plays_of(state) == 3
     assert state.count_rows() == 1
-    assert state.progress(NOW).held_from == W + G
+    assert state.status(NOW).held_from == W + G
 
 
 def test_windows_are_held_for_36_hours_at_most_whatever_batch_does(state: WindowState) -> None:
     state.feed([a_row(2), a_row(3, window=W + HELD_MS), a_row(4, window=W + HELD_MS + G)])
 
     assert plays_of(state) == 7
-    assert state.progress(NOW).held_from == W + G
+    assert state.status(NOW).held_from == W + G
 
 
-def test_a_younger_generation_is_taken_only_once_it_has_read_as_far(state: WindowState) -> None:
+def test_a_younger_generation_is_used_only_once_it_has_read_as_far(state: WindowState) -> None:
     state.feed([a_row(5), *markers({0: 100, 1: 50})])
     state.feed([a_row(2, generation="g2"), *markers({0: 100, 1: 49}, generation="g2")])
     assert plays_of(state) == 5
@@ -231,7 +231,7 @@ def test_a_younger_generation_is_taken_only_once_it_has_read_as_far(state: Windo
     assert plays_of(state) == 6
 
 
-def test_what_a_generation_that_was_given_up_says_later_is_not_heard(state: WindowState) -> None:
+def test_later_records_of_an_abandoned_generation_are_ignored(state: WindowState) -> None:
     state.feed([a_row(5), *markers({0: 100})])
     state.feed([a_row(6, generation="g2"), *markers({0: 100}, generation="g2")])
     state.feed([a_row(99, batch=9), *markers({0: 900}, batch=9)])
@@ -242,7 +242,7 @@ def test_what_a_generation_that_was_given_up_says_later_is_not_heard(state: Wind
     assert marker.generation == "g2"
 
 
-def test_at_the_start_nothing_is_given_up_before_all_was_read() -> None:
+def test_at_the_start_no_generation_is_abandoned_before_the_topic_was_read() -> None:
     state = WindowState()
     state.feed(markers({0: 10}, generation="g2", log_time=W + 5))
     state.feed([*markers({0: 10}), *markers({0: 12}, batch=1), a_row(7)])
@@ -270,40 +270,40 @@ def test_before_every_topic_partition_had_a_marker_progress_is_unknown() -> None
     state.begin_reading(partitions=2)
     state.feed(markers({0: 10}))
 
-    assert state.progress(NOW).sent_at is None
-    assert state.progress(NOW).lag_ms is None
+    assert state.status(NOW).sent_at is None
+    assert state.status(NOW).lag_ms is None
 
 
-def test_the_lag_is_the_age_of_the_newest_moment_that_speed_has_reached(
+def test_the_lag_is_the_age_of_the_newest_log_time_that_speed_has_reached(
     state: WindowState,
 ) -> None:
     for second, end in enumerate((10, 20, 30)):
         state.note_end_offsets(NOW + second * 1_000, {0: end})
-    assert state.progress(NOW + 3_000).lag_ms is None
+    assert state.status(NOW + 3_000).lag_ms is None
 
     state.feed(markers({0: 25}))
-    assert state.progress(NOW + 3_000).lag_ms == 2_000
+    assert state.status(NOW + 3_000).lag_ms == 2_000
     state.feed(markers({0: 30}, batch=1))
-    assert state.progress(NOW + 3_000).lag_ms == 1_000
+    assert state.status(NOW + 3_000).lag_ms == 1_000
 
 
-def test_while_nobody_plays_a_repeated_marker_keeps_speed_fresh(state: WindowState) -> None:
+def test_a_repeated_marker_keeps_speed_fresh_while_no_plays_come(state: WindowState) -> None:
     state.feed([*markers({0: 10}), *markers({0: 10}, sent_at=NOW + 2_000)])
     state.note_end_offsets(NOW + 2_500, {0: 10})
 
-    progress = state.progress(NOW + 3_000)
+    progress = state.status(NOW + 3_000)
 
     assert (progress.sent_at, progress.lag_ms) == (NOW + 2_000, 500)
 
 
 def test_late_plays_are_pending_until_a_run_covers_their_micro_batch(state: WindowState) -> None:
     state.feed([*markers({0: 10, 1: 7}, late=2), *markers({0: 20, 1: 7}, batch=1, late=3)])
-    assert state.progress(NOW).late_pending == 5
+    assert state.status(NOW).late_pending == 5
 
     state.forget_before(0, {0: 19, 1: 9})
-    assert state.progress(NOW).late_pending == 3
+    assert state.status(NOW).late_pending == 3
     state.forget_before(0, {0: 20, 1: 9})
-    assert state.progress(NOW).late_pending == 0
+    assert state.status(NOW).late_pending == 0
 
 
 def test_late_plays_of_a_replayed_micro_batch_are_pending_once(state: WindowState) -> None:
@@ -311,23 +311,23 @@ def test_late_plays_of_a_replayed_micro_batch_are_pending_once(state: WindowStat
     state.feed(markers({0: 10}, epoch=2, late=0))
     state.feed(markers({0: 10}, epoch=2, late=2))
 
-    assert state.progress(NOW).late_pending == 2
+    assert state.status(NOW).late_pending == 2
 
 
 def test_what_the_watermark_dropped_is_remembered_with_its_time(state: WindowState) -> None:
     state.feed(markers({0: 10}, dropped=0, watermark=W + HOUR_MS))
-    assert state.progress(NOW).dropped_before is None
+    assert state.status(NOW).dropped_before is None
 
     state.feed(markers({0: 11}, batch=1, dropped=3, watermark=W))
     state.feed(markers({0: 12}, batch=2, dropped=0, watermark=W + HOUR_MS))
-    assert state.progress(NOW).dropped_before == W
+    assert state.status(NOW).dropped_before == W
 
 
 def test_windows_from_before_the_generation_in_use_began_are_not_held(state: WindowState) -> None:
     state.feed(markers({0: 5}, windows_from=None))
-    assert state.progress(NOW).held_from < W
+    assert state.status(NOW).held_from < W
     later = W + HOUR_MS
     state.feed(markers({0: 3}, generation="g2", log_time=NOW, windows_from=later))
-    assert state.progress(NOW).held_from < W
+    assert state.status(NOW).held_from < W
     state.feed(markers({0: 5}, generation="g2", batch=1, log_time=NOW, windows_from=later))
-    assert state.progress(NOW).held_from == later
+    assert state.status(NOW).held_from == later
