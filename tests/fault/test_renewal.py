@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from crossfade.cli.handovers import record_handovers
 from crossfade.config import load_settings
 from crossfade.errors import BrokerError, DamagedError
 from crossfade.folder import DataFolder, open_folder
@@ -20,15 +21,15 @@ from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 from crossfade.lake.binding import SpeedBinding
 from crossfade.lake.checkpoint import newest_committed, read_committed
+from crossfade.lake.handovers import read_handovers
 from crossfade.lake.runs import require_run
 from crossfade.processing.batch.job import run_once
 from crossfade.processing.speed import renewal
 from crossfade.processing.speed.job import SPEED
 from crossfade.processing.streams.driver import ARCHIVE, Driver
-from crossfade.proof.handover import read_recorded, record_handovers
 from crossfade.serving.answers import answer_trending
 from crossfade.serving.app import Service
-from crossfade.stack.requests import RENEWAL_OF_SPEED
+from crossfade.stack.request_files import SPEED_RENEWAL_REQUEST
 from support.speed_runs import a_play, read_said, send
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def test_a_renewal_in_the_middle_leaves_every_window_explained_and_answers_compl
         def is_handed_over() -> bool:
             run_once(spark, folder, _SETTINGS, empty_topics)
             record_handovers(folder, empty_topics)
-            return sum(one.batch_plays for one in read_recorded(folder)) == sent()
+            return sum(one.batch_plays for one in read_handovers(folder.lake)) == sent()
 
         look_until(driver, is_handed_over)
 
@@ -132,16 +133,16 @@ def test_a_renewal_in_the_middle_leaves_every_window_explained_and_answers_compl
             play_on(driver)
             take_over(driver)
             play_on(driver)
-            RENEWAL_OF_SPEED.ask(folder)
+            SPEED_RENEWAL_REQUEST.ask(folder)
             look_until(driver, lambda: generation_of(folder) != first)
             play_on(driver)
             hand_over(driver)
             look_until(
-                driver, lambda: answer_trending(service.see(), limit=5, country=None)["complete"]
+                driver, lambda: answer_trending(service.view(), limit=5, country=None)["complete"]
             )
     finally:
         service.stop()
-    found = {one.window_start: one.verdict for one in read_recorded(folder)}
+    found = {one.window_start: one.verdict for one in read_handovers(folder.lake)}
     assert set(found.values()) == {"equal"}
     said = read_said(empty_topics)
     begun = next(m for _, m in said.markers if m.generation == generation_of(folder))
@@ -234,6 +235,6 @@ def test_records_that_kafka_lost_are_named_before_a_query_runs(
     with pytest.raises(BrokerError, match=lost):
         Driver(spark, data_folder, _SETTINGS, empty_topics).start(query)
     if query == SPEED:
-        RENEWAL_OF_SPEED.ask(data_folder)
+        SPEED_RENEWAL_REQUEST.ask(data_folder)
         with running(spark, data_folder, empty_topics, SPEED) as driver:
             read_all(driver, data_folder, empty_topics, SPEED)

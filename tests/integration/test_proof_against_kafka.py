@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from crossfade.cli.handovers import record_handovers
 from crossfade.clock import MINUTE_MS, floor_to, now_ms
 from crossfade.contract.decode import encode_play
 from crossfade.folder import DataFolder
@@ -20,7 +21,7 @@ from crossfade.kafka.topics import (
 )
 from crossfade.kafka.window_log import Grain, Marker, WindowKey, WindowValue, encode_probe_key
 from crossfade.lake.findings import Finding, Reconciliation, Verdict
-from crossfade.proof.handover import read_recorded, record_handovers
+from crossfade.lake.handovers import read_handovers
 from crossfade.proof.handover_check import HANDED_OVER
 from crossfade.proof.kafka_copy import SAME_BYTES
 from crossfade.proof.read_topic import read_topic
@@ -173,19 +174,19 @@ def test_a_hand_over_is_pending_until_speed_is_there_then_recorded_once(stage: S
     stage.mark(end=PLAYS - 1)
     [pending] = record_handovers(stage.folder, stage.address)
     assert pending.verdict == "pending"
-    assert read_recorded(stage.folder) == []
+    assert read_handovers(stage.folder.lake) == []
     stage.mark(end=PLAYS, batch=2)
     [settled] = record_handovers(stage.folder, stage.address)
     assert (settled.verdict, settled.speed_plays) == ("equal", PLAYS)
     assert record_handovers(stage.folder, stage.address) == []
-    assert read_recorded(stage.folder) == [settled]
+    assert read_handovers(stage.folder.lake) == [settled]
 
 
 def test_hand_overs_wait_while_kafka_is_away(stage: Stage) -> None:
     stage.a_lake().write(stage.folder)
     assert record_handovers(stage.folder, KafkaAddress("127.0.0.1:9")) == []
     assert record_handovers(stage.folder, None) == []
-    assert read_recorded(stage.folder) == []
+    assert read_handovers(stage.folder.lake) == []
 
 
 def test_what_kafka_no_longer_holds_keeps_the_verdict_of_the_time(stage: Stage) -> None:

@@ -55,10 +55,10 @@ def batch(
 
 
 def _run_schedule(folder: DataFolder, settings: Settings, address: KafkaAddress) -> None:
+    from crossfade.cli.handovers import record_handovers
     from crossfade.processing.batch.job import run_schedule
     from crossfade.processing.failures import explaining
     from crossfade.processing.heartbeat import beating
-    from crossfade.proof.handover import record_handovers
     from crossfade.stack.stop_request import stop_on_signals
 
     with stop_on_signals() as request, beating(folder, "batch"), explaining("batch"):
@@ -68,7 +68,7 @@ def _run_schedule(folder: DataFolder, settings: Settings, address: KafkaAddress)
 def _ask_stack(folder: DataFolder, settings: Settings, stack: StackAddresses) -> "Run":
     """Ask the stack's batch process until a run covers what Kafka holds now."""
     from crossfade.lake.runs import read_newest_run
-    from crossfade.stack.requests import RUN_OF_BATCH
+    from crossfade.stack.request_files import BATCH_RUN_REQUEST
 
     ends = read_end_offsets(address_from(settings, stack.readers), SONG_PLAYS)
     deadline = time.monotonic() + _WITHIN_S
@@ -81,17 +81,17 @@ def _ask_stack(folder: DataFolder, settings: Settings, stack: StackAddresses) ->
             what = f"No batch run covers what Kafka held {_WITHIN_S:.0f} s ago."
             raise StackError(what, 'See "crossfade status" and its logs.')
         if time.monotonic() >= ask_at:
-            RUN_OF_BATCH.ask(folder)
+            BATCH_RUN_REQUEST.ask(folder)
             ask_at = time.monotonic() + _ASK_AGAIN_S
         time.sleep(_POLL_S)
 
 
 def _run_alone(folder: DataFolder, settings: Settings) -> "Run":
     """Run batch once over all that Kafka holds, and leave nothing running."""
+    from crossfade.cli.handovers import record_handovers
     from crossfade.lake.runs import require_run
-    from crossfade.processing.without_stack import run_without_stack
     from crossfade.processing.batch.job import run_once
-    from crossfade.proof.handover import record_handovers
+    from crossfade.processing.without_stack import run_without_stack
 
     def run_batch(spark: Any, address: KafkaAddress) -> None:
         report_step("Running batch …")

@@ -7,11 +7,11 @@ from crossfade.clock import format_time
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import PLAYS_BY_WINDOW
 from crossfade.lake.findings import Finding, Verdict, judge, leave_out, name_some
-from crossfade.proof.handover import find_verdicts, read_recorded
+from crossfade.lake.handovers import Handover, HandoverVerdict, read_handovers
+from crossfade.proof.handover import find_verdicts
 from crossfade.proof.handover_facts import prepare_on_time
 from crossfade.proof.pinned import PinnedLake
 from crossfade.proof.positions import name_position
-from crossfade.proof.verdicts import Handover, HandoverVerdict
 
 HANDED_OVER = "speed = batch at hand-over"
 NONE_LATER = "no play on time comes after its window was handed over"
@@ -19,7 +19,7 @@ NONE_LATER = "no play on time comes after its window was handed over"
 
 def check_handovers(pinned: PinnedLake, address: KafkaAddress | None) -> list[Finding]:
     """Judge every window handed over, and that none of them could still have grown."""
-    recorded = read_recorded(pinned.folder)
+    recorded = read_handovers(pinned.folder.lake)
     if address is None:
         why = "No stack runs: verdicts recorded before were taken, speed was not read again."
         findings = [*_report(recorded), leave_out(HANDED_OVER, PLAYS_BY_WINDOW, why)]

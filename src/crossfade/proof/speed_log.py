@@ -85,7 +85,7 @@ class _Generation:
             self.dropped_before = max(self.dropped_before, marker.watermark)
 
     def end_offsets(self, partitions: int) -> dict[int, int]:
-        """Return how far all topic partitions are: rows come before their marker in each of them."""
+        """Return how far speed is: in each partition of its topic, rows come before their marker."""
         if len(self.newest) < partitions:
             return {}
         said = [marker.end_offsets for marker in self.newest.values()]

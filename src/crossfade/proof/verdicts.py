@@ -2,21 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple
 
-
-class HandoverVerdict(StrEnum):
-    """Why speed and batch agree, or differ, about a window."""
-
-    EQUAL = "equal"
-    REPEAT = "repeat"
-    REUSED_ID = "reused_id"
-    ERASED = "erased"
-    WATERMARK_DROP = "watermark_drop"
-    NOT_RETAINED = "not_retained"
-    PENDING = "pending"
-    UNEXPLAINED = "unexplained"
+from crossfade.lake.handovers import Handover, HandoverVerdict
 
 
 class WindowFacts(NamedTuple):
@@ -50,17 +38,6 @@ class SpeedProgress:
     def has_passed(self, end_offsets: Mapping[int, int]) -> bool:
         """Check whether speed has read everything that a run covers."""
         return all(self.end_offsets.get(p, 0) >= end for p, end in end_offsets.items())
-
-
-class Handover(NamedTuple):
-    """The verdict on one window of one run: a row of ops/handover."""
-
-    run: int
-    window_start: int
-    speed_plays: int
-    batch_plays: int
-    repeated_plays: int
-    verdict: HandoverVerdict
 
 
 def compare_handovers(
