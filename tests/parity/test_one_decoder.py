@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from crossfade.clock import SECOND_MS
 from crossfade.contract.decode import Rejection, decode_play
@@ -18,7 +19,7 @@ from crossfade.ingest.importing import ImportFormat, read_plays, reader_of
 from crossfade.ingest.report import ImportReport
 from crossfade.kafka.topics import LOG_APPEND_TIME
 from crossfade.kafka.window_log import encode_grains
-from crossfade.processing.decode import FIELD_TYPES, decode_plays
+from crossfade.processing.decode import FIELD_TYPES, judge_archive, judge_stream
 
 pytestmark = pytest.mark.spark
 
@@ -70,6 +71,11 @@ def frame(spark: SparkSession, records: list[Judged]) -> DataFrame:
     return spark.createDataFrame(rows, SCHEMA).coalesce(1)
 
 
+def with_content(records: DataFrame) -> DataFrame:
+    """Mark every record as one whose content no erasure has removed."""
+    return records.withColumn("is_blank", F.lit(False))
+
+
 def judge_here(record: Judged) -> dict[str, Any]:
     """Return what Spark should say, by the decoder alone."""
     has_log_time = record.timestamp_type == LOG_APPEND_TIME
@@ -83,7 +89,7 @@ def judge_here(record: Judged) -> dict[str, Any]:
 
 
 def test_spark_gives_every_record_the_verdict_of_the_contract(spark: SparkSession) -> None:
-    judged = decode_plays(frame(spark, RECORDS), tuple(FIELD_TYPES), keep_rejected_bytes=True)
+    judged = judge_archive(with_content(frame(spark, RECORDS)), tuple(FIELD_TYPES))
 
     rows = judged.selectExpr("*", "unix_millis(event_time) AS event_ms").collect()
 
@@ -96,7 +102,7 @@ def test_spark_gives_every_record_the_verdict_of_the_contract(spark: SparkSessio
 @pytest.fixture(scope="module")
 def spark_reasons(spark: SparkSession) -> dict[str, str | None]:
     """Return the reason that Spark has for each example."""
-    judged = decode_plays(frame(spark, [Judged(example.value) for example in EXAMPLES]), ())
+    judged = judge_stream(frame(spark, [Judged(example.value) for example in EXAMPLES]), ())
     rows = judged.select("offset", "reason").collect()
     return {EXAMPLES[row.offset].name: row.reason for row in rows}
 
@@ -149,7 +155,7 @@ def test_a_repeat_is_an_identity_that_came_before(spark: SparkSession) -> None:
         expected.append(identity is not None and identity in seen)
         seen.add(identity)
 
-    judged = decode_plays(frame(spark, records), (), mark_repeats=True)
+    judged = judge_stream(frame(spark, records), ())
 
     assert [row.is_repeat for row in judged.collect()] == expected
     assert True in expected

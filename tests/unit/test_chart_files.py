@@ -9,8 +9,6 @@ from crossfade.processing.batch.chart_files import ChartFile, parse_chart_file, 
 
 HEADER = """-- chart:     songs
 -- question:  Which?
--- grain:     period, period_start, id
--- measures:  plays sum
 -- listeners: song
 -- rank by:   charted_plays, plays
 """
@@ -37,8 +35,8 @@ def test_a_header_is_read_and_the_sql_below_it_is_kept() -> None:
 
 
 def test_a_missing_or_an_unknown_key_is_named() -> None:
-    text = HEADER.replace("-- grain: ", "-- grein: ")
-    with pytest.raises(LakeError, match=r"songs\.sql: .* missing or unknown: grain, grein"):
+    text = HEADER.replace("-- listeners: ", "-- listenrs: ")
+    with pytest.raises(LakeError, match=r"songs\.sql: .* missing or unknown: listeners, listenrs"):
         parse_chart_file("songs.sql", text)
 
 

@@ -8,6 +8,7 @@ from crossfade.config import load_settings
 from crossfade.folder import open_folder
 from crossfade.lake import tables as lake
 from crossfade.lake.connection import connect, register_table
+from crossfade.lake.runs import read_newest_run
 from support.handmade_lake import NOON, a_lake, a_play, records_of
 
 
@@ -40,4 +41,4 @@ def test_files_are_found_in_a_folder_with_a_space_in_its_name(tmp_path: Path) ->
     files = lake.list_files(folder.lake, lake.SILVER_PLAYS)
     assert files
     assert all(Path(path).exists() for path in files)
-    assert lake.read_newest_run(folder.lake) is not None
+    assert read_newest_run(folder.lake) is not None

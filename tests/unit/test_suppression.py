@@ -159,13 +159,13 @@ def judge(given: Sequence[Given], suppression: Suppression) -> list[dict[str, ob
             "offset": pa.array(range(len(given)), pa.int64()),
             "log_time": pa.array([at] * len(given), pa.timestamp("us", tz="UTC")),
             "timestamp_type": pa.array([1] * len(given), pa.int32()),
+            "payload_hash": pa.array([0] * len(given), pa.int64()),
             "value": pa.array([value for _, value, _ in given], pa.binary()),
             "is_blank": pa.array([blank for *_, blank in given]),
             "key": pa.array([key for key, *_ in given], pa.binary()),
         }
     )
-    as_came = ("partition", "offset", "log_time", "timestamp_type")
-    step = _Judge(("user_id", "grain"), as_came, True, True, True, suppression)
+    step = _Judge(("user_id", "grain"), is_archive=True, suppression=suppression)
     [judged] = step(iter([rows]))
     return judged.to_pylist()
 
@@ -190,7 +190,6 @@ def test_the_decoder_returns_nothing_of_an_erased_listeners_record(data_folder: 
     ]  # fmt: skip
     for row in judged[:5]:
         assert all(row[name] is None for name in ("user_id", "grain", "event_ms", "value"))
-        assert row["is_repeat"] is False
     assert [row["value"] for row in judged[5:]] == [None, b"not json", None]
     assert judged[5]["user_id"] == "other"
 

@@ -7,6 +7,8 @@ from urllib.parse import unquote
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
+from crossfade.kafka.window_log import Grain
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -17,7 +19,7 @@ class Table:
     partitioned_by: tuple[str, ...] = ()
 
 
-_SONG = "country STRING, song_id STRING, title STRING, artist STRING, album STRING, genre STRING"
+_SONG = ", ".join(f"{name} STRING" for name in Grain._fields)
 _LOG_POSITION = "`partition` INT, `offset` BIGINT, log_time TIMESTAMP"
 
 BRONZE_SONG_PLAYS = Table(

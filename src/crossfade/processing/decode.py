@@ -1,47 +1,34 @@
-"""The one Python step of a Spark job: judge Kafka records with the contract's own decoder."""
+"""The only Python step of a Spark job: judge Kafka records with the contract's own decoder."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from crossfade.contract.decode import Rejection
-from crossfade.contract.decode import decode_plays as judge_records
+from crossfade.contract.decode import Rejection, decode_plays
 from crossfade.contract.play import Play
 from crossfade.erasure.suppression import ERASED, NOBODY, Suppression
 from crossfade.kafka.topics import LOG_APPEND_TIME
 from crossfade.kafka.window_log import encode_grains
+from crossfade.lake.tables import SILVER_PLAYS, split_columns
 
 _ARROW_TYPES = {
     "STRING": pa.string(),
     "BIGINT": pa.int64(),
     "BOOLEAN": pa.bool_(),
 }
-FIELD_TYPES = {
-    "event_id": "STRING",
-    "user_id": "STRING",
-    "song_id": "STRING",
-    "title": "STRING",
-    "artist": "STRING",
-    "album": "STRING",
-    "album_artist": "STRING",
-    "genre": "STRING",
-    "country": "STRING",
-    "city": "STRING",
-    "device": "STRING",
-    "tier": "STRING",
-    "kind": "STRING",
-    "source": "STRING",
-    "ms_played": "BIGINT",
-    "is_counted": "BOOLEAN",
-    "grain": "STRING",
-}
+_SILVER_TYPES = dict(split_columns(SILVER_PLAYS.columns))
+PLAY_FIELDS = tuple(name for name in _SILVER_TYPES if hasattr(Play, name) and name != "event_time")
+"""The columns of silver/plays that come from the play itself, beside `event_time`."""
+
+FIELD_TYPES = {**{name: _SILVER_TYPES[name] for name in PLAY_FIELDS}, "grain": "STRING"}
 _POSITION = ("partition", "offset", "log_time")
-_KEPT_TYPES = {"payload_hash": "BIGINT", "timestamp_type": "INT"}
+_ARCHIVE_TYPES = {"payload_hash": "BIGINT", "timestamp_type": "INT"}
 WORKERS = {
     "spark.python.daemon.module": "crossfade.processing.workers",
     # So few that a batch of records and its plays stay in the processor's cache.
@@ -49,66 +36,58 @@ WORKERS = {
     # A record may have 4 MiB; two thousand of them at once would fill the heap.
     "spark.sql.execution.arrow.maxBytesPerBatch": "16777216",
 }
-"""How Spark runs the Python step: for every session that has it."""
+"""Spark settings of the Python step, for every session that runs it."""
 
 _Identity = tuple[str, str, int] | None
 _Verdict = Play | Rejection | None
 """None stands for a record of an erased listener."""
 
 
-def decode_plays(
-    records: DataFrame,
-    fields: tuple[str, ...],
-    *,
-    mark_repeats: bool = False,
-    keep_rejected_bytes: bool = False,
-    hash_payload: bool = False,
-    archived: bool = False,
-    suppression: Suppression = NOBODY,
+def judge_archive(
+    records: DataFrame, fields: Sequence[str], suppression: Suppression = NOBODY
 ) -> DataFrame:
-    """Judge each record; every one comes back as exactly one row.
-
-    Works alike on a batch and on a streaming frame, of the archive's columns
-    (`partition`, `offset`, `log_time`, `timestamp_type`, `value`; `key` if anybody is suppressed).
+    """Judge bronze's records; each input row gives exactly one output row.
 
     Args:
-        records: the frame.
-        fields: what is wanted of a play.
-        mark_repeats: add `is_repeat`.
-        keep_rejected_bytes: add `value`.
-        hash_payload: add `payload_hash`.
-        archived: the records have `is_blank`, true where an erasure has removed the content, and
-            keep their `timestamp_type`.
-        suppression: erased listeners. A record is theirs if its key, its play's `user_id` or, of a
-            record that is no play, a `user_id` in its bytes is.
+        records: `partition`, `offset`, `log_time`, `timestamp_type`, `value`, and `is_blank`: true
+            where an erasure has removed the content; `key` if the suppression list is not empty.
+        fields: the wanted fields of a play, of FIELD_TYPES.
+        suppression: erased listeners. A record is theirs if its key, its play's `user_id` or, for
+            a rejected record, a `user_id` in its bytes is.
 
     Returns:
-        `partition`, `offset`, `log_time` as they came; `payload_hash`, if asked: a hash of every
-        record's bytes; `reason`, NULL for an accepted record, `ERASED` for one of an erased
-        listener; `event_time` (timestamp) and the asked `fields`, NULL for any other than an
-        accepted record; `is_repeat`, if asked: true for an accepted record whose identity came
-        before in the same task; and `value`, if asked: a rejected record's bytes.
+        `partition`, `offset`, `log_time` and `timestamp_type` unchanged; `payload_hash` of the
+        bytes; `reason`, NULL for an accepted record and `ERASED` for one of an erased listener;
+        `event_time` (timestamp) and `fields`, NULL unless accepted; `value`, the bytes of a
+        rejected record, else NULL.
     """
-    hashed = ("payload_hash",) if hash_payload else ()
-    as_came = (*_POSITION, *hashed, *(("timestamp_type",) if archived else ()))
-    judge = _Judge(fields, as_came, mark_repeats, keep_rejected_bytes, archived, suppression)
-    needed = dict.fromkeys((*as_came, "timestamp_type", "value"))
-    judged = (
-        records.withColumns({name: F.xxhash64("value") for name in hashed})
-        .select(
-            *needed,
-            *(["is_blank"] if archived else []),
-            *(["key"] if suppression else []),
-        )
-        .mapInArrow(judge, _name_types(judge))
-    )
+    judge = _Judge(tuple(fields), True, suppression)
+    hashed = records.withColumn("payload_hash", F.xxhash64("value"))
+    return _judge_frame(hashed, judge, ("is_blank",))
+
+
+def judge_stream(
+    records: DataFrame, fields: Sequence[str], suppression: Suppression = NOBODY
+) -> DataFrame:
+    """Judge a micro-batch's records; each input row gives exactly one output row.
+
+    Args and Returns are those of `judge_archive`, without `is_blank`, `timestamp_type`,
+    `payload_hash` and `value` in the result. It adds `is_repeat`: true for an accepted record whose
+    identity came before in the same task.
+    """
+    return _judge_frame(records, _Judge(tuple(fields), False, suppression))
+
+
+def _judge_frame(records: DataFrame, judge: "_Judge", more: Sequence[str] = ()) -> DataFrame:
+    needed = dict.fromkeys((*judge.unchanged, "timestamp_type", "value", *more))
+    key = ["key"] if judge.suppression else []
+    judged = records.select(*needed, *key).mapInArrow(judge, _name_types(judge))
     return judged.select(
-        *as_came,
+        *judge.unchanged,
         "reason",
         F.timestamp_millis("event_ms").alias("event_time"),
-        *fields,
-        *(["is_repeat"] if mark_repeats else []),
-        *(["value"] if keep_rejected_bytes else []),
+        *judge.fields,
+        "value" if judge.is_archive else "is_repeat",
     )
 
 
@@ -117,11 +96,13 @@ class _Judge:
     """What a task does with its batches; made on the driver and sent to the workers."""
 
     fields: tuple[str, ...]
-    as_came: tuple[str, ...]
-    mark_repeats: bool
-    keep_rejected_bytes: bool
-    archived: bool
+    is_archive: bool
     suppression: Suppression
+
+    @property
+    def unchanged(self) -> tuple[str, ...]:
+        """Return the columns that are handed on unchanged."""
+        return (*_POSITION, *(_ARCHIVE_TYPES if self.is_archive else ()))
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         seen: set[_Identity] = set()
@@ -129,16 +110,16 @@ class _Judge:
             yield self._judge(batch, seen)
 
     def _judge(self, batch: pa.RecordBatch, seen: set[_Identity]) -> pa.RecordBatch:
-        verdicts: Sequence[_Verdict] = judge_records(
+        verdicts: Sequence[_Verdict] = decode_plays(
             batch.column("value").to_pylist(), _known_log_times(batch)
         )
         if self.suppression:
             verdicts = _leave_out(verdicts, batch, self.suppression)
         has_others = not set(map(type, verdicts)) <= {Play}
-        if has_others and self.archived:
+        if has_others and self.is_archive:
             verdicts = _leave_out_blank(verdicts, batch)
         plays = [_play_of(verdict) for verdict in verdicts] if has_others else verdicts
-        judged = {name: batch.column(name) for name in self.as_came}
+        judged = {name: batch.column(name) for name in self.unchanged}
         judged["reason"] = (
             pa.array([_reason_of(verdict) for verdict in verdicts], pa.string())
             if has_others
@@ -149,30 +130,22 @@ class _Judge:
             judged[name] = _column(plays, name, _ARROW_TYPES[FIELD_TYPES[name]])
         if "grain" in judged and has_others:
             judged["grain"] = pc.if_else(pc.is_null(judged["reason"]), judged["grain"], None)
-        if self.mark_repeats:
+        if self.is_archive:
+            is_rejected = pc.fill_null(pc.not_equal(judged["reason"], ERASED), False)
+            judged["value"] = pc.if_else(is_rejected, batch.column("value"), None)
+        else:
             judged["is_repeat"] = _mark_repeats(list(map(attrgetter("identity"), plays)), seen)
-        if self.keep_rejected_bytes:
-            is_rejected = pc.not_equal(judged["reason"], ERASED)
-            judged["value"] = pc.if_else(
-                pc.fill_null(is_rejected, False), batch.column("value"), None
-            )
         return pa.RecordBatch.from_pydict(judged)
 
 
-class _NoPlay:
-    """Stands for a record that is no accepted play: every field of it is NULL."""
-
-    def __getattr__(self, name: str) -> None:
-        return None
-
-
-_NO_PLAY = _NoPlay()
+_NO_PLAY = SimpleNamespace(**dict.fromkeys((*Play.__struct_fields__, "is_counted", "identity")))
+"""Stands for a record that is not an accepted play: every field is NULL."""
 
 
 def _leave_out(
     verdicts: Sequence[_Verdict], batch: pa.RecordBatch, suppression: Suppression
 ) -> Sequence[_Verdict]:
-    """Put None in the place of what is said of erased listeners' records."""
+    """Replace the verdicts on erased listeners' records by None."""
     keys = batch.column("key").to_pylist()
     users = [verdict.user_id if type(verdict) is Play else None for verdict in verdicts]
     erased = suppression.covers_any(keys)
@@ -192,7 +165,7 @@ def _leave_out(
 
 
 def _are_same(keys: Sequence[bytes | None], users: Sequence[str | None]) -> bool:
-    """Tell at little cost that every record's key is its listener, as our producers have it."""
+    """Check cheaply whether every record's key is its listener's id, as our producers send it."""
     if None in keys or None in users:
         return False
     joined = "\n".join(user or "" for user in users)
@@ -201,12 +174,12 @@ def _are_same(keys: Sequence[bytes | None], users: Sequence[str | None]) -> bool
 
 
 def _leave_out_blank(verdicts: Sequence[_Verdict], batch: pa.RecordBatch) -> Sequence[_Verdict]:
-    """Put None in the place of what is said of records that have no content any more."""
+    """Replace the verdicts on records whose content an erasure removed by None."""
     is_blank = batch.column("is_blank").to_pylist()
     return [None if blank else verdict for blank, verdict in zip(is_blank, verdicts, strict=True)]
 
 
-def _play_of(verdict: _Verdict) -> Play | _NoPlay:
+def _play_of(verdict: _Verdict) -> Play | SimpleNamespace:
     return verdict if isinstance(verdict, Play) else _NO_PLAY
 
 
@@ -231,7 +204,7 @@ def _known_log_times(batch: pa.RecordBatch) -> list[int | None]:
 
 
 def _mark_repeats(identities: list[_Identity], seen: set[_Identity]) -> pa.Array:
-    """Tell which identities came before in this task, and remember all."""
+    """Return which identities came before in this task, and add them to `seen`."""
     fresh = set(identities)
     if len(fresh) == len(identities) and seen.isdisjoint(fresh):
         seen |= fresh
@@ -244,15 +217,12 @@ def _mark_repeats(identities: list[_Identity], seen: set[_Identity]) -> pa.Array
 
 
 def _name_types(judge: _Judge) -> str:
-    """Return what a judge yields, as Spark DDL."""
+    """Return the columns that a judge yields, as Spark DDL."""
     columns = [
         "`partition` INT, `offset` BIGINT, log_time TIMESTAMP",
-        *(f"{name} {_KEPT_TYPES[name]}" for name in judge.as_came if name not in _POSITION),
+        *(f"{name} {_ARCHIVE_TYPES[name]}" for name in judge.unchanged if name not in _POSITION),
         "reason STRING, event_ms BIGINT",
         *(f"{name} {FIELD_TYPES[name]}" for name in judge.fields),
+        "value BINARY" if judge.is_archive else "is_repeat BOOLEAN",
     ]
-    if judge.mark_repeats:
-        columns.append("is_repeat BOOLEAN")
-    if judge.keep_rejected_bytes:
-        columns.append("value BINARY")
     return ", ".join(columns)

@@ -1,19 +1,19 @@
-"""The charts' SQL files with their headers: what a chart asks, its grain, measures and order."""
+"""Read the charts' SQL files: a header in comments, then the query that sums a chart up."""
 
 from dataclasses import dataclass
 from importlib.resources import files
 
 from crossfade.errors import LakeError
 
-_KEYS = ("chart", "question", "grain", "measures", "listeners", "rank by")
+_KEYS = ("chart", "question", "listeners", "rank by")
 
 
 @dataclass(frozen=True, slots=True)
 class ChartFile:
-    """A chart: its name, its question, and the SQL that sums it up by period.
+    """A chart: its name, its question, and the SQL that sums its measures by period and id.
 
-    `listeners` is the kind of sketch that counts its listeners; entries are in falling order of
-    the measures in `rank_by`, and of two that are alike in all, the smaller id is first.
+    `listeners` is the kind of sketch that counts its listeners. Entries are ranked by the measures
+    in `rank_by`, greatest first; equal ones by id.
     """
 
     name: str
@@ -24,7 +24,7 @@ class ChartFile:
 
 
 def read_chart_files() -> list[ChartFile]:
-    """Read every chart of the package, by name."""
+    """Read every chart of the package, in order of name."""
     folder = files("crossfade.processing.batch").joinpath("sql", "charts")
     found = [path for path in folder.iterdir() if path.name.endswith(".sql")]
     return [
@@ -34,10 +34,10 @@ def read_chart_files() -> list[ChartFile]:
 
 
 def parse_chart_file(file_name: str, text: str) -> ChartFile:
-    """Read a chart's header, which stands in comments on top of its SQL.
+    """Parse a chart's header, the comments at the top of its SQL.
 
     Raises:
-        LakeError: a header key is missing, unknown, or the chart has not its file's name.
+        LakeError: a header key is missing or unknown, or the chart's name is not its file's.
     """
     lines = text.splitlines()
     header = {}

@@ -94,7 +94,7 @@ def read_next_log_times(address: KafkaAddress, end_offsets: Mapping[int, int]) -
 
 
 def _read_log_time(address: KafkaAddress, message: Message | None) -> tuple[int, int | None]:
-    """Return a record's topic partition and log time; None at the end, and of a producer's clock."""
+    """Return a record's topic partition and log time; None at the end or for a producer's time."""
     if message is not None and message.error() is None:
         kind, log_time = message.timestamp()
         return message.partition(), log_time if kind == TIMESTAMP_LOG_APPEND_TIME else None

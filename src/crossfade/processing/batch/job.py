@@ -25,7 +25,7 @@ from crossfade.processing.batch.tables import create_tables, head_versions, sign
 from crossfade.processing.decode import WORKERS
 from crossfade.processing.progress import telling_run
 from crossfade.processing.spark import build_session
-from crossfade.stack.request_files import RUN_OF_BATCH
+from crossfade.stack.request_files import BATCH_RUN_REQUEST
 from crossfade.telemetry import get_logger
 
 AfterRun = Callable[[DataFolder, KafkaAddress | None], object]
@@ -164,14 +164,14 @@ def run_schedule(
     waited for.
     """
     every_ms = parse_duration(settings.batch_every)
-    while not (list_files(folder.lake, BRONZE_SONG_PLAYS) or RUN_OF_BATCH.waits(folder)):
+    while not (list_files(folder.lake, BRONZE_SONG_PLAYS) or BATCH_RUN_REQUEST.is_pending(folder)):
         if until.wait(_WATCH_S):
             return
     spark = build_batch_session(folder, settings)
     due = now_ms()
     try:
         while not until.is_set():
-            if now_ms() < due and not RUN_OF_BATCH.take(folder):
+            if now_ms() < due and not BATCH_RUN_REQUEST.take(folder):
                 until.wait(_WATCH_S)
                 continue
             due = now_ms() + every_ms

@@ -5,9 +5,8 @@ from pyspark.sql import functions as F
 
 from crossfade.clock import HOUR_MS
 from crossfade.contract.counting import DAILY_CAP, SKETCH_LG_K
+from crossfade.kafka.window_log import Grain
 from crossfade.processing.counting import floor_ms, measure_plays
-
-_SONG = ("country", "song_id", "title", "artist", "album", "genre")
 
 
 def mark_charted(plays: DataFrame) -> DataFrame:
@@ -20,19 +19,19 @@ def mark_charted(plays: DataFrame) -> DataFrame:
     return plays.withColumn("is_charted", F.col("is_counted") & (rank <= DAILY_CAP))
 
 
-def count_windows(plays: DataFrame, grain_ms: int) -> DataFrame:
+def count_song_windows(plays: DataFrame, grain_ms: int) -> DataFrame:
     """Return the rows of gold/song_window."""
-    return plays.groupBy(_floor("event_time", grain_ms).alias("window_start"), *_SONG, "date").agg(
-        *measure_plays()
-    )
+    return plays.groupBy(
+        _floor("event_time", grain_ms).alias("window_start"), *Grain._fields, "date"
+    ).agg(*measure_plays())
 
 
-def count_days(charted: DataFrame) -> DataFrame:
+def count_song_days(charted: DataFrame) -> DataFrame:
     """Return the rows of gold/song_day."""
-    return charted.groupBy(*_SONG, "date").agg(*measure_plays(), _charted())
+    return charted.groupBy(*Grain._fields, "date").agg(*measure_plays(), _charted())
 
 
-def count_hours(plays: DataFrame, *, is_day_closed: bool) -> DataFrame:
+def count_activity_hours(plays: DataFrame, *, is_day_closed: bool) -> DataFrame:
     """Return the rows of gold/activity_hour; how many plays are charted is known of closed days."""
     charted = _charted() if is_day_closed else F.lit(None).cast("bigint").alias("charted_plays")
     return plays.groupBy(_floor("event_time", HOUR_MS).alias("hour_start"), "country", "date").agg(

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from crossfade.clock import DAY_MS, Range, floor_to, utc_date
 from crossfade.contract.boundary import windows_kept_from
+from crossfade.kafka.window_log import Grain
 from crossfade.lake.table_files import TableFile, count_rows_on, read_files
 from crossfade.lake.tables import (
     GOLD_ACTIVITY_HOUR,
@@ -19,9 +20,9 @@ from crossfade.lake.tables import (
     Table,
 )
 from crossfade.processing.batch.partials import (
-    count_days,
-    count_hours,
-    count_windows,
+    count_activity_hours,
+    count_song_days,
+    count_song_windows,
     mark_charted,
     sketch_day_listeners,
     sketch_window_listeners,
@@ -36,8 +37,8 @@ from crossfade.processing.batch.tables import append_rows, delete_rows, read_tab
 from crossfade.processing.batch.tuning import tune_for
 
 _COLUMNS = (
-    *("date", "event_time", "event_id", "user_id", "country", "city"),
-    *("song_id", "title", "artist", "album", "genre", "ms_played", "is_counted"),
+    *("date", "event_time", "event_id", "user_id", "city", "ms_played", "is_counted"),
+    *Grain._fields,
 )
 
 
@@ -77,7 +78,7 @@ def _rebuild_windows(
     plays = _plays_between(spark, lake, windows)
     where = f"{on_days(days_of(windows))} AND {in_ranges('window_start', windows)}"
     old = [file for file in read_files(lake, GOLD_SONG_WINDOW) if file.may_lie_in(windows)]
-    _put(count_windows(plays, grain_ms), lake, GOLD_SONG_WINDOW, where, old)
+    _put(count_song_windows(plays, grain_ms), lake, GOLD_SONG_WINDOW, where, old)
     where = f"{on_days(days_of(windows))} AND {in_ranges('period_start', windows)}"
     old = [
         file
@@ -89,7 +90,7 @@ def _rebuild_windows(
 
 
 def _rebuild_open_hours(spark: SparkSession, lake: Path, hours: Sequence[Range]) -> None:
-    rows = count_hours(_plays_between(spark, lake, hours), is_day_closed=False)
+    rows = count_activity_hours(_plays_between(spark, lake, hours), is_day_closed=False)
     where = f"{on_days(days_of(hours))} AND {in_ranges('hour_start', hours)}"
     old = [file for file in read_files(lake, GOLD_ACTIVITY_HOUR) if file.may_lie_in(hours)]
     _put(rows.coalesce(1), lake, GOLD_ACTIVITY_HOUR, where, old)
@@ -101,8 +102,8 @@ def _rebuild_days(spark: SparkSession, lake: Path, days: Sequence[date]) -> None
     charted = mark_charted(plays.repartition("date")).persist()
     try:
         for table, rows in (
-            (GOLD_SONG_DAY, count_days(charted)),
-            (GOLD_ACTIVITY_HOUR, count_hours(charted, is_day_closed=True)),
+            (GOLD_SONG_DAY, count_song_days(charted)),
+            (GOLD_ACTIVITY_HOUR, count_activity_hours(charted, is_day_closed=True)),
         ):
             old = [file for file in read_files(lake, table) if file.may_hold(days)]
             _put(rows, lake, table, on, old)

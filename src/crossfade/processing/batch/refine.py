@@ -8,26 +8,8 @@ from crossfade.contract.time_rules import TimeRules
 from crossfade.erasure.suppression import ERASED, Suppression
 from crossfade.kafka.topics import LOG_APPEND_TIME
 from crossfade.processing.counting import floor_ms
-from crossfade.processing.decode import decode_plays
+from crossfade.processing.decode import PLAY_FIELDS, judge_archive
 
-_FIELDS = (
-    "event_id",
-    "user_id",
-    "song_id",
-    "title",
-    "artist",
-    "album",
-    "album_artist",
-    "genre",
-    "country",
-    "city",
-    "device",
-    "tier",
-    "kind",
-    "source",
-    "ms_played",
-    "is_counted",
-)
 _IDENTITY = ("user_id", "event_id", "date")
 _PLACE = ("partition", "offset", "payload_hash", "event_time", "log_time", "song_id")
 """What is kept of a copy of a play; the first two order the copies, and no two share them."""
@@ -35,20 +17,8 @@ _PLACE = ("partition", "offset", "payload_hash", "event_time", "log_time", "song
 
 def decode_records(records: DataFrame, suppression: Suppression) -> DataFrame:
     """Judge each record by the contract; an accepted one has its UTC day as `date`."""
-    decoded = decode_plays(
-        records,
-        _FIELDS,
-        keep_rejected_bytes=True,
-        hash_payload=True,
-        archived=True,
-        suppression=suppression,
-    )
-    return decoded.select(
-        *("partition", "offset", "log_time", "timestamp_type", "payload_hash"),
-        *("reason", "event_time"),
-        *_FIELDS,
-        "value",
-        F.to_date("event_time").alias("date"),
+    return judge_archive(records, PLAY_FIELDS, suppression).withColumn(
+        "date", F.to_date("event_time")
     )
 
 
@@ -88,7 +58,7 @@ def judge_candidates(decoded: DataFrame, silver: DataFrame) -> DataFrame:
     is_winner = _same_position(F.struct(*_PLACE), F.col("winner"))
     return judged.select(
         *("partition", "offset", "log_time", "payload_hash", "event_time"),
-        *_FIELDS,
+        *PLAY_FIELDS,
         "date",
         "winner",
         "known",

@@ -17,7 +17,7 @@ from crossfade.kafka.topics import PLAYS_BY_WINDOW
 from crossfade.kafka.window_log import Marker
 from crossfade.lake.binding import SpeedBinding
 from crossfade.lake.checkpoint import read_committed, read_plan
-from crossfade.processing.decode import decode_plays
+from crossfade.processing.decode import judge_stream
 from crossfade.processing.failures import SinkError, name_causes
 from crossfade.processing.speed.counts import read_counts
 from crossfade.processing.speed.markers import MarkerLog
@@ -25,11 +25,11 @@ from crossfade.processing.speed.transforms import (
     count_windows,
     drop_repeats,
     keep_on_time,
-    lay_out_records,
     lay_out_rows,
     leave_out_erased,
     list_fields,
     observe_verdicts,
+    select_record_columns,
 )
 from crossfade.processing.streams.source import read_stream, starting_at
 
@@ -109,12 +109,8 @@ def count_plays(records: DataFrame, folder: DataFolder, settings: Settings) -> D
     """
     rules, erased = folder.time_rules, load_suppression(folder)
     exactly = settings.speed_dedupe == "watermark"
-    judged = decode_plays(
-        lay_out_records(records, keyed=bool(erased)),
-        list_fields(exactly=exactly),
-        mark_repeats=True,
-        suppression=erased,
-    )
+    wanted = select_record_columns(records, keyed=bool(erased))
+    judged = judge_stream(wanted, list_fields(exactly=exactly), erased)
     judged = leave_out_erased(judged) if erased else judged
     observed = observe_verdicts(judged, rules, SPEED)
     plays = drop_repeats(keep_on_time(observed, rules), rules, exactly=exactly)

@@ -18,7 +18,7 @@ from crossfade.processing.speed.renewal import (
     set_generation_aside,
 )
 from crossfade.processing.streams.lost_records import refuse_lost_records
-from crossfade.stack.request_files import RENEWAL_OF_SPEED
+from crossfade.stack.request_files import SPEED_RENEWAL_REQUEST
 from crossfade.telemetry import get_logger
 
 _log = get_logger("streams")
@@ -46,9 +46,9 @@ class RunningSpeed:
             LakeError: the checkpoint does not belong to this topic.
             BrokerError: Kafka is away, or no longer holds what is to be read next.
         """
-        if RENEWAL_OF_SPEED.waits(self._folder):
+        if SPEED_RENEWAL_REQUEST.is_pending(self._folder):
             remove_generation(self._folder)
-            RENEWAL_OF_SPEED.take(self._folder)
+            SPEED_RENEWAL_REQUEST.take(self._folder)
         require_metadata(self._checkpoint)
         binding = self._bind()
         session = self._spark.newSession()

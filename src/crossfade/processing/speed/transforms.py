@@ -16,8 +16,8 @@ def list_fields(*, exactly: bool) -> tuple[str, ...]:
     return (*_FIELDS, "event_id") if exactly else _FIELDS
 
 
-def lay_out_records(records: DataFrame, *, keyed: bool = False) -> DataFrame:
-    """Return Kafka's records the columns that the decoder takes, and no other."""
+def select_record_columns(records: DataFrame, *, keyed: bool = False) -> DataFrame:
+    """Select the columns that the decoder takes of Kafka's records."""
     return records.select(
         "partition",
         "offset",
@@ -94,7 +94,7 @@ def count_windows(plays: DataFrame, rules: TimeRules) -> DataFrame:
 
 
 def lay_out_rows(windows: DataFrame, *, generation: str, epoch: int, batch: int) -> DataFrame:
-    """Return windows the form of the topic's records (`crossfade.kafka.window_log`): `key`, `value`.
+    """Encode windows as records of the topic (`crossfade.kafka.window_log`): `key`, `value`.
 
     As concatenated texts: a number that stood in the plan itself would be another plan, compiled
     anew in every micro-batch.

@@ -39,7 +39,7 @@ from crossfade.processing.streams.driver_spark import (
 )
 from crossfade.processing.streams.lost_records import refuse_lost_records
 from crossfade.processing.streams.watchdog import Watchdog, keep_watch
-from crossfade.stack.request_files import RENEWAL_OF_SPEED
+from crossfade.stack.request_files import SPEED_RENEWAL_REQUEST
 from crossfade.stack.stop_request import StopRequest
 from crossfade.telemetry import get_logger
 
@@ -91,7 +91,7 @@ def run_queries(
                 if name == SPEED and len(names) > 1:
                     driver.await_first(SPEED, request.asked)
             driver.watch(request.asked)
-            driver.drain(request.hurry)
+            driver.drain(request.immediate)
 
 
 class Driver:
@@ -149,7 +149,7 @@ class Driver:
         self._look_after()
         self._note_progress()
         if SPEED in self._queries:
-            if RENEWAL_OF_SPEED.waits(self._folder):
+            if SPEED_RENEWAL_REQUEST.is_pending(self._folder):
                 self._queries[SPEED] = self._speed.renew()
             self._speed.repeat_marker()
 

@@ -1,7 +1,5 @@
 -- chart:     songs
 -- question:  Which songs were played most in a day, a chart week, a month or a year?
--- grain:     period, period_start, id
--- measures:  charted_plays sum, counted_plays sum, plays sum, ms_played sum
 -- listeners: song
 -- rank by:   charted_plays, counted_plays, plays, ms_played
 
