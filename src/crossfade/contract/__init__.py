@@ -1,1 +1,1 @@
-"""What a play is: its fields, the rules that it obeys and how one is read."""
+"""The contract: the fields of a play, their rules, and the decoder."""

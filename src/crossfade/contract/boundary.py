@@ -1,4 +1,7 @@
-"""The time boundary: how far a run of batch may own time (DESIGN: the time boundary)."""
+"""The time boundary up to which batch answers.
+
+See docs/adr/0003-boundary-needs-nothing-from-speed.md.
+"""
 
 from collections.abc import Mapping
 
@@ -6,10 +9,10 @@ from crossfade.clock import DAY_MS, floor_to
 from crossfade.contract.time_rules import TimeRules
 
 NO_BOUNDARY = -(2**53)
-"""C_0: the boundary before any window was handed over, minus infinity for practical purposes."""
+"""C_0: the boundary before the first hand-over; stands for minus infinity."""
 
 RECENT_WINDOWS = 6
-"""The windows that trending sums up, the open one included; serving keeps as many of batch's."""
+"""The number of windows that trending adds up, the open one included."""
 
 
 def next_boundary(
@@ -17,15 +20,15 @@ def next_boundary(
 ) -> int:
     """Return C_R = max(C_{R-1}, floor_G(min(L, min over p of N_p) - D - epsilon)).
 
-    Whatever lies beyond the run's end offsets was logged at this minimum or later, but for the
-    clock slack. Speed counts a play at most D after it was heard. So no play that speed would count
-    can still come for a window that ends at or below the boundary; nothing of speed is asked.
+    Every record beyond the run's end offsets was logged at this minimum or later, except for the
+    clock slack. Speed counts a play only if it was logged at most D after its event time. So no
+    play that speed would count can still arrive for a window that ends at or below the boundary.
 
     Args:
-        previous: C_{R-1}; the boundary never moves back.
+        previous: C_{R-1}; the boundary never decreases.
         log_time: L, the log time of a record written after the bronze version was pinned.
-        next_log_times: N, asked after L: the log time of the first record at or beyond the end
-            offset of each topic partition; absent where there is none.
+        next_log_times: N, read after L: for each topic partition, the log time of the first
+            record at or beyond its end offset; a partition without such a record is left out.
         rules: grain, lateness and clock slack.
     """
     horizon = min([log_time, *next_log_times.values()])
@@ -35,5 +38,5 @@ def next_boundary(
 
 
 def windows_kept_from(boundary: int) -> int:
-    """Return where gold's windows begin: the midnight before the one at or below the boundary."""
+    """Return the start of gold's windows: the UTC midnight one day before the boundary's day."""
     return floor_to(boundary, DAY_MS) - DAY_MS

@@ -1,16 +1,16 @@
-"""The rules by which plays are counted and charted; a change of one is a new RULES_VERSION."""
+"""The rules for counting and charting plays; changing one requires a new RULES_VERSION."""
 
 RULES_VERSION = "1"
-"""Stored with every batch run, so that a chart names the rules that made it."""
+"""Stored with every batch run, to record which rules its charts were made with."""
 
 COUNTED_AFTER_MS = 30_000
-"""A play counts when it was heard for this long, or when its source does not say how long."""
+"""A play counts if it was heard for at least this long, or if `ms_played` is absent."""
 
 DAILY_CAP = 10
-"""Charted plays that one listener can give one song in one UTC day."""
+"""The most charted plays of one song by one listener in one UTC day."""
 
 SKETCH_LG_K = 10
-"""Size of a listeners sketch in both layers: HyperLogLog of 2^10 registers, stated error 3.3 %."""
+"""Size of a listener sketch in both layers: 2^10 HyperLogLog registers, standard error 3.3 %."""
 
 CHART_WEEK_STARTS = 4
-"""Weekday on which a chart week begins (`date.weekday`): Friday, so it ends on Thursday."""
+"""The first day of a chart week, as a `date.weekday` number: Friday."""

@@ -1,4 +1,4 @@
-"""The country codes that a play may name: ISO 3166-1 alpha-2, and ZZ for unknown."""
+"""The country codes that a play may have: ISO 3166-1 alpha-2, and ZZ for unknown."""
 
 UNKNOWN_COUNTRY = "ZZ"
 

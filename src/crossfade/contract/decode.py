@@ -1,4 +1,4 @@
-"""The one decoder: judges a record alike at the edge, in importers and inside Spark."""
+"""The only decoder of records, used by the importers and inside Spark."""
 
 import re
 from collections.abc import Sequence
@@ -28,14 +28,14 @@ _C1_LEAD = 0xC2
 
 
 def decode_play(value: bytes | None, log_time_ms: int | None) -> Play | Rejection:
-    """Judge a record: a play, or why it is none. No input raises.
+    """Return the play in a record, or why the record is rejected. No input raises.
 
-    Most records pass here at once. Whatever gives the least doubt goes to `judge_record`, which
-    applies every rule in order and names the first one broken.
+    Checks that are cheap accept most records. Any other record goes to `judge_record`, which
+    applies every rule in order and returns the first one broken.
 
     Args:
         value: the record's bytes; None for a Kafka record without a value.
-        log_time_ms: when Kafka got it by the broker's clock; None where that is not known.
+        log_time_ms: the broker's clock when Kafka received the record; None if unknown.
     """
     if value is None or log_time_ms is None or len(value) > MAX_PLAY_BYTES:
         return judge_record(value, log_time_ms)
@@ -63,19 +63,19 @@ def decode_play(value: bytes | None, log_time_ms: int | None) -> Play | Rejectio
 def decode_plays(
     values: Sequence[bytes | None], log_times_ms: Sequence[int | None]
 ) -> Sequence[Play | Rejection]:
-    """Judge many records, each as `decode_play` does; cheaper if all of them are ordinary plays."""
+    """Apply `decode_play` to many records; faster if all of them pass the cheap checks."""
     return _decode_ordinary(values, log_times_ms) or list(map(decode_play, values, log_times_ms))
 
 
 def encode_play(play: Play) -> bytes:
-    """Write a play as the bytes of a record; optional fields that are absent are left out."""
+    """Return a play as the bytes of a record, without the optional fields that are absent."""
     return _encode(play)
 
 
 def _decode_ordinary(
     values: Sequence[bytes | None], log_times_ms: Sequence[int | None]
 ) -> Sequence[Play] | None:
-    """Decode records that, looked at together, give no doubt; None if any of them does."""
+    """Decode records with the cheap checks applied to all of them together; None if one fails."""
     known_values = [value for value in values if value is not None]
     known_times = [time for time in log_times_ms if time is not None]
     if not len(known_values) == len(known_times) == len(values):
@@ -94,7 +94,7 @@ def _decode_ordinary(
         plays = list(map(_decode, known_values))
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    # No id holds the line feed that joins them: raw ones are no JSON, and escaped ones gave doubt.
+    # No event_id contains a line feed: a raw one is invalid JSON, an escaped one has a backslash.
     latest = map(FUTURE_MS.__add__, known_times)
     if (
         _are_event_ids("\n".join([*map(attrgetter("event_id"), plays), ""])) is None
@@ -108,9 +108,10 @@ def _decode_ordinary(
 
 
 def _is_normal_text(joined: bytes) -> bool:
-    """Check whether records are normal UTF-8 without control characters beyond ASCII.
+    """Check whether records are UTF-8 in NFC without control characters above ASCII.
 
-    Records that each decode as an object end in ASCII, so joining them makes no new character.
+    Each record that is a JSON object ends in an ASCII character, so joining records cannot create
+    a new character.
     """
     try:
         return _C1_LEAD not in joined and is_normal(joined.decode())
@@ -119,7 +120,7 @@ def _is_normal_text(joined: bytes) -> bool:
 
 
 def _is_clean(value: bytes, play: Play) -> bool:
-    """Check whether a record beyond plain ASCII is UTF-8, normal, and without control characters."""
+    """Check whether a record's texts are valid UTF-8, in NFC and without control characters."""
     try:
         text = value.decode()
     except UnicodeDecodeError:

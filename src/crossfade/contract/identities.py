@@ -1,4 +1,4 @@
-"""Ids made from content, so that the same song or the same play has the same id anywhere."""
+"""Ids derived from content: the same song or play has the same id on every machine."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ _ID_LENGTH = 22
 
 
 def derive_song_id(artist: str, title: str) -> str:
-    """Return version 1 of the id of a song that has none: equal but for case and spaces is equal."""
+    """Return an id (version 1) for a song without one; case and white space make no difference."""
     return _digest(_fold(artist), _fold(title))
 
 
@@ -23,18 +23,19 @@ def derive_event_id(
     ms_played: int | None = None,
     ordinal: int = 0,
 ) -> str:
-    """Return an imported play's id; `ordinal` numbers the equal rows of a file, from 0.
+    """Return the id of an imported play.
 
-    The same row has the same id in every import, so importing a file again adds nothing.
+    A row has the same id in every import, so importing a file again adds nothing. `ordinal`
+    numbers the equal rows of a file, from 0.
     """
     heard = "" if ms_played is None else str(ms_played)
     return _digest(source, user_id, str(event_time), song_id, heard, str(ordinal))
 
 
 def derive_repaired_event_id(topic: str, partition: int, offset: int) -> str:
-    """Return the id of a play whose record was rejected and repaired, and had no good id itself.
+    """Return the id of a play whose record was rejected and repaired, and has no valid id.
 
-    However often the record at a position is repaired and sent, it is the same play.
+    It depends only on the position, so repairing a record twice results in the same play.
     """
     return _digest(topic, str(partition), str(offset))
 

@@ -1,4 +1,4 @@
-"""Every rule of the contract in order: the first one that a record breaks is its reason."""
+"""The full check of a record: every rule in order, the first broken one is the reason."""
 
 import json
 
@@ -19,7 +19,7 @@ _read_integer = msgspec.json.Decoder(int).decode
 
 
 def judge_record(value: bytes | None, log_time_ms: int | None) -> Play | Rejection:
-    """Judge a record by every rule: the record's own first, then field by field."""
+    """Apply every rule to a record: those of the whole record first, then those of each field."""
     try:
         if log_time_ms is None:
             reason = Reason.LOG_TIME_UNKNOWN
@@ -37,7 +37,7 @@ def _open_record(value: bytes | None) -> dict[str, msgspec.Raw]:
     if value is None:
         raise BrokenRuleError(Reason.NOT_OBJECT, "The record has no value.")
     if len(value) > MAX_PLAY_BYTES:
-        detail = f"It has {len(value)} bytes; at most {MAX_PLAY_BYTES} are taken."
+        detail = f"It has {len(value)} bytes; the maximum is {MAX_PLAY_BYTES}."
         raise BrokenRuleError(Reason.EVENT_TOO_LARGE, detail)
     try:
         value.decode()
@@ -53,14 +53,15 @@ def _open_record(value: bytes | None) -> dict[str, msgspec.Raw]:
     except msgspec.ValidationError as error:
         raise BrokenRuleError(Reason.NOT_OBJECT, f"{error}.") from None
     except msgspec.DecodeError as error:
-        reason = Reason.ENCODING_INVALID if _has_half_character(value) else Reason.JSON_SYNTAX
+        reason = Reason.ENCODING_INVALID if _has_lone_surrogate(value) else Reason.JSON_SYNTAX
         raise BrokenRuleError(reason, f"{error}.") from None
 
 
-def _has_half_character(value: bytes) -> bool:
-    r"""Check whether an escape such as \ud800 is all that is wrong: Python's own JSON takes it.
+def _has_lone_surrogate(value: bytes) -> bool:
+    r"""Check whether a lone surrogate escape such as \ud800 is the only error in a record.
 
-    It leaves integers as text: how many digits of one it would read is a setting of the process.
+    Python's json module accepts one. It gets integers as text here, because the number of digits
+    that it converts depends on a setting of the process.
     """
     try:
         json.loads(value.decode(), parse_constant=_refuse_constant, parse_int=str)
@@ -74,7 +75,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _is_too_deep(value: bytes) -> bool:
-    """Measure the nesting without recursion, which would depend on the caller's own depth."""
+    """Check the nesting without recursion, whose limit would depend on the caller's depth."""
     if value.count(b"[") + value.count(b"{") <= MAX_DEPTH:
         return False
     bare = value.replace(rb"\\", b"").replace(rb"\"", b"")
@@ -91,7 +92,7 @@ def _is_too_deep(value: bytes) -> bool:
 
 
 def _check_version(fields: dict[str, msgspec.Raw]) -> None:
-    """Name another version first: its fields may follow other rules."""
+    """Refuse another schema version before any field is checked: its rules may differ."""
     try:
         version = _read_integer(fields.get("schema_version", b"1"))
     except msgspec.DecodeError:

@@ -1,7 +1,7 @@
-"""The generator's ledger: what was really sent, and what an exact system must make of it.
+"""The generator's ledger: the records that were sent, and the expected verdict on each.
 
-A ledger is a folder. `records/*.parquet` has a row for each record sent, `counts.parquet` the true
-counts of accepted plays, and `ledger.json`, which is written last, says that both are whole.
+A ledger is a folder. `records/*.parquet` has a row for each record sent, `counts.parquet` the exact
+counts of accepted plays. `ledger.json` is written last: it marks the ledger as complete.
 """
 
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ COUNTS = "counts.parquet"
 SEAL = "ledger.json"
 
 
-class Answer(StrEnum):
-    """What an exact system makes of a record."""
+class ExpectedVerdict(StrEnum):
+    """The verdict that a correct system reaches on a record (the column `answer`)."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     DUPLICATE = "duplicate"
 
 
-class Kind(StrEnum):
-    """What a record is."""
+class RecordKind(StrEnum):
+    """What the generator sent as a record (the column `kind`)."""
 
     PLAY = "play"
     COPY = "copy"
@@ -57,13 +57,13 @@ RECORD_SCHEMA = pa.schema(
         pa.field("is_counted", pa.bool_()),
     ]
 )
-"""A row a record, in the order of sending.
+"""One row for each record, in the order of sending.
 
-`number` counts from 0. `partition` and `offset` are Kafka's; null in a file, and for a record that
-was not acknowledged, whose `error` says why: it may or may not be in the log. `fault` names what
-was done to it, `bot` the account's farm, `copy_of` the number of the first record with the same
-bytes. `late_by_ms` is how late it is sent, or says that it is. The last seven columns are null
-where the bytes are those of no play.
+`number` counts from 0. `partition` and `offset` are Kafka's. They are null if the generator writes
+to a file, and for a record that was not acknowledged: `error` is the reason, and the record may or
+may not be in the log. `fault` is the injected fault, `bot` the bot farm of the account, `copy_of`
+the number of the first record with the same bytes, `late_by_ms` the delay of sending. The last
+seven columns are null if the bytes are not a play.
 """
 
 COUNT_SCHEMA = pa.schema(
@@ -76,11 +76,11 @@ COUNT_SCHEMA = pa.schema(
         pa.field("ms_played", pa.int64(), nullable=False),
     ]
 )
-"""A row for each hour of event time (its start, ms since the epoch), song and country."""
+"""One row for each song, country and hour of event time (`hour`: its start in epoch ms)."""
 
 
 class Seal(msgspec.Struct, frozen=True, kw_only=True):
-    """What `ledger.json` holds: the run, and how much a whole ledger has."""
+    """The content of `ledger.json`: the run, and the totals of the complete ledger."""
 
     run: str
     seed: int
@@ -96,27 +96,27 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """A whole ledger, found in its folder."""
+    """A complete ledger in its folder."""
 
     folder: Path
     seal: Seal
 
     @property
     def records(self) -> str:
-        """Return the pattern that names the files with the rows."""
+        """Return the glob pattern of the files with the rows."""
         return str(self.folder / RECORDS / "*.parquet")
 
     @property
     def counts(self) -> str:
-        """Return the file with the true counts."""
+        """Return the path of the file with the exact counts."""
         return str(self.folder / COUNTS)
 
 
 def open_ledger(folder: Path) -> Ledger:
-    """Find a ledger.
+    """Open the ledger in a folder.
 
     Raises:
-        MisuseError: there is none, or its run did not close it.
+        MisuseError: there is no ledger, or its run did not complete it.
     """
     try:
         seal = msgspec.json.decode((folder / SEAL).read_bytes(), type=Seal)

@@ -1,4 +1,4 @@
-"""The ranges of days that charts are made for, as half-open UTC dates."""
+"""The periods that charts are made for, as half-open ranges of UTC dates."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -13,7 +13,7 @@ _EXAMPLES = {"day": "2019-06-01", "week": "2019-06-28", "month": "2019-06", "yea
 
 
 class PeriodKind(StrEnum):
-    """How long a period is."""
+    """The kinds of period, by length."""
 
     DAY = "day"
     WEEK = "week"
@@ -24,7 +24,7 @@ class PeriodKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Days from `start` (None: the first ever) up to but not with `end`."""
+    """The days from `start` (None: no lower limit) up to, but not including, `end`."""
 
     kind: PeriodKind
     start: date | None
@@ -32,7 +32,7 @@ class Period:
 
     @property
     def name(self) -> str:
-        """Return the text that people type: 2019-06-01, 2019-06, 2019; "all" for all time."""
+        """Return the period as users type it: 2019-06-01, 2019-06, 2019; "all" for all time."""
         if self.start is None:
             return "all"
         if self.kind is PeriodKind.MONTH:
@@ -42,16 +42,16 @@ class Period:
         return self.start.isoformat()
 
     def holds(self, day: date) -> bool:
-        """Check whether a day lies in the period."""
+        """Check whether the period contains a day."""
         return (self.start is None or self.start <= day) and day < self.end
 
     def is_closed(self, before: date) -> bool:
-        """Check whether every day of the period lies before a date."""
+        """Check whether every day of the period is before a date."""
         return self.end <= before
 
 
 def period_holding(kind: PeriodKind | str, day: date) -> Period:
-    """Return the period of a kind that holds a day; of all time, what is up to that day."""
+    """Return the period of a kind that contains a day; all time ends with that day."""
     kind = PeriodKind(kind)
     if kind is PeriodKind.DAY:
         return Period(kind, day, day + _DAY)
@@ -68,20 +68,20 @@ def period_holding(kind: PeriodKind | str, day: date) -> Period:
 
 
 def parse_period(kind: PeriodKind | str, text: str) -> Period:
-    """Read a period as people type it: its first day, or the month or year alone.
+    """Parse a period as users type it: its first day, its month or its year.
 
     Raises:
-        MisuseError: the text is no such period, or a week does not begin on its Friday.
+        MisuseError: the text is not a period of this kind, or a week does not begin on a Friday.
     """
     kind = PeriodKind(kind)
     day = _first_day(kind, text)
     if day is None:
-        what = f'"{text}" is no period of the kind "{kind}".'
+        what = f'"{text}" is not a period of the kind "{kind}".'
         raise MisuseError(what, f"Write it as {_EXAMPLES.get(kind, _EXAMPLES['day'])}.")
     period = period_holding(kind, day)
     if period.start != day:
         friday = period.end if period.end - day <= _WEEK / 2 else period.end - _WEEK
-        what = f"A chart week begins on a Friday, and {text} is a {day:%A}."
+        what = f"A chart week begins on a Friday, but {text} is a {day:%A}."
         raise MisuseError(what, f"The nearest Friday is {friday}.")
     return period
 

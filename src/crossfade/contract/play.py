@@ -1,5 +1,15 @@
-"""What a play is: each field with its type, its limits and the reason when it breaks them."""
+"""The fields of a play: each with its type, its limits and the reason for rejection.
 
+`Meta.extra` has what a type cannot express; `rules` reads it:
+
+- `reason`: the reason for rejection (`value_invalid` if absent).
+- `is_text`: the text is normalised to NFC before its length is checked.
+- `check`: a function that returns a true value for a good value of the field.
+- `fallback`: a text that `check` refuses is replaced by this one instead of rejected.
+- `item`: the Struct of a list's items, whose texts obey the rules of its fields.
+"""
+
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -13,7 +23,7 @@ from crossfade.contract.reasons import Reason
 SCHEMA_VERSION = 1
 MAX_TEXT = 512
 MIN_EVENT_TIME = 100_000_000_000
-"""March 1973: a smaller number is a time in seconds."""
+"""In milliseconds, March 1973: a smaller number must be a time in seconds."""
 
 DEVICES = (
     "mobile",
@@ -33,6 +43,7 @@ EVENT_ID = "^[A-Za-z0-9_-]{8,64}$"
 
 _TEXT = f"1 to {MAX_TEXT} characters after NFC, no control characters"
 _LABEL = "1 to 256 characters, no control characters"
+_find_email = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+").search
 
 Id = Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": NO_CONTROLS})]
 Text = Annotated[
@@ -74,15 +85,21 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
             description="8 to 64 of A-Z a-z 0-9 _ -, made before the first send, so that a retry "
             "is the same play",
             extra_json_schema={"pattern": EVENT_ID},
-            extra={"reason": Reason.EVENT_ID_INVALID},
+            extra={
+                "reason": Reason.EVENT_ID_INVALID,
+                "check": re.compile(EVENT_ID.strip("^$")).fullmatch,
+            },
         ),
     ]
     user_id: Annotated[
         Id,
         Meta(
-            description="the listener: 1 to 64 characters, no control characters, a pseudonym "
-            "and no e-mail address",
-            extra={"reason": Reason.USER_ID_INVALID},
+            description="the listener: 1 to 64 characters, no control characters, a pseudonym, "
+            "not an e-mail address",
+            extra={
+                "reason": Reason.USER_ID_INVALID,
+                "check": lambda user_id: _find_email(user_id) is None,
+            },
         ),
     ]
     song_id: Annotated[
@@ -93,7 +110,7 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
         ),
     ]
     title: Annotated[Text, Meta(description=f"the song's title: {_TEXT}")]
-    artist: Annotated[Text, Meta(description=f"the artist for whom it counts: {_TEXT}")]
+    artist: Annotated[Text, Meta(description=f"the artist that the play counts for: {_TEXT}")]
     event_time: Annotated[
         int,
         Meta(
@@ -115,20 +132,24 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     ms_played: Annotated[
         Length | None,
         Meta(
-            description="time really heard: an integer from 0 to 86400000; absent if the source "
-            "itself judged it a listen",
+            description="time heard in milliseconds: an integer from 0 to 86400000; absent if the "
+            "source does not report it: the play then counts",
             extra={"reason": Reason.MS_PLAYED_OUT_OF_RANGE},
         ),
     ] = None
     duration_ms: Annotated[
-        Length | None, Meta(description="the song's length: an integer from 0 to 86400000")
+        Length | None,
+        Meta(description="the song's length in milliseconds: an integer from 0 to 86400000"),
     ] = None
     album: Annotated[Text | None, Meta(description=f"the album: {_TEXT}")] = None
     album_artist: Annotated[Text | None, Meta(description=f"the album's artist: {_TEXT}")] = None
     genre: Annotated[Text | None, Meta(description=f"the genre: {_TEXT}")] = None
     artists: Annotated[
         Annotated[tuple[Artist, ...], Meta(max_length=64)] | None,
-        Meta(description="all artists: up to 64 objects with name and, where known, id"),
+        Meta(
+            description="all artists: up to 64 objects with name and, where known, id",
+            extra={"item": Artist},
+        ),
     ] = None
     isrc: Annotated[Isrc | None, Meta(description="an ISRC without hyphens, upper case")] = None
     recording_mbid: Annotated[
@@ -139,17 +160,20 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
         Meta(
             description="an ISO 3166-1 alpha-2 code in upper case; absent or empty: ZZ",
             extra_json_schema={"enum": sorted(COUNTRIES)},
-            extra={"reason": Reason.COUNTRY_INVALID},
+            extra={"reason": Reason.COUNTRY_INVALID, "check": COUNTRIES.__contains__},
         ),
     ] = UNKNOWN_COUNTRY
-    city: Annotated[Text | None, Meta(description=f"where it was heard: {_TEXT}")] = None
+    city: Annotated[Text | None, Meta(description=f"the city of the listener: {_TEXT}")] = None
     utc_offset_min: Annotated[
         Annotated[int, Meta(ge=-720, le=840)] | None,
-        Meta(description="the listener's zone: an integer of minutes from -720 to 840"),
+        Meta(description="the listener's UTC offset: an integer of minutes from -720 to 840"),
     ] = None
     device: Annotated[
         str | None,
-        Meta(description="one of " + ", ".join(DEVICES) + "; any other text becomes other"),
+        Meta(
+            description="one of " + ", ".join(DEVICES) + "; any other text becomes other",
+            extra={"check": DEVICES.__contains__, "fallback": UNKNOWN_DEVICE},
+        ),
     ] = None
     client: Annotated[Label | None, Meta(description=f"the app's name: {_LABEL}")] = None
     client_version: Annotated[Label | None, Meta(description=f"the app's version: {_LABEL}")] = None
@@ -158,14 +182,20 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     context_type: Annotated[
         Label | None, Meta(description=f"a playlist, an album, a radio and so on: {_LABEL}")
     ] = None
-    context_id: Annotated[Label | None, Meta(description=f"which playlist or album: {_LABEL}")] = (
+    context_id: Annotated[
+        Label | None, Meta(description=f"the id of the playlist or album: {_LABEL}")
+    ] = None
+    reason_start: Annotated[Label | None, Meta(description=f"why the play started: {_LABEL}")] = (
         None
     )
-    reason_start: Annotated[Label | None, Meta(description=f"why it started: {_LABEL}")] = None
-    reason_end: Annotated[Label | None, Meta(description=f"why it ended: {_LABEL}")] = None
-    skipped: Annotated[bool | None, Meta(description="true or false: the listener went on")] = None
-    shuffle: Annotated[bool | None, Meta(description="true or false: in random order")] = None
-    offline: Annotated[bool | None, Meta(description="true or false: without a network")] = None
+    reason_end: Annotated[Label | None, Meta(description=f"why the play ended: {_LABEL}")] = None
+    skipped: Annotated[
+        bool | None, Meta(description="true or false: the listener skipped the song")
+    ] = None
+    shuffle: Annotated[bool | None, Meta(description="true or false: shuffle was on")] = None
+    offline: Annotated[bool | None, Meta(description="true or false: heard without a network")] = (
+        None
+    )
     kind: Annotated[
         Literal["track", "episode", "video"],
         Meta(description="track, episode or video; absent: track; charts use tracks"),
@@ -177,17 +207,18 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
         Label | None, Meta(description=f"the source's own id of the play: {_LABEL}")
     ] = None
     time_precision: Annotated[
-        Literal["ms", "s", "min"] | None, Meta(description="ms, s or min: how exact event_time is")
+        Literal["ms", "s", "min"] | None,
+        Meta(description="ms, s or min: the precision of event_time"),
     ] = None
 
     @property
     def identity(self) -> tuple[str, str, int]:
-        """Return listener, event id and UTC day (days since the epoch): two alike are one play."""
+        """Return listener, event id and UTC day (days since the epoch); duplicates share them."""
         return self.user_id, self.event_id, self.event_time // DAY_MS
 
     @property
     def is_counted(self) -> bool:
-        """Check whether it is a track heard for 30 s or more, or judged a listen by its source."""
+        """Check whether it is a track heard for 30 s or more, or for an unknown time."""
         if self.kind != "track":
             return False
         return self.ms_played is None or self.ms_played >= COUNTED_AFTER_MS

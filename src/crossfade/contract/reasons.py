@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Reason(StrEnum):
-    """Why a record is not a play; stored beside its bytes and shown to whoever sent it."""
+    """Why a record is not a play; stored with its bytes and shown to the user."""
 
     LOG_TIME_UNKNOWN = "log_time_unknown"
     EVENT_TOO_LARGE = "event_too_large"
@@ -33,25 +33,25 @@ MEANINGS = {
     Reason.ENCODING_INVALID: "It is not UTF-8, has a byte order mark, or escapes half a character.",
     Reason.TOO_DEEP: "Its objects and lists are nested more than 8 deep.",
     Reason.JSON_SYNTAX: "It is not one JSON value (RFC 8259), or it is empty.",
-    Reason.NOT_OBJECT: "It is JSON but no object, or a Kafka record without a value.",
-    Reason.SCHEMA_VERSION_UNSUPPORTED: "Its schema_version is another one than 1.",
+    Reason.NOT_OBJECT: "It is JSON but not an object, or a Kafka record without a value.",
+    Reason.SCHEMA_VERSION_UNSUPPORTED: "Its schema_version is not 1.",
     Reason.MISSING_FIELD: "A required field is absent or null.",
-    Reason.TYPE_MISMATCH: "A field has another JSON type than the contract says.",
-    Reason.EVENT_ID_INVALID: "event_id is too short or long, or has other characters.",
+    Reason.TYPE_MISMATCH: "A field has the wrong JSON type.",
+    Reason.EVENT_ID_INVALID: "event_id is too short, too long, or has other characters.",
     Reason.USER_ID_INVALID: "user_id is empty, too long, or an e-mail address.",
     Reason.SONG_ID_INVALID: "song_id is empty, too long, or holds a control character.",
     Reason.TEXT_INVALID: "A text is empty, too long, or holds a control character.",
-    Reason.EVENT_TIME_INVALID: "event_time is no time in milliseconds (seconds, perhaps).",
+    Reason.EVENT_TIME_INVALID: "event_time is too small for milliseconds (perhaps in seconds).",
     Reason.EVENT_TIME_FUTURE: "event_time is more than 5 minutes ahead of log time.",
     Reason.MS_PLAYED_OUT_OF_RANGE: "ms_played is below 0 or above 24 hours.",
-    Reason.COUNTRY_INVALID: "country is no ISO 3166-1 alpha-2 code in upper case.",
+    Reason.COUNTRY_INVALID: "country is not an ISO 3166-1 alpha-2 code in upper case.",
     Reason.VALUE_INVALID: "Another optional field has a value outside its rule.",
 }
-"""One sentence a reason, in the order in which a record is judged."""
+"""One sentence for each reason, in the order in which the rules are applied."""
 
 
 class Rejection(NamedTuple):
-    """A record that is not a play: the reason, then what was expected instead."""
+    """Why a record was rejected: the reason, and what was expected instead."""
 
     reason: Reason
     detail: str

@@ -1,32 +1,21 @@
-"""The rule of each field, read from the Struct, and what a type alone cannot say."""
+"""The rule of each field, derived from the Struct and its metadata."""
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from crossfade.contract.countries import COUNTRIES
-from crossfade.contract.play import DEVICES, EVENT_ID, MAX_TEXT, UNKNOWN_DEVICE, Artist, Play
+from crossfade.contract.play import MAX_TEXT, Play
 from crossfade.contract.reasons import Reason, Rejection
 from crossfade.contract.text import has_control, normalise
 
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_IS_EVENT_ID = re.compile(EVENT_ID.strip("^$")).fullmatch
-
-_MEANINGS: dict[str, Callable[[str], bool]] = {
-    "event_id": lambda event_id: _IS_EVENT_ID(event_id) is not None,
-    "user_id": lambda user_id: _EMAIL.search(user_id) is None,
-    "country": COUNTRIES.__contains__,
-}
-
 _NULL, _EMPTY = b"null", b'""'
 _REASONS_OF_TEXTS = (Reason.TEXT_INVALID, Reason.COUNTRY_INVALID)
-"""Optional fields with these reasons may be empty, which means absent."""
+"""An optional field with one of these reasons may be an empty text, which means absent."""
 
 
 class BrokenRuleError(Exception):
-    """Carries a rejection out of the rule that found it; never leaves the contract."""
+    """Carries a rejection from a rule to the decoder, which returns it."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(reason, detail)
@@ -34,7 +23,7 @@ class BrokenRuleError(Exception):
 
 
 class FieldRule(NamedTuple):
-    """One field of a play: how it is read, what it must be, and the reason when it is not."""
+    """How to decode and check one field, and the reason for rejection."""
 
     name: str
     decode: Callable[[msgspec.Raw], Any]
@@ -44,64 +33,62 @@ class FieldRule(NamedTuple):
     absent: frozenset[bytes]
     is_text: bool
     is_string: bool
+    check: Callable[[Any], object] | None
+    fallback: str | None
+    item_rules: "tuple[FieldRule, ...]"
 
     @property
     def is_required(self) -> bool:
-        """Check whether a play must have the field."""
+        """Check whether the field is required."""
         return self.default is msgspec.NODEFAULT
 
-    def broken(self, reason: Reason | None = None) -> BrokenRuleError:
-        """Return the error that names this field and what was expected."""
+    def build_error(self, reason: Reason | None = None) -> BrokenRuleError:
+        """Build the error with this field's name and what was expected."""
         return BrokenRuleError(reason or self.reason, f"{self.name} must be {self.expected}.")
 
     def judge(self, raw: msgspec.Raw | None) -> Any:
-        """Read the field from its JSON; its default when it is absent.
+        """Return the field's value from its JSON, or its default if it is absent.
 
         Raises:
-            BrokenRuleError: it is missing, of another type, or outside its limits.
+            BrokenRuleError: it is required but absent, of another type, or outside its limits.
         """
         if raw is None or bytes(raw) in self.absent:
             if self.is_required:
-                raise self.broken(Reason.MISSING_FIELD)
+                raise self.build_error(Reason.MISSING_FIELD)
             return self.default
         try:
-            field = self.decode(raw)
+            value = self.decode(raw)
         except msgspec.DecodeError as error:
-            raise self.broken(_reason_of(error)) from None
-        if self.is_string and self.name != "device" and has_control(field):
-            raise self.broken()
+            raise self.build_error(_reason_of(error)) from None
+        return self._check_value(value)
+
+    def _check_value(self, value: Any) -> Any:
+        """Apply the rules that the type does not express, and return the value to keep."""
+        if self.fallback is not None:
+            return value if self.check is None or self.check(value) else self.fallback
+        if self.is_string and has_control(value):
+            raise self.build_error()
         if self.is_text:
-            return self._judge_text(field)
-        return self._judge_meaning(field)
+            value = normalise(value)
+            if not 1 <= len(value) <= MAX_TEXT:
+                raise self.build_error()
+        if self.check is not None and not self.check(value):
+            raise self.build_error()
+        return tuple(map(self._check_item, value)) if self.item_rules else value
 
-    def _judge_text(self, text: str) -> str:
-        normal = normalise(text)
-        if not 1 <= len(normal) <= MAX_TEXT:
-            raise self.broken()
-        return normal
-
-    def _judge_meaning(self, field: Any) -> Any:
-        """Apply what a type cannot say."""
-        if self.name == "device":
-            return field if field in DEVICES else UNKNOWN_DEVICE
-        if self.name == "artists":
-            return tuple(self._judge_artist(artist) for artist in field)
-        obeys = _MEANINGS.get(self.name)
-        if obeys is not None and not obeys(field):
-            raise self.broken()
-        return field
-
-    def _judge_artist(self, artist: Artist) -> Artist:
-        if has_control(artist.name) or has_control(artist.id or ""):
-            raise self.broken(Reason.TEXT_INVALID)
-        name = normalise(artist.name)
-        if len(name) > MAX_TEXT:
-            raise self.broken(Reason.TEXT_INVALID)
-        return Artist(name=name, id=artist.id)
+    def _check_item(self, item: msgspec.Struct) -> msgspec.Struct:
+        values = [(rule, getattr(item, rule.name)) for rule in self.item_rules]
+        try:
+            checked = {
+                rule.name: rule._check_value(value) for rule, value in values if value is not None
+            }
+        except BrokenRuleError as broken:
+            raise self.build_error(broken.rejection.reason) from None
+        return msgspec.structs.replace(item, **checked)
 
 
 def _reason_of(error: msgspec.DecodeError) -> Reason | None:
-    """Tell a wrong type from a value outside the field's own limits (None)."""
+    """Return the reason for a missing part or a wrong type; None for a value out of range."""
     message = str(error)
     if message.startswith("Object missing"):
         return Reason.MISSING_FIELD
@@ -110,9 +97,9 @@ def _reason_of(error: msgspec.DecodeError) -> Reason | None:
     return None
 
 
-def _read_rules() -> Iterator[FieldRule]:
-    hints = get_type_hints(Play, include_extras=True)
-    for field in msgspec.structs.fields(Play):
+def _read_rules(struct: type[msgspec.Struct]) -> Iterator[FieldRule]:
+    hints = get_type_hints(struct, include_extras=True)
+    for field in msgspec.structs.fields(struct):
         metas = list(_metas(hints[field.name]))
         extra: dict[str, Any] = {}
         for meta in reversed(metas):
@@ -129,6 +116,9 @@ def _read_rules() -> Iterator[FieldRule]:
             absent=frozenset([_NULL, _EMPTY] if may_be_empty else [_NULL]),
             is_text=is_text,
             is_string=any(part.get("type") == "string" for part in _alternatives(field.type)),
+            check=extra.get("check"),
+            fallback=extra.get("fallback"),
+            item_rules=tuple(_read_rules(extra["item"])) if "item" in extra else (),
         )
 
 
@@ -138,7 +128,7 @@ def _alternatives(kind: Any) -> list[dict[str, Any]]:
 
 
 def _metas(hint: Any) -> Iterator[msgspec.Meta]:
-    """Return a type's notes, the outermost first, without those of the Structs within."""
+    """Yield the metadata of a type, the outermost first, without that of nested Structs."""
     if get_origin(hint) is Annotated:
         yield from reversed(hint.__metadata__)
         yield from _metas(hint.__origin__)
@@ -147,5 +137,5 @@ def _metas(hint: Any) -> Iterator[msgspec.Meta]:
             yield from _metas(inner)
 
 
-RULES = tuple(_read_rules())
-"""In the contract's order, in which a record's fields are judged."""
+RULES = tuple(_read_rules(Play))
+"""In the order of the Struct, in which the fields of a record are judged."""

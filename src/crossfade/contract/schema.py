@@ -1,4 +1,4 @@
-"""The play as JSON Schema, derived from the Struct; `play.schema.json` beside this is its copy."""
+"""The JSON Schema of a play, derived from the Struct and published as `play.schema.json`."""
 
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ SCHEMA_PATH = Path(__file__).with_name("play.schema.json")
 
 
 def build_schema() -> dict[str, Any]:
-    """Derive the JSON Schema (2020-12) of a record.
+    """Build the JSON Schema (2020-12) of a record.
 
-    What no schema can say stays with the decoder: times against Kafka's clock, lengths after NFC,
-    and that a user_id is no e-mail address.
+    Only the decoder checks what a schema cannot express: times relative to Kafka's clock, lengths
+    after NFC, and that a user_id is not an e-mail address.
     """
     schema = msgspec.json.schema(Play)
     return {
@@ -25,5 +25,5 @@ def build_schema() -> dict[str, Any]:
 
 
 def write_schema(path: Path = SCHEMA_PATH) -> None:
-    """Write the schema's copy anew; a test fails while it is stale."""
+    """Write `play.schema.json`; a test fails if the file is out of date."""
     path.write_bytes(msgspec.json.format(msgspec.json.encode(build_schema()), indent=2) + b"\n")

@@ -1,4 +1,4 @@
-"""The lengths of time that both layers agree on (DESIGN: the time boundary)."""
+"""The durations that both layers use (docs/adr/0003-boundary-needs-nothing-from-speed.md)."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from crossfade.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, floor_to
 from crossfade.errors import MisuseError
 
 FUTURE_MS = 5 * MINUTE_MS
-"""An event time further ahead of log time than this is rejected (F)."""
+"""F: a record whose event time is further ahead of its log time than this is rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class TimeRules:
     clock_slack_ms: int = SECOND_MS
 
     def __post_init__(self) -> None:
-        """Refuse lengths with which windows would not tile an hour."""
+        """Refuse a grain that does not divide an hour, and values out of range."""
         if self.grain_ms < SECOND_MS or HOUR_MS % self.grain_ms:
             what = f"A grain of {self.grain_ms} ms does not divide an hour."
             raise MisuseError(what, "Choose one such as 10s, 1m, 5m, 10m or 1h.")
@@ -30,19 +30,19 @@ class TimeRules:
     def watermark_delay_ms(self) -> int:
         """Return D + F + 2 G: how far Spark's watermark stays behind the newest window's end.
 
-        With it, the watermark only evicts windows that are done with, and leaves a grain of room
-        for partitions that are not read at the same pace.
+        With this delay, the watermark evicts only windows that no play on time can still change.
+        One grain is a margin for partitions that are read at different speeds.
         """
         return self.late_after_ms + FUTURE_MS + 2 * self.grain_ms
 
     def is_on_time(self, event_time_ms: int, log_time_ms: int) -> bool:
-        """Check whether speed counts an accepted record: a property of the record alone."""
+        """Check whether speed counts an accepted record; only its two times matter."""
         return log_time_ms - self.late_after_ms <= event_time_ms <= log_time_ms + FUTURE_MS
 
     def window_start(self, event_time_ms: int) -> int:
-        """Return the start of the window that holds an event time."""
+        """Return the start of the window that contains an event time."""
         return floor_to(event_time_ms, self.grain_ms)
 
     def boundary_of(self, horizon_ms: int) -> int:
-        """Return floor_G(H - D - epsilon): the end of the last window complete at horizon H."""
+        """Return floor_G(H - D - epsilon), the end of the last window complete at horizon H."""
         return floor_to(horizon_ms - self.late_after_ms - self.clock_slack_ms, self.grain_ms)

@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from crossfade.contract.counting import COUNTED_AFTER_MS
-from crossfade.contract.ledger import Answer, Kind
+from crossfade.contract.ledger import ExpectedVerdict, RecordKind
 from crossfade.contract.reasons import Reason
 from crossfade.generator.catalogue import Catalogue
 from crossfade.generator.faults import BrokenRecord, Fault
@@ -24,9 +24,9 @@ _WAITS = (Fault.LATE, Fault.OUT_OF_ORDER, Fault.CLOCK_BEHIND, Fault.SILENCED)
 _NO_PLAY = (Fault.MALFORMED, Fault.OVERSIZED)
 _UNNAMED = (Fault.NONE, Fault.COPIED, Fault.COPY)
 _KIND_OF = {
-    Fault.COPY: Kind.COPY,
-    Fault.MALFORMED: Kind.MALFORMED,
-    Fault.OVERSIZED: Kind.OVERSIZED,
+    Fault.COPY: RecordKind.COPY,
+    Fault.MALFORMED: RecordKind.MALFORMED,
+    Fault.OVERSIZED: RecordKind.OVERSIZED,
 }
 
 
@@ -55,9 +55,9 @@ class RowWriter:
         self._farms = pa.array([*farms, None], pa.string())
         named = [None if fault in _UNNAMED else fault.name.lower() for fault in Fault]
         self._faults = pa.array([*named, *(f"malformed: {one.name}" for one in broken)])
-        self._kinds = pa.array([str(_KIND_OF.get(fault, Kind.PLAY)) for fault in Fault])
+        self._kinds = pa.array([str(_KIND_OF.get(fault, RecordKind.PLAY)) for fault in Fault])
         self._reasons = pa.array([*(one.reason for one in broken), *Reason, None], pa.string())
-        self._answers = pa.array([str(answer) for answer in Answer])
+        self._answers = pa.array([str(answer) for answer in ExpectedVerdict])
 
     def describe(self, records: Records) -> pa.Table:
         """Return a row a record, without where it came to lie."""
@@ -89,16 +89,16 @@ class RowWriter:
     def _judge(self, sendings: Sendings) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
         """Return the right answer to each record, and the number of the reason of each rejection."""
         fault = sendings.fault
-        answers = list(Answer)
-        answer = np.full(len(fault), answers.index(Answer.ACCEPTED), np.int8)
-        answer[fault == Fault.COPY] = answers.index(Answer.DUPLICATE)
+        answers = list(ExpectedVerdict)
+        answer = np.full(len(fault), answers.index(ExpectedVerdict.ACCEPTED), np.int8)
+        answer[fault == Fault.COPY] = answers.index(ExpectedVerdict.DUPLICATE)
         reason = np.full(len(fault), len(self._reasons) - 1, np.int64)
         is_malformed = fault == Fault.MALFORMED
         reason[is_malformed] = sendings.extent[is_malformed]
         for kind, why in _REJECTED.items():
             if kind is not Fault.CLOCK_AHEAD or self._is_present:
                 reason[fault == kind] = len(self._broken) + list(Reason).index(why)
-        answer[reason < len(self._reasons) - 1] = answers.index(Answer.REJECTED)
+        answer[reason < len(self._reasons) - 1] = answers.index(ExpectedVerdict.REJECTED)
         return answer, reason
 
     def _number_faults(self, sendings: Sendings) -> NDArray[np.int64]:

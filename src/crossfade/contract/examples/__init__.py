@@ -1,9 +1,9 @@
-"""Records with their verdict: a file's bytes are the record, its folder says what becomes of it.
+"""Example records and their verdicts; the bytes of a file are the record.
 
-`accepted/` holds plays, `rejected/REASON/` what is refused for that reason; all are judged as if
-Kafka had got them at `EXAMPLE_LOG_TIME_MS`. Adding a case is adding a file. Names begin with the
-case's id in the list of hostile inputs (docs/contract.md), where it has one. What cannot be a file
-is in `generated`.
+`accepted/` holds plays, `rejected/REASON/` the records that are rejected for that reason. All are
+judged with `EXAMPLE_LOG_TIME_MS` as log time. To add a case, add a file. A name begins with the
+case's id in the list of hostile inputs (docs/contract.md), if it has one. `generated` has the
+examples that cannot be files.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _FOLDER = Path(__file__).parent
 
 
 class Example(NamedTuple):
-    """A record, and the reason for which it is rejected (None: it is accepted)."""
+    """A record and the reason for its rejection (None: it is accepted)."""
 
     name: str
     value: bytes | None
@@ -27,7 +27,7 @@ class Example(NamedTuple):
 
 
 def read_examples() -> Iterator[Example]:
-    """Return every example that is a file, accepted ones first, in the order of their names."""
+    """Yield every example that is a file: accepted ones first, each group sorted by name."""
     for path in sorted((_FOLDER / "accepted").iterdir()):
         yield Example(path.stem, path.read_bytes(), None)
     for path in sorted((_FOLDER / "rejected").glob("*/*")):

@@ -1,6 +1,6 @@
-"""Records with their verdict that are too large for files, or are no bytes at all.
+"""Example records that are too large for a file, or have no value.
 
-They are judged as the files beside this are, and named by the same list of hostile inputs.
+They are judged and named like the examples that are files.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,11 +23,11 @@ _PLAY: dict[str, object] = {
 }
 _DEVICES, _COUNTRIES = 12, 4
 _COMPOSED_OF_FOUR = "\u03c9\u0314\u0342\u0345"
-"""What is one character in NFC; none is made of more."""
+"""Four code points that are one in NFC, which never combines more than four."""
 
 
 def generate_examples() -> Iterator[Example]:
-    """Return every example that is no file: accepted ones first, then rejected ones, then nothing."""
+    """Yield every generated example: accepted ones, rejected ones, then one without a value."""
     yield from (_accept(name, value) for name, value in _accepted().items())
     for reason, values in _rejected().items():
         yield from (_reject(reason, name, value) for name, value in values.items())
@@ -107,5 +107,5 @@ def _fill(size: int) -> bytes:
 
 
 def _row_of_marks() -> str:
-    """Return combining marks in the order that is slowest to normalise."""
+    """Return combining marks in the order that takes longest to normalise."""
     return "\u0301" * 16_000 + "\u0316" * 16_000
