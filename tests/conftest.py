@@ -1,4 +1,4 @@
-"""What tests share: one real broker and one real Spark session, started only if a test asks."""
+"""Fixtures that tests share: one real broker and one real Spark session, started on demand."""
 
 import subprocess
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from crossfade.folder import DataFolder, open_folder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import create_topics
 from crossfade.stack.broker import Broker
-from support.temporary_topics import own_topics
+from support.temporary_topics import temporary_topics
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-# The same examples each time, and no limit of time on one: the machine may be busy otherwise.
+# The same examples each time, and no time limit on one: the machine may be busy.
 settings.register_profile("crossfade", derandomize=True, deadline=None)
 settings.load_profile("crossfade")
 
@@ -28,7 +28,7 @@ _FOLDERS = {
     "spark": {"integration", "fault", "parity"},
     "stack": {"e2e"},
 }
-"""Where tests of a mark may lie: `scripts/test` looks for them nowhere else."""
+"""Folders in which tests of a mark may lie: `scripts/test` looks for them nowhere else."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,41 +42,41 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cache() -> Path:
-    """Return the per-user cache of jars, as commands use it."""
+    """Return the per-user cache of jars that the commands use."""
     return load_settings().cache
 
 
 @pytest.fixture(scope="session")
 def broker(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """Return a running broker on a free port; `.address` is a KafkaAddress."""
+    """Yield a running broker on a free port; `.address` is a KafkaAddress."""
     with Broker(tmp_path_factory.mktemp("kafka"), cache=cache) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def topics(broker: Broker) -> Broker:
-    """Return the broker with both topics made. Tests share them: count from the offsets you find."""
+    """Create both topics on the broker. Tests share them: count from the offsets you find."""
     create_topics(broker.address, load_settings())
     return broker
 
 
 @pytest.fixture(scope="session")
 def spare_broker(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """Return a broker without topics, for those who make their own (`own_topics`) one at a time."""
+    """Yield a broker without topics, for tests that create them with `temporary_topics`."""
     with Broker(tmp_path_factory.mktemp("spare-kafka"), cache=cache) as running:
         yield running
 
 
 @pytest.fixture
 def empty_topics(spare_broker: Broker) -> Iterator[KafkaAddress]:
-    """Return topics of this test alone: every record in them is the test's own."""
-    with own_topics(spare_broker) as address:
+    """Yield the address of topics that only this test uses and that begin empty."""
+    with temporary_topics(spare_broker) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def spark(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
-    """Return the one Spark session of this test run."""
+    """Yield the one Spark session of this test run."""
     from crossfade.processing.decode import WORKERS
     from crossfade.processing.spark import build_session
 
@@ -94,7 +94,7 @@ def data_folder(tmp_path: Path) -> DataFolder:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return a disk of 200 MB."""
+    """Yield a folder on a disk of 200 MB."""
     place = tmp_path / "disk"
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=200m", "none", str(place)]

@@ -30,7 +30,7 @@ from crossfade.serving.window_state import WindowState
 from faults.oracle import Logs, Oracle
 from faults.oracle_findings import Judgement
 from support.batch_bench import BatchBench, a_history
-from support.api_server import serving
+from support.api_server import api_client
 from support.speed_runs import a_play, running_speed, send, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark, pytest.mark.fault]
@@ -259,7 +259,7 @@ def test_a_window_answered_by_both_layers_is_seen(
     unguarded.setattr("crossfade.serving.answers.plan_range", of_both)
     # Serving would soon forget what speed says of windows that are batch's, or not even read it.
     unguarded.setattr(WindowState, "forget_before", _refuse_nothing)
-    unguarded.setattr(WindowState, "miss_before", _refuse_nothing)
+    unguarded.setattr(WindowState, "mark_incomplete_before", _refuse_nothing)
     broken = _ask(stage)
 
     assert broken.wrong > 0, str(broken)
@@ -268,6 +268,6 @@ def test_a_window_answered_by_both_layers_is_seen(
 
 def _ask(stage: Stage) -> Judgement:
     """Judge with a server of the API beside."""
-    with serving(stage.folder, stage.address) as client:
+    with api_client(stage.folder, stage.address) as client:
         wait_until(lambda: client.get("/readyz").status_code == 200)
         return stage.judge(api=str(client.base_url))

@@ -25,12 +25,13 @@ from crossfade.lake.handovers import read_handovers
 from crossfade.lake.runs import require_run
 from crossfade.processing.batch.job import run_once
 from crossfade.processing.speed import renewal
-from crossfade.processing.speed.job import SPEED
-from crossfade.processing.streams.driver import ARCHIVE, Driver
+from crossfade.folder import SPEED
+from crossfade.folder import ARCHIVE
+from crossfade.processing.streams.driver import Driver
 from crossfade.serving.answers import answer_trending
 from crossfade.serving.app import Service
 from crossfade.stack.request_files import SPEED_RENEWAL_REQUEST
-from support.speed_runs import a_play, read_said, send
+from support.speed_runs import a_play, read_speed_output, send
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -144,7 +145,7 @@ def test_a_renewal_in_the_middle_leaves_every_window_explained_and_answers_compl
         service.stop()
     found = {one.window_start: one.verdict for one in read_handovers(folder.lake)}
     assert set(found.values()) == {"equal"}
-    said = read_said(empty_topics)
+    said = read_speed_output(empty_topics)
     begun = next(m for _, m in said.markers if m.generation == generation_of(folder))
     assert begun.batch == -1
     assert 0 < sum(begun.end_offsets.values()) < sent()
@@ -197,7 +198,7 @@ def test_a_damaged_checkpoint_of_speed_heals_by_itself_and_the_old_one_is_kept_a
     with running(spark, data_folder, empty_topics, SPEED) as driver:
         look_until(driver, lambda: generation_of(data_folder) != before)
         read_all(driver, data_folder, empty_topics, SPEED)
-    plays = read_said(empty_topics).plays(generation_of(data_folder))
+    plays = read_speed_output(empty_topics).plays(generation_of(data_folder))
     assert sum(plays.values()) == 4
     assert (data_folder.run / "speed.damaged" / "offsets").is_dir()
 

@@ -37,7 +37,7 @@ from crossfade.processing.streams.classic import start_classic
 from crossfade.proof.classic_lake import list_classic_files
 from crossfade.proof.read_topic import read_topic
 from crossfade.stack.broker import Broker
-from support.temporary_topics import own_topics
+from support.temporary_topics import temporary_topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark]
 
@@ -121,7 +121,7 @@ def read_lake(files: list[str]) -> list[Record]:
 
 @pytest.fixture(scope="module")
 def kafka(spare_broker: Broker) -> Iterator[KafkaAddress]:
-    with own_topics(spare_broker) as address:
+    with temporary_topics(spare_broker) as address:
         yield address
 
 

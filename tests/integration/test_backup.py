@@ -36,7 +36,7 @@ from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import reconcile
 from crossfade.stack.broker import Broker
 from support.backups import back_up, read_table, restore
-from support.temporary_topics import own_topics
+from support.temporary_topics import temporary_topics
 from support.speed_runs import a_play, wait_until
 
 pytestmark = pytest.mark.kafka
@@ -137,7 +137,7 @@ def test_a_restore_answers_as_before_and_goes_on_with_the_same_kafka(
     settings = load_settings(data=tmp_path / "data", **_QUICK)
     folder = open_folder(settings)
     archived = folder.checkpoints / "archive"
-    with own_topics(spare_broker) as address:
+    with temporary_topics(spare_broker) as address:
         with archiving(spark, folder, settings, address), Sender(address) as sender:
             wait_until(sender.more(2_000))
             wait_until(lambda: run_once(spark, folder, settings, address) is not None)

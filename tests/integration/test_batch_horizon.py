@@ -22,7 +22,7 @@ from crossfade.processing.batch.horizon import (
     send_probe,
 )
 from crossfade.stack.broker import Broker
-from support.temporary_topics import own_topics
+from support.temporary_topics import temporary_topics
 
 pytestmark = pytest.mark.kafka
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.kafka
 @pytest.fixture(scope="module")
 def own(spare_broker: Broker) -> Iterator[KafkaAddress]:
     """Return topics of its own: what waits beyond an offset must be what the test sent."""
-    with own_topics(spare_broker) as address:
+    with temporary_topics(spare_broker) as address:
         yield address
 
 

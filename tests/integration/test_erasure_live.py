@@ -25,7 +25,7 @@ from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files
 from crossfade.processing.batch.job import run_locked, run_once
 from crossfade.processing.streams.archive import start_archive
 from crossfade.proof.reconcile import reconcile
-from support.speed_runs import a_play, read_said, running_speed, send
+from support.speed_runs import a_play, read_speed_output, running_speed, send
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark]
 
@@ -127,7 +127,7 @@ def test_speed_counts_an_erased_listener_nowhere(
     send(empty_topics, *theirs, *others, b"not json", b'{"user_id": "listener-to-be-erased"')
     with running_speed(spark, data_folder, empty_topics) as query:
         query.processAllAvailable()
-    said = read_said(empty_topics)
+    said = read_speed_output(empty_topics)
     assert {grain.song_id for _, grain in said.plays()} == {"others"}
     assert sum(said.plays().values()) == 5
     counted = {marker.batch: marker for marker in said.markers_of(0)}.values()

@@ -29,7 +29,7 @@ from crossfade.proof.reconcile import reconcile
 from crossfade.proof.speed_log import read_speed_log
 from crossfade.stack.broker import Broker
 from support.handmade_lake import HandmadeLake, Record, a_lake, a_play
-from support.temporary_topics import own_topics
+from support.temporary_topics import temporary_topics
 
 pytestmark = pytest.mark.kafka
 
@@ -111,7 +111,7 @@ def find(proof: Reconciliation, check: str) -> Finding:
 
 @pytest.fixture
 def stage(spare_broker: Broker, data_folder: DataFolder) -> Iterator[Stage]:
-    with own_topics(spare_broker, partitions=1) as address:
+    with temporary_topics(spare_broker, partitions=1) as address:
         yield Stage(address, data_folder, floor_to(now_ms(), GRAIN) - GRAIN)
 
 

@@ -33,7 +33,7 @@ from crossfade.proof.reconcile import reconcile
 from crossfade.stack.broker import Broker
 from crossfade.stack.kafka_for_command import reach_kafka
 from support.handmade_lake import NOON, Record, a_lake, a_play
-from support.temporary_topics import own_topics
+from support.temporary_topics import temporary_topics
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -99,7 +99,7 @@ def stage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Stage]:
     monkeypatch.setenv("CROSSFADE_BOOTSTRAP", spare_broker.address.bootstrap)
-    with own_topics(spare_broker, partitions=2) as address:
+    with temporary_topics(spare_broker, partitions=2) as address:
         yield Stage(address, data_folder, load_settings(data=data_folder.root), spark)
 
 

@@ -17,7 +17,7 @@ from crossfade.kafka.topics import (
     read_end_offsets,
 )
 from crossfade.kafka.window_log import Marker
-from support.api_server import serving
+from support.api_server import api_client
 
 pytestmark = pytest.mark.kafka
 
@@ -52,7 +52,7 @@ def test_a_row_of_speed_is_trending_at_once_and_the_answer_becomes_complete(
             producer.produce(PLAYS_BY_WINDOW, marker.encode(), marker.encode_key(), partition)
         producer.flush(10)
 
-    with serving(data_folder, address) as client:
+    with api_client(data_folder, address) as client:
         deadline = time.monotonic() + 60
         while client.get("/readyz").status_code != 200:
             assert time.monotonic() < deadline

@@ -19,8 +19,8 @@ from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 from crossfade.kafka.window_log import Grain
 from crossfade.lake.checkpoint import newest_committed
 from crossfade.processing.failures import explain_failure
-from crossfade.processing.speed.job import SPEED
-from support.speed_runs import a_play, read_said, read_topic, running_speed, send, wait_until
+from crossfade.folder import SPEED
+from support.speed_runs import a_play, read_speed_output, read_topic, running_speed, send, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark]
 
@@ -55,7 +55,7 @@ def test_a_window_holds_the_plays_on_time_each_once_and_names_what_is_left_out(
     send(empty_topics, *on_time, on_time[0], on_time[0], *late, *rejected)
     with running_speed(spark, data_folder, empty_topics) as query:
         query.processAllAvailable()
-    said = read_said(empty_topics)
+    said = read_speed_output(empty_topics)
 
     start_of = data_folder.time_rules.window_start
     named = Grain("SE", "song", "Jóga", "Björk", "Homogenic", "art pop")
@@ -82,7 +82,7 @@ def test_every_partition_gets_every_marker_after_the_rows_it_speaks_of(
         for number in range(3):
             send(empty_topics, a_play(number))
             query.processAllAvailable()
-    said = read_said(empty_topics)
+    said = read_speed_output(empty_topics)
     for partition in range(PARTITIONS):
         markers = said.markers_of(partition)
         assert [marker.batch for marker in markers] == list(range(-1, len(markers) - 1))
@@ -105,7 +105,7 @@ def test_no_hostile_record_stops_the_stream_or_hides_a_good_one(
         for record in read_topic(empty_topics, SONG_PLAYS)
     ]
     is_rejected = Counter(isinstance(verdict, Rejection) for verdict in verdicts)
-    said = read_said(empty_topics)
+    said = read_speed_output(empty_topics)
     newest = said.markers_of(0)[-1]
     assert (newest.rejected, newest.accepted) == (is_rejected[True], is_rejected[False])
     assert [n for (_, grain), n in said.plays().items() if grain == SONG] == [1]
@@ -121,11 +121,11 @@ def test_a_micro_batch_that_is_run_again_says_the_same_under_a_higher_epoch(
             plays = [a_play(first + n, event_time=now) for n in range(10)]
             send(empty_topics, *plays, b"junk", partition=0)
             query.processAllAvailable()
-    before = read_said(empty_topics)
+    before = read_speed_output(empty_topics)
     repeated = drop_newest_commit(data_folder)
     with running_speed(spark, data_folder, empty_topics) as query:
         query.processAllAvailable()
-    after = read_said(empty_topics)
+    after = read_speed_output(empty_topics)
 
     assert after.plays() == before.plays() == {(data_folder.time_rules.window_start(now), SONG): 20}
     old, begun, again = after.markers_of(0)[-3:]
@@ -143,7 +143,7 @@ def test_an_ordinary_restart_goes_on_with_its_counts_in_a_new_epoch(
         send(empty_topics, a_play(number, event_time=now))
         with running_speed(spark, data_folder, empty_topics) as query:
             query.processAllAvailable()
-    said = read_said(empty_topics)
+    said = read_speed_output(empty_topics)
     assert list(said.plays().values()) == [2]
     first, second = said.markers_of(0)[1], said.markers_of(0)[2]
     assert (second.epoch, second.batch) == (first.epoch + 1, first.batch)
@@ -158,9 +158,9 @@ def test_a_lost_checkpoint_is_a_new_generation_with_the_same_numbers(
     for _ in range(2):
         with running_speed(spark, data_folder, empty_topics) as query:
             query.processAllAvailable()
-        generations.append(read_said(empty_topics).markers_of(0)[-1].generation)
+        generations.append(read_speed_output(empty_topics).markers_of(0)[-1].generation)
         shutil.rmtree(data_folder.checkpoints / SPEED)
-    said = read_said(empty_topics)
+    said = read_speed_output(empty_topics)
     first, second = (said.plays(generation) for generation in generations)
     assert generations[0] != generations[1]
     assert first == second
@@ -175,7 +175,7 @@ def test_a_play_at_the_edge_of_lateness_is_counted_after_one_from_the_future(
         for number, event_time in enumerate((times[0], times[0], times[1])):
             send(empty_topics, a_play(number, event_time=event_time))
             query.processAllAvailable()
-    said = read_said(empty_topics)
+    said = read_speed_output(empty_topics)
     assert sorted(said.plays().values()) == [1, 2]
     assert {marker.dropped for marker in said.markers_of(0)} == {0}
     assert said.markers_of(0)[-1].watermark is not None
@@ -190,7 +190,7 @@ def test_repeats_in_another_micro_batch_are_left_out_if_exactness_is_asked_for(
         for _ in range(2):
             send(empty_topics, play, play)
             query.processAllAvailable()
-    said = read_said(empty_topics)
+    said = read_speed_output(empty_topics)
     assert list(said.plays().values()) == [1]
     assert sum(marker.repeats for marker in said.markers_of(0)) == 3
 
@@ -204,7 +204,7 @@ def test_state_in_rocksdb_gives_the_same_numbers(
         send(empty_topics, a_play(number, event_time=now))
         with running_speed(spark, data_folder, empty_topics, settings) as query:
             query.processAllAvailable()
-    assert list(read_said(empty_topics).plays().values()) == [2]
+    assert list(read_speed_output(empty_topics).plays().values()) == [2]
 
 
 @pytest.mark.fault

@@ -28,7 +28,7 @@ from crossfade.serving.rollup import By
 from crossfade.serving.window_reader import WindowReader
 from crossfade.serving.window_state import WindowState
 from crossfade.stack.broker import Broker
-from support.temporary_topics import own_topics
+from support.temporary_topics import temporary_topics
 
 pytestmark = pytest.mark.kafka
 
@@ -39,7 +39,7 @@ ALL = (0, 2**53)
 @pytest.fixture(scope="module")
 def own(spare_broker: Broker) -> Iterator[KafkaAddress]:
     """Return topics that no other test writes to: generations are judged against each other."""
-    with own_topics(spare_broker) as address:
+    with temporary_topics(spare_broker) as address:
         yield address
 
 
@@ -62,7 +62,7 @@ def until(is_true: Callable[[], bool], within_s: float = 20.0) -> None:
 
 
 def is_ready(state: WindowState) -> bool:
-    return state.progress(now_ms()).is_ready
+    return state.status(now_ms()).is_ready
 
 
 def plays_of(state: WindowState, song: str) -> int | None:
@@ -125,9 +125,9 @@ def test_lag_is_known_from_end_offsets_and_late_plays_from_markers(own: KafkaAdd
     send(own, SONG_PLAYS, {b"user-1": b"{}"})
     with reading(own) as state:
         send_marker(own, batch=2, late=2)
-        until(lambda: state.progress(now_ms()).lag_ms is not None)
+        until(lambda: state.status(now_ms()).lag_ms is not None)
 
-        progress = state.progress(now_ms())
+        progress = state.status(now_ms())
         assert progress.lag_ms is not None
         assert progress.lag_ms < 5_000
         assert progress.late_pending == 2
@@ -142,7 +142,7 @@ def test_a_reader_begins_where_the_boundary_says_and_not_before(own: KafkaAddres
     with reading(own, boundary) as state:
         until(lambda: is_ready(state))
         assert state.count_rows() == 0
-        assert state.progress(now_ms()).held_from == boundary
+        assert state.status(now_ms()).held_from == boundary
 
 
 def test_windows_whose_rows_kafka_may_have_deleted_do_not_count_as_held(
@@ -158,12 +158,12 @@ def test_windows_whose_rows_kafka_may_have_deleted_do_not_count_as_held(
     with reading(own) as state:
         until(lambda: is_ready(state))
         whole_from = RULES.window_start(now_ms() + FUTURE_MS + RULES.grain_ms)
-        assert abs(state.progress(now_ms()).held_from - whole_from) <= RULES.grain_ms
+        assert abs(state.status(now_ms()).held_from - whole_from) <= RULES.grain_ms
 
 
 def test_without_kafka_the_state_says_so_and_the_reader_ends_soon() -> None:
     with reading(KafkaAddress("127.0.0.1:1")) as state:
-        until(lambda: "Kafka is away" in state.progress(now_ms()).trouble)
+        until(lambda: "Kafka cannot be reached" in state.status(now_ms()).trouble)
         assert not is_ready(state)
         began = time.monotonic()
 
@@ -172,6 +172,6 @@ def test_without_kafka_the_state_says_so_and_the_reader_ends_soon() -> None:
 
 def test_a_reader_that_came_before_the_topics_waits_for_them(cache: Path, tmp_path: Path) -> None:
     with Broker(tmp_path / "kafka", cache=cache) as broker, reading(broker.address) as state:
-        until(lambda: state.progress(now_ms()).trouble != "")
+        until(lambda: state.status(now_ms()).trouble != "")
         create_topics(broker.address, load_settings())
         until(lambda: is_ready(state))

@@ -1,4 +1,4 @@
-"""A real server of the API on a free port, for as long as a test asks it."""
+"""A real server of the API on a free port, for tests."""
 
 import threading
 import time
@@ -14,8 +14,8 @@ from crossfade.serving.app import build_app
 
 
 @contextmanager
-def serving(folder: DataFolder, address: KafkaAddress | None) -> Iterator[httpx.Client]:
-    """Return a client of a running server."""
+def api_client(folder: DataFolder, address: KafkaAddress | None) -> Iterator[httpx.Client]:
+    """Yield a client of a running API server."""
     config = uvicorn.Config(build_app(folder, address), port=0, log_level="error", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

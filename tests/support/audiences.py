@@ -1,4 +1,4 @@
-"""Audiences that tests let play, and plays compared column by column."""
+"""Simulated audiences for tests, and comparison of their plays column by column."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def play(
     is_steady: bool = False,
     step: int | None = None,
 ) -> Plays:
-    """Let an audience play; a step of its own must change nothing."""
+    """Return the plays of an audience; `step` sets its internal step, which must not matter."""
     audience = Audience(society, catalogue, begin=begin, end=begin + length, is_steady=is_steady)
     if step is not None:
         audience._step = step

@@ -1,4 +1,4 @@
-"""What tests of backups share: a lake and a checkpoint made by hand, and a look at copies."""
+"""Data folders to back up, and readers of the copies, for tests of backups."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ ENDS = {0: 10, 1: 10}
 
 
 def a_backed_up_folder(root: Path, *, batch: int = 7) -> DataFolder:
-    """Make a data folder with a published run; bronze and checkpoint are at a micro-batch."""
+    """Create a data folder with a published run; bronze and checkpoint are at a micro-batch."""
     folder = open_folder(load_settings(data=root))
     plays = [a_play(number) for number in range(20)]
     a_lake(records_of(*plays), boundary=NOON).write(folder)
@@ -42,7 +42,7 @@ def a_backed_up_folder(root: Path, *, batch: int = 7) -> DataFolder:
 
 
 def write_checkpoint(folder: DataFolder, newest: int, *, committed: int | None = None) -> None:
-    """Write the archive's checkpoint as Spark does, up to a micro-batch."""
+    """Write the archive's checkpoint in Spark's format, up to a micro-batch."""
     root = folder.checkpoints / "archive"
     write_atomically(root / "metadata", b'{"id":"%b"}' % QUERY_ID.encode())
     write_atomically(root / "sources" / "0" / "0", b'v1\n{"song-plays":{"0":0,"1":0}}')
@@ -55,7 +55,7 @@ def write_checkpoint(folder: DataFolder, newest: int, *, committed: int | None =
 
 
 def commit_micro_batch(folder: DataFolder, number: int) -> int:
-    """Append nothing to bronze under a micro-batch's number, and give the version that it makes."""
+    """Commit an empty micro-batch to bronze and return the version that it makes."""
     opened = open_table(folder.lake, BRONZE_SONG_PLAYS)
     assert opened is not None
     schema = pa.schema(opened.schema().to_arrow())
@@ -68,21 +68,21 @@ def commit_micro_batch(folder: DataFolder, number: int) -> int:
     return opened.version()
 
 
-def unheard(*_told: object) -> None:
-    """Stands for nobody who is told of progress."""
+def ignore_progress(*_progress: object) -> None:
+    """Ignore progress reports."""
 
 
 def back_up(folder: DataFolder, target: Path) -> Manifest:
-    return take_backup(folder, target, unheard)
+    return take_backup(folder, target, ignore_progress)
 
 
 def restore(backup: Path, root: Path) -> DataFolder:
-    restore_backup(backup, root, unheard)
+    restore_backup(backup, root, ignore_progress)
     return open_folder(load_settings(data=root), create=False)
 
 
 def read_table(lake: Path, name: str, version: int | None = None) -> list[tuple[object, ...]]:
-    """Read a table's rows at a version, in an order of their own."""
+    """Read a table's rows at a version, sorted by their text."""
     opened = open_table(lake, TABLES[name], version)
     if opened is None:
         return []
@@ -92,5 +92,5 @@ def read_table(lake: Path, name: str, version: int | None = None) -> list[tuple[
 
 
 def log_of(lake: Path, name: str) -> list[str]:
-    """List the files of a table's log."""
+    """List the file names of a table's Delta log."""
     return sorted(path.name for path in (table_path(lake, TABLES[name]) / "_delta_log").iterdir())

@@ -1,4 +1,4 @@
-"""A data folder whose bronze a test fills by hand, run by the real batch job, read by DuckDB."""
+"""A data folder whose bronze a test fills, processed by the real batch job and read by DuckDB."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -71,7 +71,7 @@ def a_history(seed: int = 3) -> list[Record]:
 
 
 def closing_records(first_offsets: list[int], at: int) -> list[Record]:
-    """Return one more play in each topic partition, so that the boundary passes what was before."""
+    """Return one more play per topic partition, so that the boundary passes all earlier records."""
     return [
         Record(p, offset, encode_play(a_play(9_000 + p, event_time=at)), at)
         for p, offset in enumerate(first_offsets)
@@ -79,7 +79,7 @@ def closing_records(first_offsets: list[int], at: int) -> list[Record]:
 
 
 class BatchBench:
-    """One data folder, the archive's half of it made by hand."""
+    """A data folder whose archive part is written by the test."""
 
     def __init__(self, spark: "SparkSession", folder: DataFolder, *, partitions: int = 3) -> None:
         self.spark = spark
@@ -114,7 +114,7 @@ class BatchBench:
         return run_once(self.spark, self.folder, self.settings, None)
 
     def published(self) -> Run:
-        """Run batch once; it must publish."""
+        """Run batch once, assert that it publishes, and return the run."""
         run = self.run()
         assert run is not None
         assert run == require_run(self.lake)
@@ -122,11 +122,11 @@ class BatchBench:
         return run
 
     def rows(self, name: str) -> list[Row]:
-        """Read a table as the newest run pinned it; times in milliseconds."""
+        """Read a table at the newest run's pin; times in milliseconds."""
         return self.ask(f"SELECT * FROM {name.replace('/', '_')}")
 
     def ask(self, query: str) -> list[Row]:
-        """Ask DuckDB about the tables as the newest run pinned them."""
+        """Query the tables at the newest run's pins with DuckDB."""
         pins = require_run(self.lake).pins
         connection = connect()
         for table in BATCH_TABLES:
@@ -148,7 +148,7 @@ class BatchBench:
         }
 
     def assert_as_by_hand(self, is_erased: Callable[[Record], bool] = lambda _: False) -> None:
-        """Compare every table with what plain Python makes of all that was archived."""
+        """Assert that every table equals what plain Python derives from the archived records."""
         run = require_run(self.lake)
         by_hand = a_lake(self.archived, boundary=run.boundary, is_erased=is_erased)
         for table in BATCH_TABLES:

@@ -1,4 +1,4 @@
-"""Histories with a listener to be erased, and a search for what is left of them, for tests."""
+"""A history with a listener to erase, and a search for what is left of the listener."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ GONE = "listener-to-be-erased"
 def named_history() -> list[Record]:
     """Return three days of records, a third of them of one listener, each keyed by its listener.
 
-    Some of theirs are no plays, and some of somebody else's plays bear their key.
+    Some of that listener's records are not plays, and some plays of others have that key.
     """
     records = a_history()
     for number, record in enumerate(records):
@@ -36,7 +36,7 @@ def named_history() -> list[Record]:
 
 
 def is_of(*listeners: str) -> Callable[[Record], bool]:
-    """Return the test whether a record is one of some listeners'."""
+    """Return a check for whether a record belongs to one of the listeners."""
     return lambda record: any(
         f'"{one}"'.encode() in record.value or record.key == one.encode() for one in listeners
     )
@@ -49,7 +49,7 @@ def erase(bench: BatchBench, user_id: str = GONE) -> Erasure:
 
 
 def find_text(bench: BatchBench, text: str) -> set[str]:
-    """Name the files of the lake, of any version, that hold a text in bytes or in a row."""
+    """Return the files of the lake, of any version, that hold a text in bytes or in a row."""
     connection = connect()
     return {
         str(path.relative_to(bench.lake))

@@ -1,4 +1,4 @@
-"""A query's checkpoint, written as Spark writes it."""
+"""A query's checkpoint in Spark's format, written by a test."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ from crossfade.folder import DataFolder
 _PLAN = 'v1\n{"batchWatermarkMs":0,"batchTimestampMs":5,"conf":{}}\n{"song-plays":{"0":%d}}'
 
 
-class Query:
-    """A query's checkpoint, written as Spark writes it."""
+class HandmadeCheckpoint:
+    """The checkpoint of one streaming query: planned and committed micro-batches."""
 
     def __init__(self, folder: DataFolder, name: str = "speed") -> None:
         self.path: Path = folder.checkpoints / name
@@ -21,6 +21,6 @@ class Query:
     def commit(self, batch: int) -> None:
         (self.path / "commits" / str(batch)).write_text('v1\n{"nextBatchWatermarkMs":0}')
 
-    def do(self, batch: int, end: int) -> None:
+    def complete(self, batch: int, end: int) -> None:
         self.plan(batch, end)
         self.commit(batch)

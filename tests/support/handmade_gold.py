@@ -16,7 +16,7 @@ _GRAIN = ("country", "song_id", "title", "artist", "album", "genre")
 
 
 def derive_gold(silver: list[Row], *, boundary: int, grain_ms: int) -> dict[str, list[Row]]:
-    """Derive every table of gold but its runs; closed and kept days as the design says."""
+    """Derive every table of gold except its runs, for the days that batch closes and keeps."""
     closed_day, closed_hour = boundary // DAY_MS * DAY_MS, boundary // HOUR_MS * HOUR_MS
     charted: Counter[tuple[object, ...]] = Counter()
     days: dict[tuple[object, ...], Row] = {}

@@ -1,7 +1,7 @@
-"""A tiny lake made by hand: every table derived from a list of records in plain Python.
+"""A tiny lake: every table is derived from a list of records in plain Python.
 
-It shares no code with the layers or the proof. A test changes a row before `write`, so that
-the proof has something to find.
+It shares no code with the layers or the proof, except the contract's decoder. A test changes a
+row before `write`, so that the proof has something to find.
 """
 
 from collections import Counter
@@ -51,7 +51,7 @@ _ARROW = {
 
 
 def a_play(number: int = 0, **changes: object) -> Play:
-    """Build a play that is accepted and counted; numbers make ids."""
+    """Build a play that is accepted and counted; its ids derive from the number."""
     fields: dict[str, Any] = {
         "event_id": f"event-{number:05}",
         "user_id": f"user-{number % 3}",
@@ -68,7 +68,7 @@ def a_play(number: int = 0, **changes: object) -> Play:
 
 @dataclass
 class Record:
-    """A record of `song-plays`, logged a second after its play unless told."""
+    """A record of `song-plays`."""
 
     partition: int
     offset: int
@@ -79,7 +79,7 @@ class Record:
 
 
 def records_of(*plays: Play, partitions: int = 2, log_times: int | None = None) -> list[Record]:
-    """Spread plays over partitions as records, each in order."""
+    """Spread plays over partitions as records, in order, each logged a second after its play."""
     ends: Counter[int] = Counter()
     records = []
     for number, play in enumerate(plays):
@@ -92,12 +92,12 @@ def records_of(*plays: Play, partitions: int = 2, log_times: int | None = None) 
 
 @dataclass
 class HandmadeLake:
-    """Rows of every table by name; `boundaries` are those of the runs after run 0."""
+    """Rows of every table by name."""
 
     tables: dict[str, list[Row]]
 
     def write(self, folder: DataFolder) -> DataFolder:
-        """Write every table as Delta; the newest run pins the versions that this makes."""
+        """Write every table as Delta; every run pins the versions that this makes."""
         for name, rows in self.tables.items():
             if name == GOLD_RUN.name:
                 continue
@@ -114,7 +114,7 @@ class HandmadeLake:
 
 
 def write_table(folder: DataFolder, name: str, rows: list[Row]) -> None:
-    """Replace one table with rows given in Python values; times in milliseconds."""
+    """Replace a table with rows of Python values; times in milliseconds."""
     table = TABLES[name]
     schema = pa.schema(
         [(column.strip('"'), _ARROW[kind]) for column, kind in split_columns(table.columns)]
@@ -138,7 +138,7 @@ def a_lake(
     grain_ms: int = 600_000,
     is_erased: Callable[[Record], bool] = lambda _: False,
 ) -> HandmadeLake:
-    """Derive every table from records: one run took all of them in, with this boundary."""
+    """Derive every table from records that one run with this boundary processed."""
     silver, rejected, duplicates = _refine([one for one in records if not is_erased(one)])
     erased = [
         {

@@ -1,4 +1,4 @@
-"""A tiny ledger made by hand: what was sent, judged in plain Python by who sent it.
+"""A tiny ledger written by a test: what was sent, judged in plain Python.
 
 The rows share no code with the generator or the proof. A test changes one before `write`.
 """
@@ -33,12 +33,12 @@ from support.handmade_lake import NOON, HandmadeLake, Record, a_lake, a_play
 Row = dict[str, Any]
 
 BOUNDARY = NOON + 9 * DAY_MS + HOUR_MS // 2
-"""In the middle of an hour: its day and its hour are open, its windows are taken over."""
+"""In the middle of an hour: its day and its hour are open, its windows are handed over."""
 NEAR = NOON + 8 * DAY_MS
 """In the last closed day, whose windows are kept."""
 
 MALFORMED, COPY, UNKNOWN = 16, 18, 19
-"""Numbers of records, and of those in Kafka also their offsets."""
+"""Record numbers; for records in Kafka they are also the offsets."""
 
 
 @dataclass
@@ -50,30 +50,30 @@ class HandmadeLedger:
     log: list[Record] = field(default_factory=list)
 
     def send(self, play: Play, *, is_lost: bool = False, **changes: object) -> None:
-        """Send a play and get its acknowledgement; `is_lost`: neither got to Kafka."""
+        """Send a play and note its acknowledgement; with `is_lost`, it never reached Kafka."""
         error = "timed out" if is_lost else None
         row = {**_describe(play), "kind": "play", "answer": "accepted", "error": error, **changes}
         self._add(row, encode_play(play), play.event_time + 1_000, is_logged=not is_lost)
 
     def send_again(self, number: int, play: Play) -> None:
-        """Send the record with this number once more."""
+        """Send a copy of the record with this number."""
         self.send(play, kind="copy", answer="duplicate", fault="copy", copy_of=number)
 
     def send_malformed(self, value: bytes, reason: str, log_time: int) -> None:
-        """Send what is no play."""
+        """Send a record that is not a play."""
         row = {"kind": "malformed", "answer": "rejected", "reason": reason, "fault": "malformed"}
         self._add(row, value, log_time)
 
     def lose_acknowledgement(self, number: int) -> None:
-        """Forget where a record is: it is in Kafka, and nobody was told."""
+        """Remove a record's position: it is in Kafka, but its acknowledgement was lost."""
         self.rows[number].update(partition=None, offset=None, error="timed out")
 
     def log_unlisted(self, play: Play) -> None:
-        """Put a play into Kafka that is not in this ledger, in a partition of its own."""
+        """Put a play that is not in this ledger into Kafka, in partition 1."""
         self._log(1, encode_play(play), play.event_time + 1_000)
 
     def write(self, folder: Path) -> Ledger:
-        """Write the files, the seal last; the counts and the seal say what the rows say now."""
+        """Write the files, the seal last; the counts and the seal match the current rows."""
         self.write_records(folder)
         self.write_counts(folder)
         return self.close(folder)
@@ -144,7 +144,10 @@ def a_sent_play(number: int, **changes: object) -> Play:
 
 
 def sent() -> HandmadeLedger:
-    """16 plays, 2 that are none, a copy of play 5; one unknown and logged, one unknown and lost."""
+    """Return a ledger of 16 plays, 2 malformed records, a copy of play 5, and 2 unacknowledged.
+
+    Of the unacknowledged records, one is in Kafka and one is lost.
+    """
     ledger = HandmadeLedger("run")
     for number in range(12):
         ledger.send(a_sent_play(number))
@@ -162,7 +165,7 @@ def sent() -> HandmadeLedger:
 
 
 def with_others(ledger: HandmadeLedger) -> HandmadeLedger:
-    """Let somebody else play the same songs, in open periods too."""
+    """Add plays of other producers for the same songs, in open periods too."""
     for number in (100, 104, 101):
         ledger.log_unlisted(a_play(number))
     for number, event_time in enumerate((NOON + 9 * DAY_MS - 1, BOUNDARY - 1, BOUNDARY), 105):
@@ -171,17 +174,17 @@ def with_others(ledger: HandmadeLedger) -> HandmadeLedger:
 
 
 def lake_of(ledger: HandmadeLedger) -> HandmadeLake:
-    """Derive the lake of all that is in Kafka."""
+    """Derive the lake of all records in Kafka."""
     return a_lake(ledger.log, boundary=BOUNDARY)
 
 
 def prove(handmade: HandmadeLake, folder: DataFolder, *ledgers: Ledger) -> Reconciliation:
-    """Write a lake and hold it against ledgers."""
+    """Write a lake and compare it with ledgers."""
     return reconcile(handmade.write(folder), None, ledgers)
 
 
 def about(proof: Reconciliation, check: str) -> list[Finding]:
-    """Return what a proof found about one law."""
+    """Return a proof's findings about one law."""
     return [finding for finding in proof.findings if finding.check == check]
 
 

@@ -1,4 +1,4 @@
-"""A right lake with Kafka's two logs as lists: what tests of the oracle spoil, piece by piece."""
+"""A correct lake with Kafka's two logs as lists, for tests of the oracle to damage."""
 
 import atexit
 import shutil
@@ -30,14 +30,14 @@ OPEN = BOUNDARY + MINUTE_MS
 
 
 @dataclass
-class Stage:
-    """A right lake, and Kafka's two logs as lists; a test spoils one of them."""
+class OracleCase:
+    """A correct lake and Kafka's two logs as lists; a test damages one of them."""
 
     folder: DataFolder
     records: list[Record]
     lake: HandmadeLake
     log: list[LogRecord]
-    said: list[LogRecord]
+    speed_log: list[LogRecord]
     starts: dict[int, int] = field(default_factory=dict)
 
     def rows(self, table: str, **where: object) -> list[Row]:
@@ -54,14 +54,16 @@ class Stage:
         self.lake.tables[table].append(row | changes)
 
     def oracle(self) -> Oracle:
-        return Oracle(self.folder.root, Logs("", as_log(self.log, self.starts), as_log(self.said)))
+        return Oracle(
+            self.folder.root, Logs("", as_log(self.log, self.starts), as_log(self.speed_log))
+        )
 
     def judge(self) -> Judgement:
         self.write()
         return self.oracle().check_all()
 
     def write(self) -> None:
-        """Write the tables that the test changed, and pin what is there now."""
+        """Write the tables that the test changed, and pin their current versions."""
         for name, rows in self.lake.tables.items():
             if name != GOLD_RUN.name and rows != a_right_lake().tables[name]:
                 write_table(self.folder, name, rows)
@@ -76,28 +78,28 @@ class Stage:
 
 @cache
 def a_right_lake() -> HandmadeLake:
-    return a_lake(the_records(), boundary=BOUNDARY)
+    return a_lake(right_records(), boundary=BOUNDARY)
 
 
 @cache
 def a_right_folder() -> DataFolder:
-    """Write the right lake, once for all tests of a process."""
+    """Write the correct lake, once for all tests of a process."""
     root = Path(tempfile.mkdtemp(prefix="right-")) / "data"
     atexit.register(shutil.rmtree, root.parent, ignore_errors=True)
     return deepcopy(a_right_lake()).write(open_folder(load_settings(data=root)))
 
 
-def a_right_stage(root: Path) -> Stage:
-    """Copy what is right to a folder of a test's own."""
-    records = the_records()
+def a_right_case(root: Path) -> OracleCase:
+    """Copy the correct lake and logs to a test's folder."""
+    records = right_records()
     written = a_right_folder()
     folder = DataFolder(shutil.copytree(written.root, root), written.identity)
     log = [as_logged(record) for record in records]
-    return Stage(folder, records, deepcopy(a_right_lake()), log, say(records))
+    return OracleCase(folder, records, deepcopy(a_right_lake()), log, speed_records(records))
 
 
-def the_records() -> list[Record]:
-    """On time and late, open and closed, broken, repeated, and one song heard too often."""
+def right_records() -> list[Record]:
+    """Return records on time and late, broken and repeated, and one song above the daily cap."""
     records: list[Record] = []
     ends: Counter[int] = Counter()
 
@@ -140,8 +142,11 @@ def as_log(records: list[LogRecord], starts: dict[int, int] | None = None) -> Lo
     return Log(begins, ends, [one for one in records if one.offset >= begins[one.partition]])
 
 
-def say(records: list[Record], *, also: int = -1) -> list[LogRecord]:
-    """Say what speed would: windows of the plays on time, each once; `also` is counted again."""
+def speed_records(records: list[Record], *, also: int = -1) -> list[LogRecord]:
+    """Return speed's records for the plays on time, each counted once.
+
+    The record with the number `also` is counted again.
+    """
     sums: dict[tuple[int, Grain], Counter[str]] = {}
     seen: set[object] = set()
     ends: dict[int, int] = {}
@@ -157,11 +162,11 @@ def say(records: list[Record], *, also: int = -1) -> list[LogRecord]:
         counts = sums.setdefault((window, _grain_of(play)), Counter())
         counts.update(plays=1, counted_plays=play.is_counted, ms_played=play.ms_played or 0)
     marker = Marker("first", 1, 1, ends, sent_at=0)
-    said = [
+    values = [
         (WindowKey("first", 1, window, grain), WindowValue(1, listeners=b"", **counts))
         for (window, grain), counts in sums.items()
     ]
-    pairs = [(msgspec.json.encode(key), msgspec.json.encode(value)) for key, value in said]
+    pairs = [(msgspec.json.encode(key), msgspec.json.encode(value)) for key, value in values]
     pairs += [(marker.encode_key(), marker.encode()), (b'{"probe":"run"}', b"{}")]
     return [LogRecord(0, offset, OPEN, 1, *pair) for offset, pair in enumerate(pairs)]
 

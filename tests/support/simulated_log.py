@@ -1,7 +1,7 @@
-"""A Kafka, an archive and runs of batch, simulated: what the time boundary is tested against.
+"""A simulation of Kafka, the archive and runs of batch, for tests of the time boundary.
 
-Nothing here is the product's but the rules' lengths. A record is (log time, event time); brokers'
-clocks differ by less than the slack, so log times of one partition may even step back a little.
+From the product it uses only the lengths of the time rules. A record is (log time, event time).
+Brokers' clocks differ by less than the slack, so log times of a partition may step back a little.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,18 +19,18 @@ START = 20_000 * DAY_MS
 MINUS_INFINITY = -(2**53)
 
 Formula = Callable[[int, int, Mapping[int, int]], int]
-"""From the boundary before, L and N to the boundary."""
+"""Computes the boundary from the previous boundary, L and N."""
 
 
 class Record(NamedTuple):
-    """A record, as far as time goes."""
+    """The times of a record."""
 
     log_time: int
     event_time: int
 
 
 class Append(NamedTuple):
-    """Some time passes, then a play that was heard `age` before is appended."""
+    """Time passes (`after`), then a play that began `age` before is appended."""
 
     after: int
     partition: int
@@ -39,28 +39,28 @@ class Append(NamedTuple):
 
 
 class Archive(NamedTuple):
-    """The archive commits so many more records of a partition."""
+    """The archive commits a number of further records of a partition."""
 
     partition: int
     records: int
 
 
 class Run(NamedTuple):
-    """A run of batch; plays go on coming while it asks Kafka."""
+    """A run of batch; plays are still appended while it queries Kafka."""
 
     before_first: Sequence[Append]
     before_second: Sequence[Append]
     skew: int
-    is_kafka_there: bool
+    is_kafka_up: bool
 
 
 Step = Append | Archive | Run
 
 
 class Order(Enum):
-    """In which order a run asks Kafka; only the first is right.
+    """The order in which a run queries Kafka; only the first is right.
 
-    Before a version of bronze is pinned, Kafka's own end is all that N could be asked beyond.
+    Before a version of bronze is pinned, N can only be taken beyond Kafka's current end.
     """
 
     PROBE_THEN_NEXT = auto()
@@ -77,7 +77,7 @@ class Published(NamedTuple):
 
 @dataclass
 class World:
-    """What has happened so far."""
+    """The state of the simulation."""
 
     rules: TimeRules
     formula: Formula
@@ -87,8 +87,8 @@ class World:
     archived: list[int] = field(default_factory=lambda: [0] * PARTITIONS)
     runs: list[Published] = field(default_factory=list)
 
-    def play(self, steps: Sequence[Step]) -> "World":
-        """Let everything happen, in order."""
+    def apply(self, steps: Sequence[Step]) -> "World":
+        """Apply steps in order."""
         for step in steps:
             if isinstance(step, Append):
                 self._append(step)
@@ -101,7 +101,7 @@ class World:
         return self
 
     def is_on_time(self, record: Record) -> bool:
-        """Say rule 1 in other words than the product."""
+        """Check rule 1, written independently of the product."""
         age = record.log_time - record.event_time
         return -FUTURE_MS <= age <= self.rules.late_after_ms
 
@@ -129,7 +129,7 @@ class World:
         self._append_all(step.before_first)
         if self.order is Order.NEXT_BEFORE_THE_PIN:
             asked_of = tuple(map(len, self.log))
-        if not step.is_kafka_there:
+        if not step.is_kafka_up:
             log_time, next_times = self._assume(covered)
         elif self.order is Order.NEXT_THEN_PROBE:
             next_times = self._next_times(asked_of)
@@ -169,7 +169,7 @@ RULES = st.sampled_from(
 
 
 History = tuple[TimeRules, list[Step]]
-"""Some rules, and what happens under them."""
+"""Time rules, and the steps that are applied under them."""
 
 
 def histories() -> st.SearchStrategy[History]:
@@ -178,7 +178,7 @@ def histories() -> st.SearchStrategy[History]:
 
 
 def steps_of(rules: TimeRules) -> st.SearchStrategy[list[Step]]:
-    """Draw a history: fresh and late plays, imports of old ones, silence, runs amid it all."""
+    """Draw a history of fresh and late plays, imports of old plays, silence and runs."""
     late, grain = rules.late_after_ms, rules.grain_ms
     ages = st.one_of(
         st.sampled_from([0, 1, late - 1, late, late + 1, 9 * late, 400 * DAY_MS, -FUTURE_MS]),

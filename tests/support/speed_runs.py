@@ -1,4 +1,4 @@
-"""Runs of the speed query over a real broker, and what it said, for tests."""
+"""Runs of the speed query over a real broker, and readers of its output, for tests."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +24,12 @@ from crossfade.kafka.topics import (
 )
 from crossfade.kafka.window_log import Grain, Marker, WindowValue, decode_record
 from crossfade.lake.binding import bind_speed
-from crossfade.processing.speed.job import SPEED, WindowSink, first_marker, start_speed
+from crossfade.folder import SPEED
+from crossfade.processing.speed.job import (
+    WindowSink,
+    first_marker,
+    start_speed,
+)
 from crossfade.processing.speed.markers import MarkerLog
 
 _READ_WITHIN_S = 30.0
@@ -46,7 +51,7 @@ def a_play(number: int, *, event_time: int | None = None, **fields: object) -> P
 
 
 def send(address: KafkaAddress, *values: Play | bytes | None, partition: int | None = None) -> None:
-    """Send plays (as a client would) or raw values, and wait until Kafka has them."""
+    """Send plays with their keys, or raw values, and wait until Kafka has them."""
     producer = open_producer(address)
     for value in values:
         raw = encode_play(value) if isinstance(value, Play) else value
@@ -57,7 +62,7 @@ def send(address: KafkaAddress, *values: Play | bytes | None, partition: int | N
 
 
 def read_topic(address: KafkaAddress, topic: str) -> list[Message]:
-    """Read every record that a topic holds now."""
+    """Read every record that a topic currently holds."""
     reader = open_reader(address)
     ends = read_end_offsets(address, topic)
     found: list[Message] = []
@@ -73,11 +78,11 @@ def read_topic(address: KafkaAddress, topic: str) -> list[Message]:
     return found
 
 
-def wait_until(is_so: Callable[[], bool], within_s: float = 60.0) -> None:
+def wait_until(is_true: Callable[[], bool], within_s: float = 60.0) -> None:
     """Wait for a condition, up to a deadline."""
     deadline = now_ms() + within_s * 1000
-    while not is_so():
-        assert now_ms() < deadline, "not so in time"
+    while not is_true():
+        assert now_ms() < deadline, "the condition did not hold in time"
         threading.Event().wait(0.05)
 
 
@@ -85,7 +90,7 @@ def wait_until(is_so: Callable[[], bool], within_s: float = 60.0) -> None:
 def running_speed(
     spark: SparkSession, folder: DataFolder, address: KafkaAddress, settings: Settings | None = None
 ) -> Iterator[StreamingQuery]:
-    """Run the query as a driver start does: a new epoch, its first marker, then the query."""
+    """Run the query as a driver starts it: a new epoch, its first marker, then the query."""
     session = spark.newSession()
     binding = bind_speed(folder, topic_id(address, SONG_PLAYS))
     first = first_marker(folder.checkpoints / SPEED, binding)
@@ -98,22 +103,22 @@ def running_speed(
             query.stop()
 
 
-class Said:
-    """What the compacted topic holds, as a reader sees it."""
+class SpeedOutput:
+    """The markers and newest values of the compacted topic, as a reader sees them."""
 
     def __init__(self, records: Iterable[Message]) -> None:
         self.markers: list[tuple[int, Marker]] = []
         self.values: dict[tuple[str, int, Grain], WindowValue] = {}
         best: dict[tuple[str, int, Grain], tuple[int, int]] = {}
         for record in records:
-            said = decode_record(record.key(), record.value())
-            if isinstance(said, Marker):
-                self.markers.append((record.partition(), said))
-            elif said is not None:
-                key = (said.key.generation, said.key.window_start_ms, said.key.grain)
-                order = (said.key.epoch, said.value.batch)
+            decoded = decode_record(record.key(), record.value())
+            if isinstance(decoded, Marker):
+                self.markers.append((record.partition(), decoded))
+            elif decoded is not None:
+                key = (decoded.key.generation, decoded.key.window_start_ms, decoded.key.grain)
+                order = (decoded.key.epoch, decoded.value.batch)
                 if order >= best.get(key, (0, -1)):
-                    best[key], self.values[key] = order, said.value
+                    best[key], self.values[key] = order, decoded.value
 
     def plays(self, generation: str | None = None) -> dict[tuple[int, Grain], int]:
         """Return the plays of each window and grain, of one generation or of all."""
@@ -128,6 +133,6 @@ class Said:
         return [marker for place, marker in self.markers if place == partition]
 
 
-def read_said(address: KafkaAddress) -> Said:
-    """Read all that speed said."""
-    return Said(read_topic(address, PLAYS_BY_WINDOW))
+def read_speed_output(address: KafkaAddress) -> SpeedOutput:
+    """Read the output of the speed layer."""
+    return SpeedOutput(read_topic(address, PLAYS_BY_WINDOW))

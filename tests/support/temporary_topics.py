@@ -1,4 +1,4 @@
-"""Topics that are a test's own, on a broker that other tests use before and after it."""
+"""Topics for one test, on a broker that other tests use before and after it."""
 
 import time
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ _WITHIN_S = 20.0
 
 
 @contextmanager
-def own_topics(broker: Broker, *, partitions: int = 4) -> Iterator[KafkaAddress]:
-    """Make both topics, which hold nothing yet; at the end they are deleted."""
+def temporary_topics(broker: Broker, *, partitions: int = 4) -> Iterator[KafkaAddress]:
+    """Create both topics, empty, and delete them at the end."""
     address, names = broker.address, {SONG_PLAYS, PLAYS_BY_WINDOW}
     create_topics(address, load_settings(topic_partitions=partitions))
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 from crossfade.folder import DataFolder
 from crossfade.stack.alarm import Alarm
 from crossfade.stack.unfinished_work import list_unfinished_micro_batches, list_unfinished_runs
-from support.handmade_checkpoint import Query
+from support.handmade_checkpoint import HandmadeCheckpoint
 
 POISON = "speed, micro-batch 7, song-plays [0] offsets 5 to 9"
 INNOCENT = "archive, micro-batch 2"
@@ -45,7 +45,7 @@ def test_an_alarm_lasts_until_the_micro_batch_is_done_and_its_end_is_logged_once
     fail(alarm, POISON, times=3)
     assert not Alarm.is_over(alarm, lambda: [POISON])
     assert alarm.text
-    alarm._looked_at = 0.0
+    alarm._checked_at = 0.0
     assert alarm.is_over(lambda: [INNOCENT])
     assert alarm.text == ""
     assert not alarm.is_over(list)
@@ -54,10 +54,10 @@ def test_an_alarm_lasts_until_the_micro_batch_is_done_and_its_end_is_logged_once
 def test_the_micro_batch_that_was_planned_and_not_committed_is_named_with_its_records(
     data_folder: DataFolder,
 ) -> None:
-    speed, archive = Query(data_folder), Query(data_folder, "archive")
-    speed.do(6, 5)
+    speed, archive = HandmadeCheckpoint(data_folder), HandmadeCheckpoint(data_folder, "archive")
+    speed.complete(6, 5)
     speed.plan(7, 10)
-    archive.do(3, 10)
+    archive.complete(3, 10)
     assert list_unfinished_micro_batches(
         data_folder.checkpoints, ("speed", "archive", "classic")
     ) == [POISON]

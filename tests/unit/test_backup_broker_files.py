@@ -11,7 +11,7 @@ from crossfade.backup.broker_files import copy_broker, holds_topic, measure_brok
 from crossfade.backup.copier import Copier
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder
-from support.backups import unheard
+from support.backups import ignore_progress
 
 FIRST, SECOND, THIRD = (f"{number:020}" for number in (0, 100, 200))
 
@@ -38,7 +38,7 @@ def write(folder: DataFolder, name: str, content: str) -> None:
 
 
 def copied_by(
-    folder: DataFolder, target: Path, react: Callable[[str], None] = unheard
+    folder: DataFolder, target: Path, react: Callable[[str], None] = ignore_progress
 ) -> tuple[list[str], dict[str, str]]:
     """Copy; `react` is called after each file. Give the order, and what there is in the end."""
     order: list[str] = []
@@ -50,7 +50,7 @@ def copied_by(
             react(order[-1])
             return done
 
-    copier = Reacting(folder.root, target, unheard)
+    copier = Reacting(folder.root, target, ignore_progress)
     copy_broker(folder, copier)
     root = target / "kafka" / "data"
     found = {

@@ -25,7 +25,7 @@ from support.backups import (
     log_of,
     read_table,
     restore,
-    unheard,
+    ignore_progress,
     write_checkpoint,
 )
 from support.handmade_lake import a_run, write_table
@@ -52,7 +52,7 @@ def test_a_table_is_copied_at_a_version_while_it_is_written(
     listed = list_table_files(folder.lake, GOLD_SONG, version)
 
     rewrite(folder, "gold/song", 2).create_checkpoint()
-    copier = Copier(folder.lake, tmp_path / "copy", unheard)
+    copier = Copier(folder.lake, tmp_path / "copy", ignore_progress)
     for path in listed:
         copier.copy(path)
 
@@ -70,7 +70,7 @@ def test_a_copy_that_lacks_a_file_or_part_of_one_is_detected(
     folder: DataFolder, tmp_path: Path
 ) -> None:
     listed = list_table_files(folder.lake, SILVER_PLAYS, 0)
-    copier = Copier(folder.lake, tmp_path, unheard)
+    copier = Copier(folder.lake, tmp_path, ignore_progress)
     for path in listed:
         copier.copy(path)
     check_copy(tmp_path, SILVER_PLAYS, 0)

@@ -19,7 +19,7 @@ from crossfade.cli import app
 from crossfade.errors import LakeError, MachineError, MisuseError, StackError
 from crossfade.folder import DataFolder
 from crossfade.stack.hold import hold_maintenance_lock
-from support.backups import a_backed_up_folder, back_up, restore, unheard
+from support.backups import a_backed_up_folder, back_up, restore, ignore_progress
 
 BACKS_UP_UNTIL_KILLED = """
 import os, pathlib, signal, sys
@@ -147,7 +147,7 @@ def test_a_backup_is_not_restored_to_a_path_where_no_stack_can_run(
 ) -> None:
     place = tmp_path / "50%,off"
     with pytest.raises(MisuseError, match="has % , in it"):
-        restore_backup(backup, place, unheard)
+        restore_backup(backup, place, ignore_progress)
     assert not place.exists()
 
 
@@ -171,7 +171,7 @@ def test_an_interrupted_backup_or_restore_leaves_nothing(
     assert sorted(one.name for one in tmp_path.iterdir()) == ["backup"]
 
 
-def test_a_killed_backup_or_restore_never_looks_complete_and_the_next_one_removes_it(
+def test_a_killed_backup_never_looks_complete_and_the_next_one_removes_it(
     folder: DataFolder, tmp_path: Path
 ) -> None:
     target = tmp_path / "backup"

@@ -15,14 +15,14 @@ def test_a_full_log_is_rotated_and_the_oldest_is_deleted(tmp_path: Path) -> None
     assert not (tmp_path / "broker.log.3").exists()
     reading, writing = os.pipe()
     os.close(writing)
-    log.pour(os.fdopen(reading, "rb"))
+    log.copy_from(os.fdopen(reading, "rb"))
 
 
 def test_everything_read_from_a_pipe_is_in_the_log(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.write(writing, b"half a line")
     os.close(writing)
-    RotatedLog(tmp_path / "logs" / "x.log").pour(os.fdopen(reading, "rb"))
+    RotatedLog(tmp_path / "logs" / "x.log").copy_from(os.fdopen(reading, "rb"))
     assert (tmp_path / "logs" / "x.log").read_bytes() == b"half a line"
 
 
@@ -31,7 +31,7 @@ def test_a_full_disk_does_not_stop_a_log(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.write(writing, b"lost\n" * 100)
     os.close(writing)
-    RotatedLog(tmp_path / "full.log").pour(os.fdopen(reading, "rb"))
+    RotatedLog(tmp_path / "full.log").copy_from(os.fdopen(reading, "rb"))
 
 
 def test_the_last_line_is_the_one_with_the_cause(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from crossfade.cli.trending import trending
 from crossfade.errors import MachineError, MisuseError, StackError
 from crossfade.folder import DataFolder, StackAddresses, write_stack
 from support import handmade_lake as handmade
-from support.api_server import serving
+from support.api_server import api_client
 
 _RUN = CliRunner()
 _APP = typer.Typer()
@@ -52,7 +52,7 @@ def _ask(folder: DataFolder, words: list[str]) -> str:
 
 def test_a_running_stack_and_gold_without_one_give_the_same_answers(gold: DataFolder) -> None:
     alone = [json.loads(_ask(gold, [*words, "--json"])) for words in _ASKED]
-    with serving(gold, None) as client:
+    with api_client(gold, None) as client:
         deadline = time.monotonic() + 10
         while client.get("/api/v1/status").json()["batch"] is None:
             assert time.monotonic() < deadline

@@ -52,16 +52,16 @@ def test_time_that_batch_owns_is_complete_whatever_speed_does() -> None:
     [
         (None, "speed is not read here"),
         (SpeedStatus(), "still reading"),
-        (SpeedStatus(trouble="Kafka is away: refused"), "Kafka is away: refused"),
+        (SpeedStatus(trouble="Kafka cannot be reached: refused"), "Kafka cannot be reached: refused"),
         (replace(FRESH, sent_at=None), "speed has not started yet"),
-        (replace(FRESH, sent_at=NOW - FRESH_MS - 1_000), "speed was last heard of 11s ago"),
+        (replace(FRESH, sent_at=NOW - FRESH_MS - 1_000), "speed last reported 11s ago"),
         (
-            replace(FRESH, sent_at=NOW - FRESH_MS - 1, trouble="Kafka is away: refused"),
-            "Kafka is away",
+            replace(FRESH, sent_at=NOW - FRESH_MS - 1, trouble="Kafka cannot be reached: refused"),
+            "Kafka cannot be reached",
         ),
         (replace(FRESH, lag_ms=None), "how far speed lags is unknown"),
         (replace(FRESH, lag_ms=FRESH_MS + 2_000), "speed lags by 12s"),
-        (replace(FRESH, held_from=NOON + 1), "held from"),
+        (replace(FRESH, held_from=NOON + 1), "are not held"),
         (replace(FRESH, dropped_before=NOON + 1), "watermark dropped plays"),
     ],
     ids=[

@@ -39,11 +39,11 @@ def test_the_door_closes_once_when_either_disk_has_too_little_room(
 ) -> None:
     turns: list[bool] = []
     guard = a_guard(data_folder, turns)
-    guard.look()
+    guard.check()
     assert turns == []
     disks.free[disk] = LEAST - 1
-    guard.look()
-    guard.look()
+    guard.check()
+    guard.check()
     assert turns == [False]
     door = read_door(data_folder)
     assert door is not None
@@ -59,7 +59,7 @@ def test_it_opens_again_only_with_a_quarter_more_than_the_limit(
     guard = a_guard(data_folder, turns)
     for free in (LEAST - 1, LEAST, LEAST * 1.25 - 1, LEAST * 1.25):
         disks.free["lake"] = int(free)
-        guard.look()
+        guard.check()
     assert turns == [False, True]
     door = read_door(data_folder)
     assert door is not None

@@ -197,7 +197,7 @@ def test_each_window_of_an_answer_comes_from_its_owner_and_never_from_both(
     history: History, first_day: int, days: int
 ) -> None:
     rules, steps = history
-    world = World(rules, partial(next_boundary, rules=rules)).play(steps)
+    world = World(rules, partial(next_boundary, rules=rules)).apply(steps)
     boundary, covered = world.runs[-1] if world.runs else (NO_BOUNDARY, (0, 0, 0))
     begin = START + (first_day - 2) * DAY_MS
     end = begin + days * DAY_MS

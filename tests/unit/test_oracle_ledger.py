@@ -105,7 +105,7 @@ def test_the_first_copy_after_one_without_an_answer_may_be_either(
 
 def test_a_ledger_that_was_not_closed_is_refused(data_folder: DataFolder, tmp_path: Path) -> None:
     (tmp_path / "open").mkdir()
-    with pytest.raises(FileNotFoundError, match="no ledger that was closed"):
+    with pytest.raises(FileNotFoundError, match="no closed ledger"):
         Oracle(data_folder.root, Logs(), [tmp_path / "open"]).check_all()
 
 

@@ -23,7 +23,7 @@ from crossfade.folder import (
 from crossfade.kafka.address import KafkaAddress
 from crossfade.stack.supervisor import ChildState
 from support import handmade_lake as handmade
-from support.api_server import serving
+from support.api_server import api_client
 
 BOUNDARY = handmade.NOON + 3_600_000
 REJECTED = (b"x" * 5_000, b"\xff", encode_play(handmade.a_play(99, country="se")))
@@ -54,7 +54,7 @@ def gold(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
 
 @pytest.fixture(scope="module")
 def client(gold: DataFolder) -> Iterator[httpx.Client]:
-    with serving(gold, None) as client:
+    with api_client(gold, None) as client:
         deadline = time.monotonic() + 10
         while client.get("/api/v1/status").json()["batch"] is None:
             assert time.monotonic() < deadline
@@ -193,7 +193,7 @@ def test_every_route_is_in_the_api_page(client: httpx.Client) -> None:
 
 
 def test_it_answers_immediately_before_kafka_and_gold_exist(data_folder: DataFolder) -> None:
-    with serving(data_folder, NOBODY) as client:
+    with api_client(data_folder, NOBODY) as client:
         assert client.get("/healthz").json() == {"status": "up"}
         assert client.get("/readyz").status_code == 503
         answer = client.get("/api/v1/trending").json()

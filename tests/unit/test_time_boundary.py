@@ -43,7 +43,7 @@ def test_no_play_that_speed_counts_is_missing_below_the_boundary(
     history: History,
 ) -> None:
     rules, steps = history
-    world = World(rules, by_the_rules(rules)).play(steps)
+    world = World(rules, by_the_rules(rules)).apply(steps)
 
     assert stolen(world, counts=world.is_on_time) == []
 
@@ -54,7 +54,7 @@ def test_the_boundary_never_moves_back_and_lies_between_windows(
     history: History,
 ) -> None:
     rules, steps = history
-    world = World(rules, by_the_rules(rules)).play(steps)
+    world = World(rules, by_the_rules(rules)).apply(steps)
 
     boundaries = [run.boundary for run in world.runs]
     assert boundaries == sorted(boundaries)
@@ -67,7 +67,7 @@ def test_what_both_layers_miss_is_late_and_nothing_else(
     history: History,
 ) -> None:
     rules, steps = history
-    world = World(rules, by_the_rules(rules)).play(steps)
+    world = World(rules, by_the_rules(rules)).apply(steps)
     boundary, covered = world.runs[-1] if world.runs else (MINUS_INFINITY, (0, 0, 0))
 
     everything = world.beyond((0, 0, 0))
@@ -125,7 +125,7 @@ def test_the_oracle_finds_the_fault_of_each_broken_rule(
 ) -> None:
     def is_wrong(history: History) -> bool:
         rules, steps = history
-        world = World(rules, formula(rules), order).play(steps)
+        world = World(rules, formula(rules), order).apply(steps)
         return bool(stolen(world, counts=world.is_on_time if is_rule_1_kept else lambda _: True))
 
     quick = settings(

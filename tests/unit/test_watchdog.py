@@ -4,17 +4,17 @@ import pytest
 
 from crossfade.folder import DataFolder
 from crossfade.processing.streams.watchdog import Stall, Watchdog
-from support.handmade_checkpoint import Query
+from support.handmade_checkpoint import HandmadeCheckpoint
 
 AFTER_S = 25.0
 LOOK_S = 5.0
 
 
 @pytest.fixture
-def query(data_folder: DataFolder) -> Query:
+def query(data_folder: DataFolder) -> HandmadeCheckpoint:
     """Return a query that has read ten records in one micro-batch."""
-    query = Query(data_folder)
-    query.do(0, 10)
+    query = HandmadeCheckpoint(data_folder)
+    query.complete(0, 10)
     return query
 
 
@@ -30,13 +30,13 @@ def look_for(watchdog: Watchdog, seconds: float, end: int | None) -> Stall | Non
     return None
 
 
-def warm(watchdog: Watchdog, query: Query) -> None:
-    query.do(1, 20)
+def warm(watchdog: Watchdog, query: HandmadeCheckpoint) -> None:
+    query.complete(1, 20)
     assert watchdog.look(LOOK_S, {0: 20}) is None
 
 
 def test_a_query_that_commits_nothing_while_kafka_has_records_hangs(
-    data_folder: DataFolder, query: Query
+    data_folder: DataFolder, query: HandmadeCheckpoint
 ) -> None:
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
@@ -45,13 +45,13 @@ def test_a_query_that_commits_nothing_while_kafka_has_records_hangs(
     assert watchdog.look(LOOK_S, {0: 25}) == Stall("speed", 2, AFTER_S + LOOK_S)
 
 
-def test_a_query_with_nothing_to_read_is_idle(data_folder: DataFolder, query: Query) -> None:
+def test_a_query_with_nothing_to_read_is_idle(data_folder: DataFolder, query: HandmadeCheckpoint) -> None:
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
     assert look_for(watchdog, 3_600, 20) is None
 
 
-def test_time_without_kafka_does_not_count(data_folder: DataFolder, query: Query) -> None:
+def test_time_without_kafka_does_not_count(data_folder: DataFolder, query: HandmadeCheckpoint) -> None:
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
     for _ in range(20):
@@ -59,31 +59,31 @@ def test_time_without_kafka_does_not_count(data_folder: DataFolder, query: Query
         assert watchdog.look(LOOK_S, None) is None
 
 
-def test_every_commit_resets_the_allowed_time(data_folder: DataFolder, query: Query) -> None:
+def test_every_commit_resets_the_allowed_time(data_folder: DataFolder, query: HandmadeCheckpoint) -> None:
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
     for batch in range(2, 10):
         assert look_for(watchdog, AFTER_S, 1_000) is None
-        query.do(batch, 20 + batch)
+        query.complete(batch, 20 + batch)
         assert watchdog.look(LOOK_S, {0: 1_000}) is None
 
 
 def test_the_first_micro_batch_after_a_start_may_take_two_minutes(
-    data_folder: DataFolder, query: Query
+    data_folder: DataFolder, query: HandmadeCheckpoint
 ) -> None:
     watchdog = a_watchdog(data_folder)
     assert look_for(watchdog, 120, 25) is None
     assert watchdog.look(LOOK_S, {0: 25}) is not None
 
 
-def test_the_wait_for_a_trigger_does_not_count(data_folder: DataFolder, query: Query) -> None:
+def test_the_wait_for_a_trigger_does_not_count(data_folder: DataFolder, query: HandmadeCheckpoint) -> None:
     watchdog = a_watchdog(data_folder, trigger_s=15.0)
     warm(watchdog, query)
     assert look_for(watchdog, AFTER_S + 15, 25) is None
     assert watchdog.look(LOOK_S, {0: 25}) is not None
 
 
-def test_a_large_micro_batch_gets_more_time(data_folder: DataFolder, query: Query) -> None:
+def test_a_large_micro_batch_gets_more_time(data_folder: DataFolder, query: HandmadeCheckpoint) -> None:
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
     query.plan(2, 1_000_020)
@@ -92,7 +92,7 @@ def test_a_large_micro_batch_gets_more_time(data_folder: DataFolder, query: Quer
 
 
 def test_a_restarted_query_gets_the_time_of_a_first_start(
-    data_folder: DataFolder, query: Query
+    data_folder: DataFolder, query: HandmadeCheckpoint
 ) -> None:
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
@@ -103,7 +103,7 @@ def test_a_restarted_query_gets_the_time_of_a_first_start(
 
 
 def test_a_checkpoint_that_cannot_be_read_is_left_to_the_driver(
-    data_folder: DataFolder, query: Query
+    data_folder: DataFolder, query: HandmadeCheckpoint
 ) -> None:
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
