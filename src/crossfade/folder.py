@@ -13,10 +13,14 @@ from crossfade.contract.time_rules import TimeRules
 from crossfade.errors import MisuseError, StackError
 
 FORMAT_VERSION = 2
-"""Of all that a folder holds; 2: a row of `plays-by-window` names its grain as one array."""
+"""The version of everything in a folder; in 2, a row of `plays-by-window` names its grain as one array."""
 
+_IDENTITY_FILE = "crossfade.json"
 _STRANGE = frozenset("%,*?[]{}|^\\\"'`")
-"""In a path: an escape to Delta, the end of a folder to Kafka, a pattern or a quote to Spark."""
+"""Characters of a path that Delta, Kafka or Spark interpret: escapes, separators, patterns, quotes."""
+
+ARCHIVE, SPEED, CLASSIC = "archive", "speed", "classic"
+"""The streaming queries; their checkpoints and locks have these names."""
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -81,6 +85,39 @@ class DataFolder:
         return self.root / "run"
 
     @property
+    def identity_file(self) -> Path:
+        """Return the file with the folder's format and fixed settings."""
+        return self.root / _IDENTITY_FILE
+
+    @property
+    def stack_file(self) -> Path:
+        """Return the file with a running stack's addresses."""
+        return self.root / "stack.json"
+
+    @property
+    def children_file(self) -> Path:
+        """Return the file in which the supervisor reports its child processes."""
+        return self.run / "children.json"
+
+    @property
+    def streams_file(self) -> Path:
+        """Return the file in which a driver reports how far its queries are."""
+        return self.run / "streams.json"
+
+    @property
+    def batch_file(self) -> Path:
+        """Return the file in which batch reports the run it is at."""
+        return self.run / "batch.json"
+
+    def checkpoint(self, query: str) -> Path:
+        """Return the checkpoint of a streaming query."""
+        return self.checkpoints / query
+
+    def lock_file(self, name: str) -> Path:
+        """Return the file that the one process doing a named job locks."""
+        return self.run / f"{name}.lock"
+
+    @property
     def time_rules(self) -> TimeRules:
         """Return grain, lateness and slack as fixed at the first start."""
         return TimeRules(
@@ -100,7 +137,7 @@ def open_folder(settings: Settings, *, create: bool = True) -> DataFolder:
     """
     root = settings.data.absolute()
     refuse_strange_path(root)
-    path = root / "crossfade.json"
+    path = root / _IDENTITY_FILE
     if path.exists():
         identity = _read_identity(path)
         _refuse_other_settings(identity, settings)
@@ -127,7 +164,7 @@ def refuse_strange_path(root: Path) -> None:
 def read_stack(folder: DataFolder) -> StackAddresses | None:
     """Read the addresses of the stack that runs on this folder; None when none runs."""
     try:
-        stack = msgspec.json.decode((folder.root / "stack.json").read_bytes(), type=StackAddresses)
+        stack = msgspec.json.decode((folder.stack_file).read_bytes(), type=StackAddresses)
         os.kill(stack.pid, 0)
     except (FileNotFoundError, ProcessLookupError, msgspec.DecodeError):
         return None
@@ -138,7 +175,7 @@ def read_stack(folder: DataFolder) -> StackAddresses | None:
 
 def write_stack(folder: DataFolder, stack: StackAddresses) -> None:
     """Tell other commands where the stack answers, in one atomic step."""
-    write_atomically(folder.root / "stack.json", msgspec.json.encode(stack))
+    write_atomically(folder.stack_file, msgspec.json.encode(stack))
 
 
 def heartbeat_path(folder: DataFolder, name: str) -> Path:
@@ -171,7 +208,7 @@ def _create(root: Path, settings: Settings) -> Identity:
         if foreign := sorted(path.name for path in root.iterdir() if path.name != "logs"):
             what = f"{root} is not empty ({foreign[0]}) and is no data folder of Crossfade."
             raise MisuseError(what, "Choose an empty or new folder with --data.")
-        write_atomically(root / "crossfade.json", msgspec.json.encode(identity))
+        write_atomically(root / _IDENTITY_FILE, msgspec.json.encode(identity))
     except OSError as error:
         what = f"Cannot write the data folder {root}: {error.strerror}."
         raise StackError(what, "Choose a folder that you may write with --data.") from None

@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 from crossfade.cli.handovers import record_handovers
 from crossfade.config import load_settings
 from crossfade.errors import BrokerError, DamagedError
-from crossfade.folder import DataFolder, open_folder
+from crossfade.folder import ARCHIVE, SPEED, DataFolder, open_folder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 from crossfade.lake.binding import SpeedBinding
@@ -25,8 +25,6 @@ from crossfade.lake.handovers import read_handovers
 from crossfade.lake.runs import require_run
 from crossfade.processing.batch.job import run_once
 from crossfade.processing.speed import renewal
-from crossfade.folder import SPEED
-from crossfade.folder import ARCHIVE
 from crossfade.processing.streams.driver import Driver
 from crossfade.serving.answers import answer_trending
 from crossfade.serving.app import Service

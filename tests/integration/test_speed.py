@@ -13,14 +13,20 @@ from crossfade.contract.decode import Rejection, decode_play
 from crossfade.contract.examples import read_examples
 from crossfade.contract.examples.generated import generate_examples
 from crossfade.errors import BrokerError
-from crossfade.folder import DataFolder
+from crossfade.folder import SPEED, DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 from crossfade.kafka.window_log import Grain
 from crossfade.lake.checkpoint import newest_committed
 from crossfade.processing.failures import explain_failure
-from crossfade.folder import SPEED
-from support.speed_runs import a_play, read_speed_output, read_topic, running_speed, send, wait_until
+from support.speed_runs import (
+    a_play,
+    read_speed_output,
+    read_topic,
+    running_speed,
+    send,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark]
 

@@ -12,7 +12,7 @@ from crossfade.clock import now_ms
 from crossfade.config import Settings, load_settings
 from crossfade.contract.decode import encode_play
 from crossfade.contract.play import Play
-from crossfade.folder import DataFolder
+from crossfade.folder import SPEED, DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer, open_reader, positions_from_start
 from crossfade.kafka.topics import (
@@ -24,7 +24,6 @@ from crossfade.kafka.topics import (
 )
 from crossfade.kafka.window_log import Grain, Marker, WindowValue, decode_record
 from crossfade.lake.binding import bind_speed
-from crossfade.folder import SPEED
 from crossfade.processing.speed.job import (
     WindowSink,
     first_marker,

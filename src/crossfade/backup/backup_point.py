@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crossfade.backup.version_files import check_copy, list_table_files
 from crossfade.errors import LakeError
-from crossfade.folder import DataFolder
+from crossfade.folder import ARCHIVE, DataFolder
 from crossfade.lake.binding import read_archive_binding, refuse_other_tables
 from crossfade.lake.checkpoint import (
     NO_BATCH,
@@ -23,7 +23,6 @@ from crossfade.lake.tables import (
     open_table,
 )
 
-_ARCHIVE = "archive"
 _BINDINGS = ("archive.binding.json", "batch.binding.json")
 _KEPT_FOR_GOOD = ("suppression", "erasures")
 """Folders of a data folder that erasure writes, where there are some."""
@@ -85,7 +84,7 @@ def list_files(folder: DataFolder, moment: Moment) -> list[str]:
 
     What a running stack takes away first comes first: Spark keeps a hundred micro-batches.
     """
-    paths = [*_list_checkpoint(folder, moment.archive.micro_batch), folder.root / "crossfade.json"]
+    paths = [*_list_checkpoint(folder, moment.archive.micro_batch), folder.identity_file]
     for name in _KEPT_FOR_GOOD:
         paths += sorted(path for path in (folder.root / name).rglob("*") if path.is_file())
     named = [str(path.relative_to(folder.root)) for path in paths]
@@ -105,8 +104,8 @@ def check_copies(copy: DataFolder, moment: Moment) -> None:
     for name, version in moment.tables.items():
         check_copy(copy.lake, TABLES[name], version, moment.pin(name))
     batch = moment.archive.micro_batch
-    if newest_planned(copy.checkpoints / _ARCHIVE) != batch:
-        what = f"The copy of the {_ARCHIVE}'s checkpoint lacks micro-batch {batch}."
+    if newest_planned(copy.checkpoints / ARCHIVE) != batch:
+        what = f"The copy of the {ARCHIVE}'s checkpoint lacks micro-batch {batch}."
         raise LakeError(what, "Back up again.")
 
 
@@ -114,7 +113,7 @@ def _read_archive(folder: DataFolder) -> ArchiveMoment:
     """Take bronze's newest version, and from it the micro-batch; so the two cannot differ."""
     binding = read_archive_binding(folder)
     topic_id = None if binding is None else binding.topic_id
-    checkpoint = folder.checkpoints / _ARCHIVE
+    checkpoint = folder.checkpoints / ARCHIVE
     committed = newest_committed(checkpoint)
     query_id = read_query_id(checkpoint)
     bronze = open_table(folder.lake, BRONZE_SONG_PLAYS)
@@ -140,7 +139,7 @@ def _refuse_cut_bronze(run: Run | None, version: int | None) -> None:
 
 def _list_checkpoint(folder: DataFolder, batch: int) -> list[Path]:
     """List the archive's checkpoint as it was when its micro-batch had just been written."""
-    root = folder.checkpoints / _ARCHIVE
+    root = folder.checkpoints / ARCHIVE
     numbered = [
         path
         for log in ("offsets", "commits")

@@ -30,7 +30,7 @@ def measure_disk(folder: DataFolder) -> Disk:
         "logs": _size(folder.logs),
     }
     free = shutil.disk_usage(folder.root).free
-    made_ms = int((folder.root / "crossfade.json").stat().st_mtime * 1000)
+    made_ms = int((folder.identity_file).stat().st_mtime * 1000)
     age_ms = max(now_ms() - made_ms, HOUR_MS)
     taken = sum(parts.values())
     days_left = round(free * age_ms / (taken * DAY_MS), 1) if taken else None

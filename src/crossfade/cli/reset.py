@@ -30,7 +30,7 @@ def reset(data: DataOption = None, *, yes: YesOption = False) -> None:
             listed = ", ".join(path.name for path in parts)
             what = f"This deletes {listed} in {folder.root}, for good."
             raise MisuseError(what, "Say --yes to do it.")
-        for path in sorted(parts, key=lambda path: path.name == "crossfade.json"):
+        for path in sorted(parts, key=lambda path: path == folder.identity_file):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     shutil.rmtree(folder.run, ignore_errors=True)
     sys.stderr.write(f"{folder.root} is empty: the next start is a first one.\n")

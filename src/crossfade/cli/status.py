@@ -30,7 +30,7 @@ def status(data: DataOption = None, *, as_json: JsonOption = False) -> None:
     told = {
         "data": str(folder.root),
         "stack": msgspec.to_builtins(stack) if stack else None,
-        "children": msgspec.to_builtins(read_state(folder.run / "children.json")) if stack else [],
+        "children": msgspec.to_builtins(read_state(folder.children_file)) if stack else [],
         "plays_refused": door.why if door else "",
         "layers": _ask_layers(folder, stack),
         "disk": msgspec.to_builtins(measure_disk(folder)),

@@ -8,7 +8,7 @@ import typer
 
 from crossfade.cli.options import DataOption
 from crossfade.config import load_settings
-from crossfade.folder import open_folder, read_stack
+from crossfade.folder import ARCHIVE, CLASSIC, SPEED, open_folder, read_stack
 from crossfade.kafka.address import address_from
 
 ParquetOption = Annotated[
@@ -29,7 +29,7 @@ def archive(data: DataOption = None, *, parquet: ParquetOption = False) -> None:
     Example:
         CROSSFADE_BOOTSTRAP=kafka:29092 crossfade archive --data /lake
     """
-    _run("archive", data, ("archive", "classic") if parquet else ("archive",))
+    _run(ARCHIVE, data, (ARCHIVE, CLASSIC) if parquet else (ARCHIVE,))
 
 
 def speed(data: DataOption = None, *, renew: RenewOption = False) -> None:
@@ -44,7 +44,7 @@ def speed(data: DataOption = None, *, renew: RenewOption = False) -> None:
     if renew:
         _ask_for_renewal(data)
     else:
-        _run("speed", data, ("speed",))
+        _run(SPEED, data, (SPEED,))
 
 
 def streams(data: DataOption = None) -> None:
@@ -53,13 +53,13 @@ def streams(data: DataOption = None) -> None:
     Example:
         CROSSFADE_BOOTSTRAP=127.0.0.1:9092 crossfade streams --data data
     """
-    _run("streams", data, ("speed", "archive"))
+    _run("streams", data, (SPEED, ARCHIVE))
 
 
 def _ask_for_renewal(data: DataOption) -> None:
-    from crossfade.stack.request_files import RENEWAL_OF_SPEED
+    from crossfade.stack.request_files import SPEED_RENEWAL_REQUEST
 
-    RENEWAL_OF_SPEED.ask(open_folder(load_settings(data=data), create=False))
+    SPEED_RENEWAL_REQUEST.ask(open_folder(load_settings(data=data), create=False))
     sys.stderr.write("Speed begins a new generation, now or at its next start.\n")
 
 

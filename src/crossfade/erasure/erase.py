@@ -14,7 +14,7 @@ from crossfade.erasure.vacuum import (
     vacuum_bronze,
 )
 from crossfade.errors import LakeError
-from crossfade.folder import DataFolder
+from crossfade.folder import ARCHIVE, DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 from crossfade.lake.lock import hold_batch
@@ -25,8 +25,8 @@ from crossfade.lake.tables import (
     SILVER_ERASED,
     list_files,
 )
-from crossfade.stack.hold import hold_maintenance
-from crossfade.stack.request_files import RENEWAL_OF_SPEED
+from crossfade.stack.hold import hold_maintenance_lock
+from crossfade.stack.request_files import SPEED_RENEWAL_REQUEST
 
 RunBatch = Callable[[], object]
 """Runs batch once; the caller of `erase_listener` must not hold batch's lock."""
@@ -79,9 +79,9 @@ def erase_listener(
         StackError: a backup is being made of the folder.
     """
     refuse_classic_lake(folder)
-    with hold_maintenance(folder), hold_batch(folder, within_s=_LOCK_WITHIN_S):
+    with hold_maintenance_lock(folder), hold_batch(folder, within_s=_LOCK_WITHIN_S):
         entry = add_listener(folder, user_id)
-        RENEWAL_OF_SPEED.ask(folder)
+        SPEED_RENEWAL_REQUEST.ask(folder)
         before = _count_erased(folder.lake, read_newest_run(folder.lake))
         run = _run_until_gone(folder, address, run_batch)
         if run is None:
@@ -144,7 +144,7 @@ def _count_erased(lake: Path, run: Run | None) -> int:
 
 def _vacuum_abandoned(folder: DataFolder) -> int:
     """Remove what killed drivers left in bronze, keeping others from starting meanwhile."""
-    archive = FileLock(folder.run / "archive.lock", timeout=0)
+    archive = FileLock(folder.lock_file(ARCHIVE), timeout=0)
     try:
         with archive:
             return vacuum_abandoned(folder.lake, has_writer=False)

@@ -6,7 +6,7 @@ from crossfade.erasure.vacuum import vacuum_bronze
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder
 from crossfade.lake.runs import Run
-from crossfade.stack.hold import hold_maintenance
+from crossfade.stack.hold import hold_maintenance_lock
 from crossfade.telemetry import get_logger
 
 _log = get_logger("batch")
@@ -30,7 +30,7 @@ def settle_erasures(folder: DataFolder, newest: Run) -> None:
 def _vacuum(folder: DataFolder, newest: Run) -> int:
     """Remove files, unless somebody relies on their staying: then a later run does."""
     try:
-        with hold_maintenance(folder):
+        with hold_maintenance_lock(folder):
             return vacuum_bronze(folder.lake, newest)
     except StackError:
         return 0

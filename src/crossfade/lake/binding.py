@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from crossfade.errors import DamagedError, LakeError
-from crossfade.folder import DataFolder, write_atomically
+from crossfade.folder import ARCHIVE, SPEED, DataFolder, write_atomically
 from crossfade.lake.checkpoint import read_query_id
 from crossfade.lake.tables import BATCH_TABLES, GOLD_RUN, open_table
 
@@ -64,11 +64,11 @@ _Binding = TypeVar("_Binding", ArchiveBinding, SpeedBinding, BatchBinding)
 
 def read_archive_binding(folder: DataFolder) -> ArchiveBinding | None:
     """Read what the archive is bound to; None before its first start."""
-    return _read(_path(folder, "archive"), ArchiveBinding)
+    return _read(_path(folder, ARCHIVE), ArchiveBinding)
 
 
 def bind_archive(
-    folder: DataFolder, found: ArchiveBinding, *, has_data: bool, query: str = "archive"
+    folder: DataFolder, found: ArchiveBinding, *, has_data: bool, query: str = ARCHIVE
 ) -> ArchiveBinding:
     """Check that the archive's halves belong together, binding them at the first start.
 
@@ -121,8 +121,8 @@ def bind_speed(
             its binding: a generation that begins with old windows would never be whole.
         DamagedError: the checkpoint is another one's, or cannot be read.
     """
-    path = _path(folder, "speed")
-    checkpoint = folder.checkpoints / "speed"
+    path = _path(folder, SPEED)
+    checkpoint = folder.checkpoint(SPEED)
     has_checkpoint = (checkpoint / "metadata").exists()
     bound = _read(path, SpeedBinding)
     if bound is None and has_checkpoint:
@@ -133,7 +133,7 @@ def bind_speed(
         raise DamagedError(what, "Restore both from one backup, or remove both.")
     if bound is None or not has_checkpoint:
         bound = SpeedBinding(topic_id, uuid.uuid4().hex[:12], 0, *find_beginning())
-    _refuse_other_topic(bound.topic_id, topic_id, "speed")
+    _refuse_other_topic(bound.topic_id, topic_id, SPEED)
     bound = msgspec.structs.replace(bound, epoch=bound.epoch + 1)
     write_atomically(path, msgspec.json.encode(bound))
     return bound
@@ -141,7 +141,7 @@ def bind_speed(
 
 def tie_speed(folder: DataFolder, query: str) -> None:
     """Note the id that Spark gave to speed's checkpoint; the caller holds speed's lock."""
-    path = _path(folder, "speed")
+    path = _path(folder, SPEED)
     bound = _read(path, SpeedBinding)
     if bound is not None and bound.query != query:
         write_atomically(path, msgspec.json.encode(msgspec.structs.replace(bound, query=query)))

@@ -30,7 +30,7 @@ def hold_batch(
         LakeError: another process still holds it.
     """
     folder.run.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.run / "batch.lock", timeout=0)
+    lock = FileLock(folder.lock_file("batch"), timeout=0)
     given_up = given_up or threading.Event()
     deadline, is_told = time.monotonic() + within_s, False
     while True:

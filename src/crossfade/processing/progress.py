@@ -17,7 +17,7 @@ def is_behind(done: BatchPlan, ends: Mapping[int, int]) -> bool:
 
 def tell_progress(folder: DataFolder, done: Mapping[str, BatchPlan]) -> None:
     """Write in `streams.json` how far the queries are; another driver's queries stay."""
-    path = folder.run / "streams.json"
+    path = folder.streams_file
     try:
         told = msgspec.json.decode(path.read_bytes(), type=dict[str, object])
     except (FileNotFoundError, msgspec.DecodeError):
@@ -34,7 +34,7 @@ def telling_run(folder: DataFolder, run: int) -> Iterator[None]:
     After a crash it is told as one that goes on, until the next run begins.
     """
     told: dict[str, int | None] = {"run": run, "began_at": now_ms(), "ended_at": None}
-    path = folder.run / "batch.json"
+    path = folder.batch_file
     write_atomically(path, msgspec.json.encode(told))
     try:
         yield

@@ -6,7 +6,7 @@ from typing import TypeVar
 from pyspark.sql import SparkSession
 
 from crossfade.config import Settings
-from crossfade.folder import DataFolder
+from crossfade.folder import ARCHIVE, DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.processing.batch.job import build_batch_session
 from crossfade.processing.failures import explaining
@@ -39,7 +39,7 @@ def run_without_stack(
     drain.asked.set()
     with reach_kafka(folder, settings) as address:
         report("Archiving what Kafka holds …")
-        run_queries(folder, settings, address, drain, names=("archive",))
+        run_queries(folder, settings, address, drain, names=(ARCHIVE,))
         with explaining("batch"):
             spark = build_batch_session(folder, settings)
             try:

@@ -1,4 +1,4 @@
-"""What the stack's supervisor and disk guard say: read from what they leave in the data folder."""
+"""The alarms of a stack, from the files that its supervisor and disk guard write."""
 
 from typing import NamedTuple
 
@@ -8,16 +8,16 @@ from crossfade.stack.supervisor import read_state
 
 
 class Alarms(NamedTuple):
-    """Alarms that ring, by process, and why plays are refused; empty when all is well."""
+    """Active alarms by process, and why plays are refused; both empty without a problem."""
 
-    ringing: dict[str, str]
+    active: dict[str, str]
     refused: str
 
 
 def read_alarms(folder: DataFolder) -> Alarms:
-    """Read what is wrong with the stack of a data folder; without a stack, nothing is known."""
+    """Read the alarms of the stack that runs on a data folder; no stack, no alarms."""
     if read_stack(folder) is None:
         return Alarms({}, "")
     door = read_door(folder)
-    ringing = {one.name: one.alarm for one in read_state(folder.run / "children.json") if one.alarm}
-    return Alarms(ringing, door.why if door is not None else "")
+    active = {one.name: one.alarm for one in read_state(folder.children_file) if one.alarm}
+    return Alarms(active, door.why if door is not None else "")

@@ -1,5 +1,6 @@
-"""How far each layer is, and what was proved at the last runs and hand-overs."""
+"""The answers about each layer's progress, and about the newest run and hand-overs."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,35 +12,35 @@ from crossfade.lake.connection import connect, register_table
 from crossfade.lake.runs import Run
 from crossfade.lake.tables import OPS_HANDOVER, list_files
 from crossfade.serving.alarms import read_alarms
-from crossfade.serving.answers import Answer, Sight
+from crossfade.serving.answers import Answer, RequestView
 from crossfade.serving.completeness import FRESH_MS
 
 _HANDOVERS_SHOWN = 200
 _UNEXPLAINED = "unexplained"
 
 
-def answer_status(sight: Sight, folder: DataFolder) -> Answer:
-    """Return how far batch, speed and archive are, and what is wrong with the stack."""
-    run = sight.snapshot.run
+def answer_status(view: RequestView, folder: DataFolder) -> Answer:
+    """Return the progress of batch, speed and archive, and the stack's alarms."""
+    run = view.snapshot.run
     alarms = read_alarms(folder)
-    boundary = sight.snapshot.boundary
+    boundary = view.snapshot.boundary
     return {
         "boundary": _time(boundary),
-        "boundary_age_ms": sight.now - boundary if boundary > NO_BOUNDARY else None,
+        "boundary_age_ms": view.now - boundary if boundary > NO_BOUNDARY else None,
         "as_of": _time(run.published_at_ms) if run is not None else None,
         "batch": _describe_run(run),
         "run_at_work": _describe_run_at_work(folder),
-        "speed": _describe_speed(sight),
-        "streams": _read_told(folder, "streams.json"),
-        "alarms": alarms.ringing,
+        "speed": _describe_speed(view),
+        "streams": _read_report(folder.streams_file),
+        "alarms": alarms.active,
         "plays_refused": alarms.refused,
     }
 
 
-def answer_reconciliation(sight: Sight, folder: DataFolder) -> Answer:
-    """Return the newest run's conservation and the newest hand-overs with their verdicts."""
+def answer_reconciliation(view: RequestView, folder: DataFolder) -> Answer:
+    """Return the newest run's counts, the newest hand-overs, and whether all of them hold."""
     rows, verdicts = _read_handovers(folder)
-    run = sight.snapshot.run
+    run = view.snapshot.run
     is_conserved = run is None or run.counts.bronze_rows == (
         run.counts.accepted + run.counts.rejected + run.counts.duplicates + run.counts.erased
     )
@@ -47,7 +48,7 @@ def answer_reconciliation(sight: Sight, folder: DataFolder) -> Answer:
         "rows": rows,
         "verdicts": verdicts,
         "holds": is_conserved and not verdicts.get(_UNEXPLAINED),
-        "boundary": _time(sight.snapshot.boundary),
+        "boundary": _time(view.snapshot.boundary),
         "as_of": _time(run.published_at_ms) if run is not None else None,
         "run": _describe_run(run),
     }
@@ -68,46 +69,45 @@ def _describe_run(run: Run | None) -> Answer | None:
     }
 
 
-def _describe_speed(sight: Sight) -> Answer | None:
-    if sight.speed is None:
+def _describe_speed(view: RequestView) -> Answer | None:
+    if view.speed is None:
         return None
-    progress = sight.speed.progress(sight.now)
-    marker = sight.speed.marker()
-    age = sight.now - progress.sent_at if progress.sent_at is not None else None
-    is_heard = age is not None and age <= FRESH_MS
+    status = view.speed.status(view.now)
+    marker = view.speed.marker()
+    age = view.now - status.sent_at if status.sent_at is not None else None
+    is_fresh = age is not None and age <= FRESH_MS
     return {
-        "ready": progress.is_ready,
-        "lag_ms": progress.lag_ms,
+        "ready": status.is_ready,
+        "lag_ms": status.lag_ms,
         "marker_age_ms": age,
-        "late_pending": progress.late_pending if is_heard else None,
-        "rows": sight.speed.count_rows(),
+        "late_pending": status.late_pending if is_fresh else None,
+        "rows": view.speed.count_rows(),
         "epoch": marker.epoch if marker is not None else None,
         "batch": marker.batch if marker is not None else None,
-        "trouble": progress.trouble,
+        "trouble": status.trouble,
     }
 
 
 def _describe_run_at_work(folder: DataFolder) -> Answer | None:
-    """Return the run that batch is at, and since when; None between two runs."""
-    told = _read_told(folder, "batch.json")
-    if told is None or told["ended_at"] is not None:
+    """Return the run in progress and its start; None between two runs."""
+    report = _read_report(folder.batch_file)
+    if report is None or report["ended_at"] is not None:
         return None
-    return {"run": told["run"], "began_at": format_time(told["began_at"])}
+    return {"run": report["run"], "began_at": format_time(report["began_at"])}
 
 
-def _read_told(folder: DataFolder, name: str) -> Answer | None:
-    """Read what the queries or batch tell of themselves; None before they ever ran."""
+def _read_report(path: Path) -> Answer | None:
+    """Read the progress file of the queries or of batch; None if there is no readable one."""
     try:
-        told: Any = msgspec.json.decode((folder.run / name).read_bytes())
+        report: Any = msgspec.json.decode(path.read_bytes())
     except (FileNotFoundError, msgspec.DecodeError):
         return None
-    return dict(told)
+    return dict(report)
 
 
 def _read_handovers(folder: DataFolder) -> tuple[list[Answer], dict[str, int]]:
-    """Read the newest hand-overs; the last verdict on a window of a run is the one that counts."""
-    connection = connect()
-    try:
+    """Read the newest hand-overs; the last verdict on a window of a run counts."""
+    with connect() as connection:
         register_table(connection, OPS_HANDOVER, list_files(folder.lake, OPS_HANDOVER))
         newest = (
             "SELECT * FROM ops_handover QUALIFY row_number() OVER "
@@ -119,8 +119,6 @@ def _read_handovers(folder: DataFolder) -> tuple[list[Answer], dict[str, int]]:
             "SELECT run, epoch_ms(window_start), speed_plays, batch_plays, repeated_plays, verdict "
             f"FROM ({newest}) ORDER BY run DESC, window_start DESC LIMIT {_HANDOVERS_SHOWN}"
         ).fetchall()
-    finally:
-        connection.close()
     names = ("run", "window_start", "speed_plays", "batch_plays", "repeated_plays", "verdict")
     shown = [dict(zip(names, row, strict=True)) for row in rows]
     return [{**row, "window_start": format_time(row["window_start"])} for row in shown], verdicts

@@ -1,4 +1,4 @@
-"""The hold on a data folder: one stack, or one command that changes it, at a time."""
+"""The locks on a data folder: one stack, and one command that changes the lake, at a time."""
 
 import os
 import shlex
@@ -13,13 +13,13 @@ from filelock import FileLock, Timeout
 from crossfade.clock import format_time, now_ms
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder, write_atomically
-from crossfade.stack.orphans import MARK, end_survivors
+from crossfade.stack.orphans import MARK, kill_orphans
 
 _CURE = "Stop it first, or use another folder with --data."
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who holds a data folder."""
+    """The process that holds a data folder."""
 
     pid: int
     started_at: str
@@ -28,17 +28,17 @@ class Holder(msgspec.Struct, frozen=True):
 
 @contextmanager
 def hold_folder(folder: DataFolder) -> Iterator[None]:
-    """Hold the folder for this process; the kernel lets go when the process is gone.
+    """Hold the folder's lock for this process; the kernel releases it when the process ends.
 
-    Children started meanwhile bear the folder's mark: should this process be killed, the next
-    holder ends those that outlived it.
+    Children inherit a variable that names the folder. If this process is killed, the next holder
+    kills the children that outlived it.
 
     Raises:
-        StackError: another process holds it, named, or the folder cannot be written.
+        StackError: another process, which is named, holds it, or the folder cannot be written.
     """
     with _locked(folder, "stack", _CURE):
         try:
-            end_survivors(folder.root)
+            kill_orphans(folder.root)
             os.environ[MARK] = str(folder.root)
             yield
         finally:
@@ -46,13 +46,13 @@ def hold_folder(folder: DataFolder) -> Iterator[None]:
 
 
 @contextmanager
-def hold_maintenance(folder: DataFolder) -> Iterator[None]:
-    """Hold off every other command that takes files of the lake away, or relies on their staying.
+def hold_maintenance_lock(folder: DataFolder) -> Iterator[None]:
+    """Hold the lock of commands that remove files of the lake, or that need every file to stay.
 
-    A stack goes on meanwhile: it only adds files.
+    A stack may run at the same time, because it only adds files.
 
     Raises:
-        StackError: another process is at such work, named, or the folder cannot be written.
+        StackError: another process, which is named, holds it, or the folder cannot be written.
     """
     with _locked(folder, "maintenance", "Wait until that is done."):
         yield
@@ -61,11 +61,11 @@ def hold_maintenance(folder: DataFolder) -> Iterator[None]:
 @contextmanager
 def _locked(folder: DataFolder, name: str, cure: str) -> Iterator[None]:
     note = folder.run / f"{name}.holder.json"
-    lock = FileLock(folder.run / f"{name}.lock", blocking=False, thread_local=False)
+    lock = FileLock(folder.lock_file(name), blocking=False, thread_local=False)
     try:
         folder.run.mkdir(parents=True, exist_ok=True)
         lock.acquire()
-        _leave_note(note)
+        _write_note(note)
     except Timeout:
         raise StackError(_describe(folder, note), cure) from None
     except OSError as error:
@@ -79,7 +79,7 @@ def _locked(folder: DataFolder, name: str, cure: str) -> Iterator[None]:
         lock.release()
 
 
-def _leave_note(note: Path) -> None:
+def _write_note(note: Path) -> None:
     words = [Path(sys.argv[0]).name, *sys.argv[1:]]
     holder = Holder(os.getpid(), format_time(now_ms()), shlex.join(words))
     write_atomically(note, msgspec.json.encode(holder))

@@ -10,19 +10,19 @@ from dataclasses import dataclass, replace
 from crossfade.clock import format_time, now_ms
 from crossfade.config import Settings, setting_variables
 from crossfade.errors import MachineError
-from crossfade.folder import DataFolder, StackAddresses, heartbeat_path, write_stack
+from crossfade.folder import ARCHIVE, SPEED, DataFolder, StackAddresses, heartbeat_path, write_stack
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import create_topics
 from crossfade.stack.broker import Broker
 from crossfade.stack.child import ChildSpec
 from crossfade.stack.disk_guard import DiskGuard
-from crossfade.stack.disk_space import require_room
+from crossfade.stack.disk_space import require_disk_space
 from crossfade.stack.jars import require_jars
-from crossfade.stack.liveness import beats
+from crossfade.stack.liveness import heartbeat_check
 from crossfade.stack.ports import describe_holder, find_free_ports, is_free
 from crossfade.stack.stop_request import StopRequest
 from crossfade.stack.supervisor import Supervisor
-from crossfade.stack.unfinished_work import list_micro_batches, list_runs
+from crossfade.stack.unfinished_work import list_unfinished_micro_batches, list_unfinished_runs
 
 _DRAIN_GRACE_S = 60.0
 _START_WITHIN_S = 180.0
@@ -66,7 +66,7 @@ class Stack:
             self.supervisor.run(request)
         finally:
             self.guard.end()
-            (self.folder.root / "stack.json").unlink(missing_ok=True)
+            (self.folder.stack_file).unlink(missing_ok=True)
 
 
 def prepare_stack(folder: DataFolder, settings: Settings) -> Stack:
@@ -85,7 +85,7 @@ def prepare_stack(folder: DataFolder, settings: Settings) -> Stack:
         log=folder.logs / "broker.log",
         least_free=settings.least_free,
     )
-    require_room(folder.lake, settings.least_free)
+    require_disk_space(folder.lake, settings.least_free)
     broker_spec = broker.prepare()
     api = f"http://{settings.host}:{port}"
     told = setting_variables(settings) | {
@@ -104,21 +104,21 @@ def prepare_stack(folder: DataFolder, settings: Settings) -> Stack:
         replace(
             streams,
             is_early=True,
-            alive=beats(heartbeat_path(folder, "streams")),
+            alive=heartbeat_check(heartbeat_path(folder, "streams")),
             silent_for_s=_DRIVER_SILENT_FOR_S,
-            unfinished=lambda: list_micro_batches(folder.checkpoints, ("speed", "archive")),
+            unfinished=lambda: list_unfinished_micro_batches(folder.checkpoints, (SPEED, ARCHIVE)),
         ),
         replace(
             batch,
-            alive=beats(heartbeat_path(folder, "batch")),
-            unfinished=lambda: list_runs(folder.lake),
+            alive=heartbeat_check(heartbeat_path(folder, "batch")),
+            unfinished=lambda: list_unfinished_runs(folder.lake),
         ),
     ]
-    supervisor = Supervisor(specs, logs=folder.logs, state_file=folder.run / "children.json")
+    supervisor = Supervisor(specs, logs=folder.logs, state_file=folder.children_file)
 
     def set_door(is_open: bool) -> None:
         broker.set_door(is_open=is_open)
-        supervisor.ask_restart(broker_spec.name)
+        supervisor.request_restart(broker_spec.name)
 
     disks = (folder.kafka, folder.lake)
     guard = DiskGuard(folder, disks, settings.least_free, set_door)
@@ -170,7 +170,7 @@ def _with_topics(spec: ChildSpec, address: KafkaAddress, settings: Settings) -> 
 def _progress_of_streams(folder: DataFolder) -> Callable[[], bool]:
     """Let the streams count as ready once they told of progress after this moment."""
     began_ms = now_ms()
-    path = folder.run / "streams.json"
+    path = folder.streams_file
 
     def ready() -> bool:
         try:

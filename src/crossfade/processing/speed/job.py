@@ -11,7 +11,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from crossfade.clock import now_ms, parse_duration
 from crossfade.config import Settings
 from crossfade.erasure.suppression import load_suppression
-from crossfade.folder import DataFolder
+from crossfade.folder import SPEED, DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import PLAYS_BY_WINDOW
 from crossfade.kafka.window_log import Marker
@@ -33,7 +33,6 @@ from crossfade.processing.speed.transforms import (
 )
 from crossfade.processing.streams.source import read_stream, starting_at
 
-SPEED = "speed"
 """Name of the query, of its checkpoint and of what it observes."""
 
 _CORES = 0.5

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.time_rules import FUTURE_MS
-from crossfade.folder import DataFolder
+from crossfade.folder import SPEED, DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import read_record
 from crossfade.kafka.topics import (
@@ -26,7 +26,7 @@ _DAMAGED = "speed.damaged"
 
 def remove_generation(folder: DataFolder) -> None:
     """Remove speed's checkpoint and what was kept of a damaged one; speed is stopped."""
-    for path in (folder.checkpoints / "speed", folder.run / _DAMAGED):
+    for path in (folder.checkpoint(SPEED), folder.run / _DAMAGED):
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -37,7 +37,7 @@ def set_generation_aside(folder: DataFolder) -> Path:
     """
     aside = folder.run / _DAMAGED
     shutil.rmtree(aside, ignore_errors=True)
-    shutil.move(folder.checkpoints / "speed", aside)
+    shutil.move(folder.checkpoint(SPEED), aside)
     return aside
 
 

@@ -7,7 +7,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from crossfade.clock import parse_duration
 from crossfade.config import Settings
-from crossfade.folder import DataFolder
+from crossfade.folder import ARCHIVE, DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import (
     SONG_PLAYS,
@@ -25,7 +25,6 @@ from crossfade.processing.streams.source import read_stream, starting_at
 CORES = 0.25
 """Share of Spark's cores that read: speed has more to do, and people wait for it."""
 
-_QUERY = "archive"
 _SESSION = {
     # A file stays open for each hour that a task meets: no need to sort its records by hour.
     "spark.sql.maxConcurrentOutputFileWriters": "8",
@@ -57,9 +56,9 @@ def start_archive(
     return (
         lay_out_records(records)
         .writeStream.format("delta")
-        .queryName(_QUERY)
+        .queryName(ARCHIVE)
         .partitionBy(*BRONZE_SONG_PLAYS.partitioned_by)
-        .option("checkpointLocation", str(folder.checkpoints / _QUERY))
+        .option("checkpointLocation", str(folder.checkpoints / ARCHIVE))
         .options(**_WRITER)
         .trigger(processingTime=f"{parse_duration(settings.archive_every)} milliseconds")
         .start(str(table_path(folder.lake, BRONZE_SONG_PLAYS)))
@@ -95,13 +94,13 @@ def _bind(folder: DataFolder, address: KafkaAddress) -> ArchiveBinding:
     has_data = table is not None and bool(table.file_uris())
     bound = bind_archive(folder, found, has_data=has_data)
     if table is not None:
-        refuse_other_moment(folder.checkpoints / _QUERY, _newest_written(folder, table), _QUERY)
-    reached = read_committed(folder.checkpoints / _QUERY).end_offsets or bound.first_offsets
-    refuse_lost_records(_QUERY, reached, address)
+        refuse_other_moment(folder.checkpoints / ARCHIVE, _newest_written(folder, table), ARCHIVE)
+    reached = read_committed(folder.checkpoints / ARCHIVE).end_offsets or bound.first_offsets
+    refuse_lost_records(ARCHIVE, reached, address)
     return bound
 
 
 def _newest_written(folder: DataFolder, table: DeltaTable) -> int:
-    query_id = read_query_id(folder.checkpoints / _QUERY)
+    query_id = read_query_id(folder.checkpoints / ARCHIVE)
     written = None if query_id is None else table.transaction_version(query_id)
     return NO_BATCH if written is None else int(written)

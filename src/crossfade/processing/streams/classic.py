@@ -10,7 +10,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from crossfade.clock import parse_duration
 from crossfade.config import Settings
-from crossfade.folder import DataFolder
+from crossfade.folder import CLASSIC, DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import (
     SONG_PLAYS,
@@ -27,8 +27,6 @@ from crossfade.processing.streams.source import read_stream, starting_at
 
 CLASSIC = "song_plays"
 """Folder of the classic lake."""
-
-_QUERY = "classic"
 
 
 def start_classic(
@@ -47,16 +45,16 @@ def start_classic(
         table_id=CLASSIC,
         first_offsets=read_start_offsets(address, SONG_PLAYS),
     )
-    bound = bind_archive(folder, found, has_data=written != NO_BATCH, query=_QUERY)
-    checkpoint = folder.checkpoints / _QUERY
-    refuse_other_moment(checkpoint, written, _QUERY)
+    bound = bind_archive(folder, found, has_data=written != NO_BATCH, query=CLASSIC)
+    checkpoint = folder.checkpoints / CLASSIC
+    refuse_other_moment(checkpoint, written, CLASSIC)
     reached = read_committed(checkpoint).end_offsets or bound.first_offsets
-    refuse_lost_records(_QUERY, reached, address)
+    refuse_lost_records(CLASSIC, reached, address)
     records = read_stream(spark, address, cores=CORES, **starting_at(bound.first_offsets))
     return (
         lay_out_records(records)
         .writeStream.format("parquet")
-        .queryName(_QUERY)
+        .queryName(CLASSIC)
         .partitionBy(*BRONZE_SONG_PLAYS.partitioned_by)
         .option("checkpointLocation", str(checkpoint))
         .trigger(processingTime=f"{parse_duration(settings.archive_every)} milliseconds")

@@ -12,7 +12,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 from crossfade.clock import SECOND_MS, parse_duration
 from crossfade.config import Settings
 from crossfade.errors import BrokerError, CrossfadeError, DamagedError, StackError
-from crossfade.folder import DataFolder
+from crossfade.folder import ARCHIVE, SPEED, DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import (
     SONG_PLAYS,
@@ -28,7 +28,6 @@ from crossfade.processing.failures import (
     tells_of_lost_records,
 )
 from crossfade.processing.progress import is_behind, tell_progress
-from crossfade.processing.speed.job import SPEED
 from crossfade.processing.speed.running import RunningSpeed
 from crossfade.processing.streams.archive import start_archive
 from crossfade.processing.streams.classic import start_classic
@@ -42,8 +41,6 @@ from crossfade.processing.streams.watchdog import Watchdog, keep_watch
 from crossfade.stack.request_files import SPEED_RENEWAL_REQUEST
 from crossfade.stack.stop_request import StopRequest
 from crossfade.telemetry import get_logger
-
-ARCHIVE = "archive"
 
 _POLL_S = 0.2
 _DRAIN_WITHIN_S = 45.0
@@ -231,7 +228,7 @@ def _watch_over(
 @contextmanager
 def _hold_checkpoint(folder: DataFolder, name: str) -> Iterator[None]:
     folder.run.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.run / f"{name}.lock", blocking=False)
+    lock = FileLock(folder.lock_file(name), blocking=False)
     try:
         lock.acquire()
     except Timeout:

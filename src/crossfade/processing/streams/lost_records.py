@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from crossfade.errors import BrokerError
+from crossfade.folder import SPEED
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import (
     SONG_PLAYS,
@@ -11,7 +12,7 @@ from crossfade.kafka.topics import (
 )
 
 _CURES = {
-    "speed": (
+    SPEED: (
         "Batch has what the archive has read: crossfade speed --renew lets speed begin anew where "
         "its open windows begin."
     ),
