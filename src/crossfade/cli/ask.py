@@ -20,7 +20,7 @@ from crossfade.folder import open_folder, read_stack
 from crossfade.serving.ranges import RangeTexts
 
 if TYPE_CHECKING:
-    from crossfade.serving.answers import Sight
+    from crossfade.serving.answers import RequestView
 
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Most rows to show.")]
 CountryOption = Annotated[
@@ -43,7 +43,7 @@ def ask(
     data: Path | None,
     path: str,
     parameters: Parameters,
-    answer_alone: Callable[["Sight"], dict[str, Any]],
+    answer_alone: Callable[["RequestView"], dict[str, Any]],
 ) -> dict[str, Any]:
     """Return the API's answer where a stack runs on the folder, else the same from gold alone."""
     _refuse_country(parameters.get("country"))
@@ -52,12 +52,12 @@ def ask(
     if stack is not None:
         return fetch_answer(stack.api, path, **parameters)
 
-    from crossfade.serving.answers import Sight
+    from crossfade.serving.answers import RequestView
     from crossfade.serving.snapshot import build_snapshot
 
     snapshot = build_snapshot(folder)
     try:
-        return answer_alone(Sight(snapshot, None, folder.time_rules, now_ms()))
+        return answer_alone(RequestView(snapshot, None, folder.time_rules, now_ms()))
     finally:
         snapshot.connection.close()
 

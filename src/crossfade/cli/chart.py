@@ -55,15 +55,15 @@ def chart(
     Example:
         crossfade chart songs --month 2019-06
     """
-    from crossfade.serving.answers import Sight, answer_chart
+    from crossfade.serving.answers import RequestView, answer_chart
     from crossfade.serving.rollup import By
 
     texts = RangeTexts(day, week, month, year, all_time, since, until)
     by = By.SONG if kind is ChartKind.SONGS else By.ARTIST
 
-    def answer_alone(sight: Sight) -> dict[str, object]:
-        asked = read_range(texts, now=sight.now, rules=sight.rules)
-        return answer_chart(sight, by, asked, limit=limit, country=country)
+    def answer_alone(view: RequestView) -> dict[str, object]:
+        asked = read_range(texts, now=view.now, rules=view.rules)
+        return answer_chart(view, by, asked, limit=limit, country=country)
 
     parameters = {**range_parameters(texts), "limit": limit, "country": country}
     answer = ask(data, f"charts/{kind}", parameters, answer_alone)

@@ -37,13 +37,13 @@ def geography(
     Example:
         crossfade geography --year 2019
     """
-    from crossfade.serving.answers import Sight, answer_geography
+    from crossfade.serving.answers import RequestView, answer_geography
 
     texts = RangeTexts(day, week, month, year, all_time, since, until)
 
-    def answer_alone(sight: Sight) -> dict[str, object]:
-        asked = read_range(texts, now=sight.now, rules=sight.rules)
-        return answer_geography(sight, asked, limit=limit, country=country)
+    def answer_alone(view: RequestView) -> dict[str, object]:
+        asked = read_range(texts, now=view.now, rules=view.rules)
+        return answer_geography(view, asked, limit=limit, country=country)
 
     parameters = {**range_parameters(texts), "limit": limit, "country": country}
     answer = ask(data, "geography", parameters, answer_alone)

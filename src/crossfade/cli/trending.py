@@ -22,6 +22,6 @@ def trending(
         data,
         "trending",
         {"limit": limit, "country": country},
-        lambda sight: answer_trending(sight, limit=limit, country=country),
+        lambda view: answer_trending(view, limit=limit, country=country),
     )
     show_answer(answer, title="Trending songs", as_json=as_json)

@@ -1,25 +1,27 @@
-"""Answers kept for the next who asks the same, as long as nothing changed."""
+"""A cache of answers, valid while their source does not change."""
 
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-_KEPT = 512
+_MAX_ENTRIES = 512
 
-Made = TypeVar("Made")
+AnswerT = TypeVar("AnswerT")
 
 
-class Kept(Generic[Made]):
-    """What was made from one source, by key; another source, or too many keys, and all go."""
+class AnswerCache(Generic[AnswerT]):
+    """Answers of one source by key; emptied when the source changes or the cache is full."""
 
     def __init__(self) -> None:
-        self._kept: tuple[object, dict[Hashable, Made]] = (None, {})
+        self._cached: tuple[object, dict[Hashable, AnswerT]] = (None, {})
 
-    def find_or_make(self, source: object, key: Hashable, make: Callable[[], Made]) -> Made:
-        """Return what a key has; two who ask at once may both make it, and make the same."""
-        of, made = self._kept
-        if of is not source or len(made) >= _KEPT:
-            made = {}
-            self._kept = source, made
-        if key not in made:
-            made[key] = make()
-        return made[key]
+    def get_or_compute(
+        self, source: object, key: Hashable, compute: Callable[[], AnswerT]
+    ) -> AnswerT:
+        """Return a key's answer; concurrent requests may each compute it, with equal results."""
+        cached_source, answers = self._cached
+        if cached_source is not source or len(answers) >= _MAX_ENTRIES:
+            answers = {}
+            self._cached = source, answers
+        if key not in answers:
+            answers[key] = compute()
+        return answers[key]

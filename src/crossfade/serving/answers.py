@@ -1,6 +1,6 @@
-"""The answers: trending, charts and geography, from both layers or from gold alone.
+"""The answers: trending, charts and geography, from both layers or from gold only.
 
-Everybody who asks, the API and the command line alike, gets the same answer from here.
+The API and the command line get the same answers from here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ from crossfade.clock import format_time, utc_date
 from crossfade.contract.boundary import NO_BOUNDARY, RECENT_WINDOWS
 from crossfade.contract.periods import Period
 from crossfade.contract.time_rules import TimeRules
-from crossfade.serving.answer_cache import Kept
+from crossfade.serving.answer_cache import AnswerCache
 from crossfade.serving.batch_rows import BatchRows
-from crossfade.serving.completeness import Moment, Progress, say_why_incomplete
+from crossfade.serving.completeness import SpeedStatus, TimeContext, explain_incompleteness
 from crossfade.serving.merge import (
     Names,
     Plan,
@@ -28,10 +28,8 @@ from crossfade.serving.rollup import By
 from crossfade.serving.snapshot import Snapshot
 from crossfade.serving.window_state import WindowState
 
-"""Trending sums so many of the newest windows, the open one included."""
-
 MAX_LIMIT = 1_000
-"""The most rows that an answer has."""
+"""The greatest `limit`: an answer has no more rows."""
 
 _MEASURES = ("charted_plays", "counted_plays", "plays", "ms_played")
 
@@ -40,7 +38,7 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class RankedRow:
-    """One row to be: its place, key, measures and listeners; of a country also its share."""
+    """A row of an answer before it is formatted; only a country has a share."""
 
     rank: int
     key: str
@@ -50,54 +48,54 @@ class RankedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """What one request sees: one snapshot of batch, speed if it is read here, the present."""
+class RequestView:
+    """What one request reads: a snapshot of batch, speed if it is read here, and the time."""
 
     snapshot: Snapshot
     speed: WindowState | None
     rules: TimeRules
     now: int
-    kept: Kept[list[RankedRow]] = field(default_factory=Kept)
+    cache: AnswerCache[list[RankedRow]] = field(default_factory=AnswerCache)
 
 
-def answer_trending(sight: Sight, *, limit: int = 50, country: str | None = None) -> Answer:
+def answer_trending(view: RequestView, *, limit: int = 50, country: str | None = None) -> Answer:
     """Return the songs of the newest windows, the open one included.
 
-    Where speed is not read, those are the newest that batch owns, and the answer says so.
+    Where speed is not read, these are the newest that batch owns, and `why` says so.
     """
-    boundary = sight.snapshot.boundary
-    is_batch_alone = sight.speed is None and boundary > NO_BOUNDARY
-    end = boundary if is_batch_alone else _end_of_open_window(sight)
-    asked = AskedRange(end - RECENT_WINDOWS * sight.rules.grain_ms, end)
-    answer = _answer(sight, asked, By.SONG, limit=limit, country=country)
-    if is_batch_alone:
-        beyond = Plan(days=None, windows=(), speed=(boundary, _end_of_open_window(sight)))
-        why = say_why_incomplete(beyond, None, Moment(boundary, sight.now, sight.rules))
+    boundary = view.snapshot.boundary
+    is_batch_only = view.speed is None and boundary > NO_BOUNDARY
+    end = boundary if is_batch_only else _end_of_open_window(view)
+    asked = AskedRange(end - RECENT_WINDOWS * view.rules.grain_ms, end)
+    answer = _answer(view, asked, By.SONG, limit=limit, country=country)
+    if is_batch_only:
+        beyond = Plan(days=None, windows=(), speed=(boundary, _end_of_open_window(view)))
+        why = explain_incompleteness(beyond, None, TimeContext(boundary, view.now, view.rules))
         return answer | {"complete": False, "why": why}
     return answer
 
 
 def answer_chart(
-    sight: Sight, by: By, asked: AskedRange, *, limit: int = 50, country: str | None = None
+    view: RequestView, by: By, asked: AskedRange, *, limit: int = 50, country: str | None = None
 ) -> Answer:
-    """Return the most played songs or artists of a range; a closed period's as it was published."""
-    return _answer(sight, asked, by, limit=limit, country=country, is_chart=True)
+    """Return the most played songs or artists; those of a closed period as batch published them."""
+    return _answer(view, asked, by, limit=limit, country=country, is_chart=True)
 
 
 def answer_geography(
-    sight: Sight, asked: AskedRange, *, limit: int = 250, country: str | None = None
+    view: RequestView, asked: AskedRange, *, limit: int = 250, country: str | None = None
 ) -> Answer:
-    """Return the countries by plays; of one country, its songs."""
+    """Return the countries by plays, or the songs of one country."""
     by = By.COUNTRY if country is None else By.SONG
-    return _answer(sight, asked, by, limit=limit, country=country)
+    return _answer(view, asked, by, limit=limit, country=country)
 
 
-def _end_of_open_window(sight: Sight) -> int:
-    return sight.rules.window_start(sight.now) + sight.rules.grain_ms
+def _end_of_open_window(view: RequestView) -> int:
+    return view.rules.window_start(view.now) + view.rules.grain_ms
 
 
 def _answer(
-    sight: Sight,
+    view: RequestView,
     asked: AskedRange,
     by: By,
     *,
@@ -105,46 +103,46 @@ def _answer(
     country: str | None = None,
     is_chart: bool = False,
 ) -> Answer:
-    boundary = sight.snapshot.boundary
-    plan = plan_range(asked.begin, asked.end, boundary=boundary, grain_ms=sight.rules.grain_ms)
-    version = sight.speed.version if sight.speed is not None and plan.speed is not None else None
+    boundary = view.snapshot.boundary
+    plan = plan_range(asked.begin, asked.end, boundary=boundary, grain_ms=view.rules.grain_ms)
+    version = view.speed.version if view.speed is not None and plan.speed is not None else None
 
-    def make() -> list[RankedRow]:
-        with BatchRows(sight.snapshot, plan) as batch:
+    def compute() -> list[RankedRow]:
+        with BatchRows(view.snapshot, plan) as batch:
             published = is_chart and country is None and not plan.is_provisional
             ranked = _read_published(batch, by, asked.period, limit) if published else []
-            return ranked or _rank_rows(sight, plan, batch, by, limit=limit, country=country)
+            return ranked or _rank_rows(view, plan, batch, by, limit=limit, country=country)
 
-    key = (plan, asked.period, by, limit, country, version)
-    ranked = sight.kept.find_or_make(sight.snapshot, key, make)
+    key = (is_chart, plan, asked.period, by, limit, country, version)
+    ranked = view.cache.get_or_compute(view.snapshot, key, compute)
     rows = [_to_row(by, one) for one in ranked if not is_chart or one.totals.charted_plays]
-    return _wrap(sight, asked, plan, rows)
+    return _wrap(view, asked, plan, rows)
 
 
 def _rank_rows(
-    sight: Sight, plan: Plan, batch: BatchRows, by: By, *, limit: int, country: str | None
+    view: RequestView, plan: Plan, batch: BatchRows, by: By, *, limit: int, country: str | None
 ) -> list[RankedRow]:
-    speed = sight.speed if plan.speed is not None else None
-    ours = speed.roll_up(by, plan.speed, country) if speed and plan.speed else {}
-    is_whole_needed = bool(ours) or by is By.COUNTRY
-    theirs = batch.roll_up(by, country, limit=None if is_whole_needed else limit)
-    merged = merge_totals((theirs, ours))
-    whole = sum(one.counted_plays for one in merged.values()) if by is By.COUNTRY else 0
+    speed = view.speed if plan.speed is not None else None
+    of_speed = speed.roll_up(by, plan.speed, country) if speed and plan.speed else {}
+    needs_every_key = bool(of_speed) or by is By.COUNTRY
+    of_batch = batch.roll_up(by, country, limit=None if needs_every_key else limit)
+    merged = merge_totals((of_batch, of_speed))
+    all_counted = sum(one.counted_plays for one in merged.values()) if by is By.COUNTRY else 0
     top = rank(merged, limit)
     keys = [key for key, _ in top]
-    # A country's listeners of a song are not kept by batch, only those of the song.
-    are_kept = batch.is_empty or country is None or by is By.COUNTRY
-    sketches = batch.sketches(by, keys) if are_kept else {}
+    # Batch keeps the listeners of a song, but not its listeners in one country.
+    has_sketches = batch.is_empty or country is None or by is By.COUNTRY
+    sketches = batch.read_sketches(by, keys) if has_sketches else {}
     details = speed.describe(by, keys, plan.speed, country) if speed and plan.speed else {}
     ranked = []
     for place, (key, totals) in enumerate(top, 1):
-        seen = list(sketches.get(key, ()))
+        united = list(sketches.get(key, ()))
         if key in details:
             names, sketch = details[key]
-            seen.append(sketch)
+            united.append(sketch)
             totals = totals._replace(names=max(filter(None, (totals.names, names)), default=None))
-        listeners = estimate_listeners(seen) if are_kept else None
-        share = round(totals.counted_plays / whole, 4) if whole else None
+        listeners = estimate_listeners(united) if has_sketches else None
+        share = round(totals.counted_plays / all_counted, 4) if all_counted else None
         ranked.append(RankedRow(place, key, totals, listeners, share))
     return ranked
 
@@ -169,8 +167,8 @@ def _to_row(by: By, one: RankedRow) -> Answer:
 
 
 def _read_published(batch: BatchRows, by: By, period: Period | None, limit: int) -> list[RankedRow]:
-    """Return a closed period's chart as published; nothing if it is not long enough to tell."""
-    entries = batch.read_chart(f"{by}s", period, limit) if period is not None else []
+    """Return a closed period's published chart; nothing if it has fewer entries than asked for."""
+    entries = batch.read_chart(by, period, limit) if period is not None else []
     if len(entries) < limit:
         return []
     ranked = []
@@ -181,11 +179,11 @@ def _read_published(batch: BatchRows, by: By, period: Period | None, limit: int)
     return ranked
 
 
-def _wrap(sight: Sight, asked: AskedRange, plan: Plan, rows: Sequence[Answer]) -> Answer:
-    boundary = sight.snapshot.boundary
-    progress = sight.speed.progress(sight.now) if sight.speed is not None else None
-    why = say_why_incomplete(plan, progress, Moment(boundary, sight.now, sight.rules))
-    as_of = _find_as_of(sight, plan, progress)
+def _wrap(view: RequestView, asked: AskedRange, plan: Plan, rows: Sequence[Answer]) -> Answer:
+    boundary = view.snapshot.boundary
+    status = view.speed.status(view.now) if view.speed is not None else None
+    why = explain_incompleteness(plan, status, TimeContext(boundary, view.now, view.rules))
+    as_of = _find_as_of(view, plan, status)
     return {
         "rows": list(rows),
         "from": format_time(asked.begin) if asked.begin else None,
@@ -198,9 +196,9 @@ def _wrap(sight: Sight, asked: AskedRange, plan: Plan, rows: Sequence[Answer]) -
     }
 
 
-def _find_as_of(sight: Sight, plan: Plan, progress: Progress | None) -> int | None:
-    """Return how fresh an answer is: of speed's newest marker, else of batch's publication."""
-    if plan.speed is not None and progress is not None and progress.sent_at is not None:
-        return progress.sent_at
-    run = sight.snapshot.run
+def _find_as_of(view: RequestView, plan: Plan, status: SpeedStatus | None) -> int | None:
+    """Return the time of speed's newest marker if speed has a part, else of batch's publication."""
+    if plan.speed is not None and status is not None and status.sent_at is not None:
+        return status.sent_at
+    run = view.snapshot.run
     return run.published_at_ms if run is not None else None

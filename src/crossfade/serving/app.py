@@ -1,4 +1,4 @@
-"""The API: every answer from one snapshot of batch and what speed says, over HTTP."""
+"""The HTTP API: each answer comes from one snapshot of batch and the state of speed."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,16 +14,16 @@ from crossfade.folder import DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.lake.runs import Run
 from crossfade.serving.alarms import read_alarms
-from crossfade.serving.answer_cache import Kept
+from crossfade.serving.answer_cache import AnswerCache
 from crossfade.serving.answers import (
     Answer,
     RankedRow,
-    Sight,
+    RequestView,
     answer_chart,
     answer_geography,
     answer_trending,
 )
-from crossfade.serving.error_responses import install_refusals, refuse
+from crossfade.serving.error_responses import error_response, install_error_handlers
 from crossfade.serving.metrics import Metrics, TimedRequests
 from crossfade.serving.queries import NoQuery, RangeQuery, RejectedQuery, TrendingQuery
 from crossfade.serving.ranges import AskedRange, read_range
@@ -31,11 +31,11 @@ from crossfade.serving.rejected_records import answer_rejected
 from crossfade.serving.rollup import By
 from crossfade.serving.shapes import (
     ArtistRow,
-    Conserved,
     CountryRow,
+    ErrorBody,
     Ranking,
-    Refusal,
-    Rejected,
+    Reconciliation,
+    RejectedRecords,
     SongRow,
     Status,
 )
@@ -51,14 +51,14 @@ _PAGE_RULES = (
 
 
 class Service:
-    """What serves one data folder: a watcher of batch, and a reader of speed if Kafka is known."""
+    """Serves one data folder: watches batch, and reads speed if Kafka's address is known."""
 
     def __init__(self, folder: DataFolder, address: KafkaAddress | None) -> None:
         self.folder = folder
         self._rules = folder.time_rules
-        self._kept: Kept[list[RankedRow]] = Kept()
+        self._cache: AnswerCache[list[RankedRow]] = AnswerCache()
         self._state = WindowState() if address is not None else None
-        self._watcher = SnapshotWatcher(folder, self._forget)
+        self._watcher = SnapshotWatcher(folder, self._forget_merged)
         self._reader = (
             WindowReader(address, self._state, self._rules, self._find_boundary)
             if address is not None and self._state is not None
@@ -67,44 +67,44 @@ class Service:
 
     @property
     def is_ready(self) -> bool:
-        """Check whether gold was looked at, and everything read that speed held at the start."""
-        is_speed_read = self._state is None or self._state.progress(now_ms()).is_ready
-        return self._watcher.has_looked and is_speed_read
+        """Check whether gold was polled, and speed's records from before the start were read."""
+        is_speed_read = self._state is None or self._state.status(now_ms()).is_ready
+        return self._watcher.has_polled and is_speed_read
 
     def start(self) -> None:
-        """Begin to watch and to read, without waiting for either."""
+        """Start watching and reading in the background."""
         self._watcher.start()
         if self._reader is not None:
             self._reader.start()
 
     def stop(self) -> None:
-        """Stop both."""
+        """Stop watching and reading."""
         if self._reader is not None:
             self._reader.stop()
         self._watcher.stop()
 
-    def see(self) -> Sight:
-        """Return what one request sees."""
-        return Sight(self._watcher.current, self._state, self._rules, now_ms(), self._kept)
+    def view(self) -> RequestView:
+        """Return what one request reads."""
+        return RequestView(self._watcher.current, self._state, self._rules, now_ms(), self._cache)
 
     def read_range(self, query: RangeQuery) -> AskedRange:
         """Read the range of a query."""
         return read_range(query.range_texts, now=now_ms(), rules=self._rules)
 
     def _find_boundary(self) -> int:
-        """Return the boundary to read speed from; the reader asks before the first poll of gold."""
+        """Return the boundary to read speed from; this can be the first poll of gold."""
         self._watcher.try_refresh()
         return self._watcher.current.boundary
 
-    def _forget(self, before: Snapshot) -> None:
-        """Forget what batch took over, one snapshot later: requests under way still see it."""
+    def _forget_merged(self, before: Snapshot) -> None:
+        """Forget what batch owned one snapshot ago: requests under way may need the rest."""
         run: Run | None = self._watcher.current.run
         if self._state is not None and run is not None:
             self._state.forget_before(before.boundary, run.end_offsets)
 
 
 def build_app(folder: DataFolder, address: KafkaAddress | None) -> FastAPI:
-    """Build the API of a data folder; it answers at once, and says what it does not know yet."""
+    """Build the API of a data folder; answers before everything is read are marked incomplete."""
     service = Service(folder, address)
 
     @asynccontextmanager
@@ -116,16 +116,18 @@ def build_app(folder: DataFolder, address: KafkaAddress | None) -> FastAPI:
     app = FastAPI(
         title="Crossfade",
         version=crossfade.__version__,
-        description="What are people listening to, now and ever, and can you prove it?",
+        description=(
+            "What are people listening to, right now and over the years, and can you prove it?"
+        ),
         lifespan=live,
         docs_url=None,
         redoc_url=None,
     )
-    metrics = Metrics(service.see, lambda: read_alarms(folder))
+    metrics = Metrics(service.view, lambda: read_alarms(folder))
     app.add_middleware(TimedRequests, metrics=metrics)
     app.include_router(_answers(service), prefix="/api/v1")
     app.include_router(_pages(service, metrics))
-    install_refusals(app)
+    install_error_handlers(app)
     return app
 
 
@@ -135,15 +137,15 @@ def _answers(service: Service) -> APIRouter:
 
     @router.get(
         "/trending",
-        responses=_gives(Ranking[SongRow]),
+        responses=_responses(Ranking[SongRow]),
         summary="Songs of the newest 6 windows, the open one included",
     )
     def trending(query: Annotated[TrendingQuery, Query()]) -> Response:
-        return _json(answer_trending(service.see(), limit=query.limit, country=query.country))
+        return _json(answer_trending(service.view(), limit=query.limit, country=query.country))
 
     @router.get(
         "/charts/songs",
-        responses=_gives(Ranking[SongRow]),
+        responses=_responses(Ranking[SongRow]),
         summary="The most played songs of a range",
     )
     def chart_songs(query: Annotated[RangeQuery, Query()]) -> Response:
@@ -151,7 +153,7 @@ def _answers(service: Service) -> APIRouter:
 
     @router.get(
         "/charts/artists",
-        responses=_gives(Ranking[ArtistRow]),
+        responses=_responses(Ranking[ArtistRow]),
         summary="The most played artists of a range",
     )
     def chart_artists(query: Annotated[RangeQuery, Query()]) -> Response:
@@ -159,55 +161,58 @@ def _answers(service: Service) -> APIRouter:
 
     @router.get(
         "/geography",
-        responses=_gives(Ranking[CountryRow] | Ranking[SongRow]),
-        summary="Countries by plays; of one country, its songs",
+        responses=_responses(Ranking[CountryRow] | Ranking[SongRow]),
+        summary="Countries by plays, or the songs of one country",
     )
     def geography(query: Annotated[RangeQuery, Query()]) -> Response:
         asked = service.read_range(query)
-        found = answer_geography(service.see(), asked, limit=query.limit, country=query.country)
-        return _json(found)
+        answer = answer_geography(service.view(), asked, limit=query.limit, country=query.country)
+        return _json(answer)
 
-    @router.get("/status", responses=_gives(Status), summary="How far batch, speed and archive are")
+    @router.get(
+        "/status", responses=_responses(Status), summary="How far batch, speed and archive are"
+    )
     def status(_: Annotated[NoQuery, Query()]) -> Response:
-        return _json(answer_status(service.see(), service.folder))
+        return _json(answer_status(service.view(), service.folder))
 
     @router.get(
         "/reconciliation",
-        responses=_gives(Conserved),
-        summary="Conservation of the newest run, and hand-overs",
+        responses=_responses(Reconciliation),
+        summary="What the newest run counted, and the hand-overs",
     )
     def reconciliation(_: Annotated[NoQuery, Query()]) -> Response:
-        return _json(answer_reconciliation(service.see(), service.folder))
+        return _json(answer_reconciliation(service.view(), service.folder))
 
     @router.get(
         "/rejected",
-        responses=_gives(Rejected),
-        summary="Records that are no plays, the newest first, with their reasons",
+        responses=_responses(RejectedRecords),
+        summary="Rejected records with their reasons, the newest first",
     )
     def rejected(query: Annotated[RejectedQuery, Query()]) -> Response:
-        found = answer_rejected(
-            service.see(), service.folder, limit=query.limit, reason=query.reason
+        answer = answer_rejected(
+            service.view(), service.folder, limit=query.limit, reason=query.reason
         )
-        return _json(found)
+        return _json(answer)
 
     return router
 
 
 def _pages(service: Service, metrics: Metrics) -> APIRouter:
-    """Return the routes for people, probes and Prometheus."""
+    """Return the routes of the pages, the health checks and the metrics."""
     router = APIRouter(tags=["operations"])
 
-    @router.get("/healthz", summary="The process answers")
+    @router.get("/healthz", summary="Whether the process answers")
     async def healthz() -> Response:
         return _json({"status": "up"})
 
-    @router.get("/readyz", summary="What speed held was read, and plays are taken")
+    @router.get("/readyz", summary="Whether open windows were read, and Kafka takes plays")
     async def readyz() -> Response:
         if refused := read_alarms(service.folder).refused:
-            return refuse(refused, "Answers go on: only plays are refused.", 503)
+            return error_response(refused, "Only plays are refused: answers go on.", 503)
         if service.is_ready:
             return _json({"status": "ready"})
-        return refuse("Not ready: gold or plays-by-window is still read.", "Ask again soon.", 503)
+        what = "Not ready: gold or plays-by-window is still being read."
+        return error_response(what, "Ask again soon.", 503)
 
     @router.get("/metrics", summary="Metrics for Prometheus")
     def read_metrics() -> Response:
@@ -226,13 +231,13 @@ def _pages(service: Service, metrics: Metrics) -> APIRouter:
 
 def _chart(service: Service, by: By, query: RangeQuery) -> Response:
     asked = service.read_range(query)
-    found = answer_chart(service.see(), by, asked, limit=query.limit, country=query.country)
-    return _json(found)
+    answer = answer_chart(service.view(), by, asked, limit=query.limit, country=query.country)
+    return _json(answer)
 
 
-def _gives(shape: Any) -> dict[int | str, dict[str, Any]]:
-    """Tell OpenAPI the shape of a route's answer, and of its refusal."""
-    return {200: {"model": shape}, 422: {"model": Refusal, "description": "Refused"}}
+def _responses(shape: Any) -> dict[int | str, dict[str, Any]]:
+    """Return the shapes of a route's answer and of its errors, for OpenAPI."""
+    return {200: {"model": shape}, 422: {"model": ErrorBody, "description": "Refused"}}
 
 
 def _json(answer: Answer) -> Response:
@@ -241,7 +246,7 @@ def _json(answer: Answer) -> Response:
 
 
 def _page(name: str) -> Response:
-    """Return a page of the package; it loads nothing from anywhere but here."""
+    """Return a page of the package; its policy allows requests to this server only."""
     text = files("crossfade.serving").joinpath(name).read_bytes()
     headers = {"Content-Security-Policy": _PAGE_RULES, "X-Content-Type-Options": "nosniff"}
     return Response(text, media_type="text/html; charset=utf-8", headers=headers)

@@ -1,4 +1,4 @@
-"""What batch says of a plan's part below the boundary, read with DuckDB from one snapshot."""
+"""The batch part of an answer, read with DuckDB from one snapshot."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -15,9 +15,11 @@ from crossfade.lake.tables import (
 )
 from crossfade.serving.merge import Names, Plan, Span, Totals
 from crossfade.serving.rollup import By
-from crossfade.serving.snapshot import Snapshot, scan
+from crossfade.serving.snapshot import Snapshot, scan_sql
 
 _KEY = {By.SONG: "song_id", By.ARTIST: "artist", By.COUNTRY: "country"}
+_CHART = {By.SONG: "songs", By.ARTIST: "artists"}
+"""The names of the published charts; there is none of countries."""
 _ENTRY = (
     *("rank", "id", "title", "artist"),
     *("charted_plays", "counted_plays", "plays", "ms_played", "listeners"),
@@ -26,7 +28,7 @@ _RANKED = "charted_plays DESC, counted_plays DESC, plays DESC, ms_played DESC, k
 
 
 class BatchRows:
-    """The batch side of one request: one cursor on one snapshot, for one plan."""
+    """Reads batch's part of one plan; use it as a context: it holds a cursor on the snapshot."""
 
     def __init__(self, snapshot: Snapshot, plan: Plan) -> None:
         self._snapshot = snapshot
@@ -47,7 +49,7 @@ class BatchRows:
     def roll_up(
         self, by: By, country: str | None = None, *, limit: int | None = None
     ) -> dict[str, Totals]:
-        """Return the measures of each key; with a limit, of the first ranked ones alone."""
+        """Return the measures of each key; with a limit, only of the first ranked ones."""
         parts = list(self._count_parts(by, country))
         if not parts:
             return {}
@@ -62,8 +64,8 @@ class BatchRows:
         ).fetchall()
         return {row[0]: _to_totals(row[1:], has_names=by is By.SONG) for row in rows}
 
-    def sketches(self, by: By, keys: Sequence[str]) -> dict[str, list[bytes]]:
-        """Return the listeners' sketches of each key."""
+    def read_sketches(self, by: By, keys: Sequence[str]) -> dict[str, list[bytes]]:
+        """Read the sketches of each key's listeners, one for each day or window."""
         found: dict[str, list[bytes]] = defaultdict(list)
         for grain, span in self._spans():
             source, files = self._source(GOLD_LISTENERS, span)
@@ -80,12 +82,13 @@ class BatchRows:
                 found[key].append(sketch)
         return found
 
-    def read_chart(self, chart: str, period: Period, limit: int) -> list[dict[str, Any]]:
-        """Return the first entries of a published chart's newest revision."""
-        files = self._snapshot.files_of_chart(chart, str(period.kind))
+    def read_chart(self, by: By, period: Period, limit: int) -> list[dict[str, Any]]:
+        """Read the first entries of a published chart's newest revision."""
+        chart = _CHART.get(by)
+        files = self._snapshot.files_of_chart(chart, str(period.kind)) if chart else []
         if not files:
             return []
-        of_period = f"FROM {scan(GOLD_CHART)} WHERE period_start = ?"
+        of_period = f"FROM {scan_sql(GOLD_CHART)} WHERE period_start = ?"
         result = self._cursor.execute(
             f"SELECT {', '.join(_ENTRY)} {of_period} AND rank <= ? "
             f"AND revision = (SELECT max(revision) {of_period}) ORDER BY rank",
@@ -98,7 +101,7 @@ class BatchRows:
         names = names if by is By.SONG else "NULL"
         selected = f"SELECT {_KEY[by]} AS key, counted_plays, plays, ms_played, {names} AS names"
         of_country = " AND country = ?" if country is not None else ""
-        more = [country] if country is not None else []
+        countries = [country] if country is not None else []
         for grain, span in self._spans():
             if grain == "day":
                 table, charted = GOLD_SONG_DAY, "charted_plays"
@@ -111,7 +114,7 @@ class BatchRows:
             source, files = self._source(table, span)
             if files != [[]]:
                 query = f"{selected}, {charted} FROM {source} WHERE {inside}{of_country}"
-                yield query, [*files, *bounds, *more]
+                yield query, [*files, *bounds, *countries]
 
     def _spans(self) -> Iterable[tuple[str, Span]]:
         if self._plan.days is not None:
@@ -120,11 +123,11 @@ class BatchRows:
             yield "window", span
 
     def _source(self, table: Table, span: Span) -> tuple[str, list[list[str]]]:
-        """Return what to read a span from, and its parameters: memory where it is held, or files."""
+        """Return the SQL source of a span and its parameters: a table in memory, or files."""
         if span[0] >= self._snapshot.recent_from and table is not GOLD_SONG_DAY:
             return ("recent_window" if table is GOLD_SONG_WINDOW else "recent_listeners"), []
         days = utc_date(span[0]), utc_date(span[1] - 1)
-        return scan(table), [self._snapshot.files_on(table, *days)]
+        return scan_sql(table), [self._snapshot.files_on(table, *days)]
 
 
 def _to_totals(measures: Sequence[Any], *, has_names: bool) -> Totals:

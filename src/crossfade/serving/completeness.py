@@ -1,4 +1,4 @@
-"""Whether an answer misses anything, and if so, why: never a number without that."""
+"""Whether an answer is complete, and why not."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,17 +9,18 @@ from crossfade.contract.time_rules import TimeRules
 from crossfade.serving.merge import Plan
 
 FRESH_MS = 10 * SECOND_MS
-"""Speed counts as up to date while its newest marker and its lag are at most this old."""
+"""Speed is up to date while its newest marker and its lag are at most this old."""
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far speed is, as seen by this reader; times in milliseconds since the epoch.
+class SpeedStatus:
+    """How far speed is, as far as serving has read it; times in milliseconds since the epoch.
 
     `lag_ms` is None while unknown. Windows that begin before `held_from` may lack rows.
     `dropped_before` is the greatest watermark at which Spark dropped plays. `first_log_time` is
-    that of the first record of `song-plays`, None while there is none. `late_pending` counts plays
-    that batch alone will count and has not yet.
+    that of the first record of `song-plays`, None while there is none. `late_pending` counts late
+    plays, which only batch counts, that it has not counted yet. `trouble` says what stops the
+    reader.
     """
 
     is_ready: bool = False
@@ -32,55 +33,55 @@ class Progress:
     trouble: str = ""
 
 
-class Moment(NamedTuple):
-    """What an answer is judged against: the boundary and the present."""
+class TimeContext(NamedTuple):
+    """The boundary, the current time and the time rules that an answer is checked against."""
 
     boundary: int
     now: int
     rules: TimeRules
 
 
-def say_why_incomplete(plan: Plan, progress: Progress | None, moment: Moment) -> str:
+def explain_incompleteness(plan: Plan, speed: SpeedStatus | None, context: TimeContext) -> str:
     """Return the first reason why an answer may miss plays; empty when it misses none."""
     if plan.speed is None:
         return ""
-    if progress is None:
-        unknown = f"what happened from {_since(plan)} on is unknown"
-        since = "no batch run yet" if moment.boundary <= NO_BOUNDARY else unknown
+    if speed is None:
+        unknown = f"plays from {_since(plan)} on are unknown"
+        since = "no batch run yet" if context.boundary <= NO_BOUNDARY else unknown
         return f"speed is not read here: {since}"
-    return _judge_speed(progress, moment) or _judge_holdings(plan, progress, moment)
+    return _explain_speed(speed, context) or _explain_held_windows(plan, speed, context)
 
 
-def _judge_speed(progress: Progress, moment: Moment) -> str:
-    if not progress.is_ready:
-        return progress.trouble or "serving is still reading plays-by-window"
-    if progress.sent_at is None:
+def _explain_speed(speed: SpeedStatus, context: TimeContext) -> str:
+    if not speed.is_ready:
+        return speed.trouble or "serving is still reading plays-by-window"
+    if speed.sent_at is None:
         return "speed has not started yet"
-    age = moment.now - progress.sent_at
+    age = context.now - speed.sent_at
     if age > FRESH_MS:
-        return progress.trouble or f"speed was last heard of {_seconds(age)} ago"
-    if progress.lag_ms is None:
-        return progress.trouble or "how far speed lags is unknown"
-    if progress.lag_ms > FRESH_MS:
-        return f"speed lags by {_seconds(progress.lag_ms)}"
+        return speed.trouble or f"speed last reported {_seconds(age)} ago"
+    if speed.lag_ms is None:
+        return speed.trouble or "how far speed lags is unknown"
+    if speed.lag_ms > FRESH_MS:
+        return f"speed lags by {_seconds(speed.lag_ms)}"
     return ""
 
 
-def _judge_holdings(plan: Plan, progress: Progress, moment: Moment) -> str:
-    owned_from = plan.speed[0] if plan.speed else moment.boundary
-    if moment.boundary <= NO_BOUNDARY and not _reaches_back(progress, owned_from, moment):
+def _explain_held_windows(plan: Plan, speed: SpeedStatus, context: TimeContext) -> str:
+    owned_from = plan.speed[0] if plan.speed else context.boundary
+    if context.boundary <= NO_BOUNDARY and not _reaches_back(speed, owned_from, context):
         return "no batch run yet"
-    if owned_from < progress.held_from:
-        return f"speed's windows are held from {format_time(progress.held_from)} on only"
-    dropped = progress.dropped_before
-    if dropped is not None and moment.boundary < dropped:
+    if owned_from < speed.held_from:
+        return f"speed's windows before {format_time(speed.held_from)} are not held"
+    dropped = speed.dropped_before
+    if dropped is not None and context.boundary < dropped:
         return f"Spark's watermark dropped plays from before {format_time(dropped)}"
     return ""
 
 
-def _reaches_back(progress: Progress, begin: int, moment: Moment) -> bool:
-    first = progress.first_log_time
-    return first is None or begin >= first - moment.rules.late_after_ms
+def _reaches_back(speed: SpeedStatus, begin: int, context: TimeContext) -> bool:
+    first = speed.first_log_time
+    return first is None or begin >= first - context.rules.late_after_ms
 
 
 def _since(plan: Plan) -> str:

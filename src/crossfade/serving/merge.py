@@ -1,7 +1,7 @@
-"""One answer from both layers: which layer owns which time, and how their rows unite.
+"""The merge of both layers: which layer answers which part of a range, and how rows combine.
 
-Batch owns every window that ends at or below the time boundary, speed every other one; nothing
-is ever summed over both. Counts add, sketches of listeners unite, names are the newest.
+Batch owns every window that ends at or below the time boundary, speed every other one, so no
+window is counted twice. Counts add, sketches of listeners unite, the newest names are shown.
 """
 
 import heapq
@@ -23,10 +23,10 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Who answers a range: whole closed days, batch's windows beside them, speed's windows.
+    """The parts of a range: batch's whole days, batch's windows beside them, speed's windows.
 
-    `days` and `windows` lie below the boundary, `speed` at it and above; together they are the
-    range, once.
+    `days` and `windows` lie below the boundary, `speed` at it and above. Together they cover the
+    range without overlap.
     """
 
     days: Span | None
@@ -35,12 +35,12 @@ class Plan:
 
     @property
     def is_provisional(self) -> bool:
-        """Check whether a part is not made of closed days, where charted plays are known."""
+        """Check whether a part is not of closed days: charted plays are known only of those."""
         return bool(self.windows) or self.speed is not None
 
 
 class Names(NamedTuple):
-    """The names that a song goes by in some of its plays; the greatest of several is shown."""
+    """A song's names in some of its plays; of several, the greatest tuple is shown."""
 
     day: date
     plays: int
@@ -49,7 +49,7 @@ class Names(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """The measures of one song, artist or country; in open time charted plays are counted ones."""
+    """The measures of a song, artist or country; outside closed days, charted = counted plays."""
 
     charted_plays: int
     counted_plays: int
@@ -72,11 +72,12 @@ def plan_range(begin: int, end: int, *, boundary: int, grain_ms: int) -> Plan:
     """Divide [begin, end) between the layers.
 
     Raises:
-        MisuseError: an edge lies inside a window, or inside a day older than gold's windows.
+        MisuseError: the range is empty, or an edge lies inside a window, or inside a day whose
+            windows gold no longer has.
     """
     if begin >= end:
         what = f"The range from {format_time(begin)} to {format_time(end)} is empty."
-        raise MisuseError(what, "Let it end after its beginning.")
+        raise MisuseError(what, "Name an end after its beginning.")
     for edge in (begin, end):
         _refuse_edge(edge, boundary, grain_ms)
     owned = min(max(boundary, begin), end)
@@ -91,7 +92,7 @@ def plan_range(begin: int, end: int, *, boundary: int, grain_ms: int) -> Plan:
 
 
 def merge_totals(parts: Iterable[Mapping[str, Totals]]) -> dict[str, Totals]:
-    """Add up what each part of a range says of each key."""
+    """Add up each key's totals over the parts of a range."""
     merged: dict[str, Totals] = {}
     for part in parts:
         if not merged:
@@ -104,8 +105,8 @@ def merge_totals(parts: Iterable[Mapping[str, Totals]]) -> dict[str, Totals]:
 
 
 def rank(totals: Mapping[str, Totals], limit: int) -> list[tuple[str, Totals]]:
-    """Order by charted, counted and all plays, then time heard, then the key; give the first."""
-    # Most keys are far from the first ones: leave them out by one number before any is compared.
+    """Return the first keys by charted, counted and all plays, then time heard, then key."""
+    # Most keys are far from the top: leave them out by one number before whole tuples are sorted.
     best = heapq.nlargest(limit, [one.charted_plays for one in totals.values()])
     least = best[-1] if best else 0
     near = [entry for entry in totals.items() if entry[1].charted_plays >= least]
@@ -113,10 +114,10 @@ def rank(totals: Mapping[str, Totals], limit: int) -> list[tuple[str, Totals]]:
 
 
 def estimate_listeners(sketches: Iterable[bytes]) -> int:
-    """Unite sketches and estimate how many listeners they saw; Spark's bytes are ours.
+    """Unite sketches, Spark's or ours, and estimate their number of distinct listeners.
 
-    The same in whatever order they come: united with itself, a union forgets the estimate that it
-    kept on its way, and gives the one of its registers.
+    The order of the sketches does not matter: a union that is united with its own result drops its
+    running estimate, which depends on the order, and estimates from its registers.
     """
     union = hll_union(SKETCH_LG_K)
     for sketch in sketches:
@@ -138,5 +139,5 @@ def _refuse_edge(edge: int, boundary: int, grain_ms: int) -> None:
         raise MisuseError(what, f"The nearest edge is {format_time(nearest)}.")
     if edge % DAY_MS and edge < windows_kept_from(boundary):
         nearest = floor_to(edge + DAY_MS // 2, DAY_MS)
-        what = f"{format_time(edge)} lies inside a day of which only the whole is kept."
+        what = f"{format_time(edge)} lies inside a day that is kept only as a whole."
         raise MisuseError(what, f"The nearest midnight is {format_time(nearest)}.")

@@ -1,4 +1,4 @@
-"""What Prometheus reads: how far each layer is, and how requests fare."""
+"""Metrics for Prometheus: the progress of each layer, and the duration of requests."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,18 +11,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from crossfade.clock import SECOND_MS
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.serving.alarms import Alarms
-from crossfade.serving.answers import Sight
+from crossfade.serving.answers import RequestView
 
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Metrics:
-    """The metrics of one app, in a registry of their own."""
+    """The metrics of one app, in their own registry."""
 
-    def __init__(self, see: Callable[[], Sight], ask_alarms: Callable[[], Alarms]) -> None:
+    def __init__(self, view: Callable[[], RequestView], read_alarms: Callable[[], Alarms]) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_Layers(see))
-        self._registry.register(_Stack(ask_alarms))
+        self._registry.register(_Layers(view))
+        self._registry.register(_Stack(read_alarms))
         self.requests = Histogram(
             "crossfade_request_seconds",
             "Time to answer, by path and status.",
@@ -37,57 +37,57 @@ class Metrics:
 
 
 class _Layers(Collector):
-    """Asks both layers at the moment of a scrape."""
+    """Reads the state of both layers at each scrape."""
 
-    def __init__(self, see: Callable[[], Sight]) -> None:
-        self._see = see
+    def __init__(self, view: Callable[[], RequestView]) -> None:
+        self._view = view
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        sight = self._see()
-        run, boundary = sight.snapshot.run, sight.snapshot.boundary
+        view = self._view()
+        run, boundary = view.snapshot.run, view.snapshot.boundary
         if run is not None:
             yield _gauge("batch_run", "Number of the newest batch run.", run.run)
         if boundary > NO_BOUNDARY:
-            age = (sight.now - boundary) / SECOND_MS
-            yield _gauge("boundary_age_seconds", "How far the time boundary lies back.", age)
-        if sight.speed is None:
+            age = (view.now - boundary) / SECOND_MS
+            yield _gauge("boundary_age_seconds", "Age of the time boundary.", age)
+        if view.speed is None:
             return
-        progress = sight.speed.progress(sight.now)
-        yield _gauge("speed_ready", "Whether open windows were read.", int(progress.is_ready))
-        yield _gauge("speed_rows", "Rows held of open windows.", sight.speed.count_rows())
-        if progress.lag_ms is not None:
-            yield _gauge("speed_lag_seconds", "How far speed lags.", progress.lag_ms / SECOND_MS)
-        if progress.late_pending is not None:
+        status = view.speed.status(view.now)
+        yield _gauge("speed_ready", "Whether open windows were read.", int(status.is_ready))
+        yield _gauge("speed_rows", "Rows held of open windows.", view.speed.count_rows())
+        if status.lag_ms is not None:
+            yield _gauge("speed_lag_seconds", "How far speed lags.", status.lag_ms / SECOND_MS)
+        if status.late_pending is not None:
             what = "Late plays that batch has not counted yet."
-            yield _gauge("late_pending", what, progress.late_pending)
+            yield _gauge("late_pending", what, status.late_pending)
 
 
 class _Stack(Collector):
-    """Asks what is wrong with the stack."""
+    """Reads the stack's alarms at each scrape."""
 
-    def __init__(self, ask_alarms: Callable[[], Alarms]) -> None:
-        self._ask_alarms = ask_alarms
+    def __init__(self, read_alarms: Callable[[], Alarms]) -> None:
+        self._read_alarms = read_alarms
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        alarms = self._ask_alarms()
+        alarms = self._read_alarms()
         refused = bool(alarms.refused)
-        yield _gauge("plays_refused", "1 while a nearly full disk lets no plays in.", refused)
-        what = "1 for a process that fails at the same work again and again."
-        ringing = GaugeMetricFamily("crossfade_alarm", what, labels=("process",))
-        for name in alarms.ringing:
-            ringing.add_metric((name,), 1)
-        yield ringing
+        yield _gauge("plays_refused", "1 while plays are refused: a disk is nearly full.", refused)
+        what = "1 for a process that repeatedly fails at the same work."
+        family = GaugeMetricFamily("crossfade_alarm", what, labels=("process",))
+        for name in alarms.active:
+            family.add_metric((name,), 1)
+        yield family
 
 
 class TimedRequests:
-    """Middleware that notes how long each answer took; paths that do not exist are one."""
+    """Middleware that times requests by path and status; unknown paths count as "other"."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request and record its time."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

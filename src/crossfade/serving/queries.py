@@ -1,4 +1,4 @@
-"""The parameters that the API takes; what is not named here is refused."""
+"""The query parameters of the API; unknown ones are refused."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from crossfade.contract.reasons import Reason
 from crossfade.serving.answers import MAX_LIMIT
 from crossfade.serving.ranges import RangeTexts
 
-Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Most rows to give.")]
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Greatest number of rows.")]
 Country = Annotated[
     str | None, Field(pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2, or ZZ for unknown.")
 ]
@@ -16,27 +16,27 @@ Text = Annotated[str | None, Field(max_length=40)]
 
 
 class NoQuery(BaseModel):
-    """No parameter at all."""
+    """No parameters."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class TrendingQuery(NoQuery):
-    """How many songs, and of which country."""
+    """The parameters of trending: a limit and a country."""
 
     limit: Limit = 50
     country: Country = None
 
 
 class RejectedQuery(NoQuery):
-    """How many rejected records, and of which reason."""
+    """The parameters of rejected records: a limit and a reason."""
 
     limit: Limit = 50
     reason: Reason | None = None
 
 
 class RangeQuery(TrendingQuery):
-    """A range besides: one period, from and to, or nothing for all time."""
+    """The parameters of trending and a range: a period, from and to, or none for all time."""
 
     day: Text = None
     week: Text = None
@@ -48,7 +48,7 @@ class RangeQuery(TrendingQuery):
 
     @property
     def range_texts(self) -> RangeTexts:
-        """Return the range's part of the query."""
+        """Return the parameters that name the range."""
         return RangeTexts(
             **self.model_dump(
                 include={"day", "week", "month", "year", "all_time", "since", "until"}

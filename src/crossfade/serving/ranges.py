@@ -1,4 +1,4 @@
-"""The range that somebody asks about, from a period, two times, or nothing: all time."""
+"""The range of a question: a period, from and to, or all time."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +13,7 @@ _LAST = day_start_ms(date(9000, 1, 1))
 
 @dataclass(frozen=True, slots=True)
 class AskedRange:
-    """Milliseconds since the epoch, half-open; `begin` is 0 for all time, before any play."""
+    """A half-open range in milliseconds since the epoch; `begin` is 0 for all time."""
 
     begin: int
     end: int
@@ -22,7 +22,7 @@ class AskedRange:
 
 @dataclass(frozen=True, slots=True)
 class RangeTexts:
-    """A range as people type it; at most one period, or `since` and `until`."""
+    """A range as the user typed it: at most one period, or `since` and `until`."""
 
     day: str | None = None
     week: str | None = None
@@ -34,10 +34,10 @@ class RangeTexts:
 
 
 def read_range(texts: RangeTexts, *, now: int, rules: TimeRules) -> AskedRange:
-    """Read what range is meant; nothing at all means all time.
+    """Parse a range; all time if nothing is named.
 
     Raises:
-        MisuseError: more than one range was named, or one cannot be read.
+        MisuseError: more than one range was named, or one cannot be parsed.
     """
     named = {kind: getattr(texts, kind) for kind in ("day", "week", "month", "year")}
     periods = {kind: text for kind, text in named.items() if text is not None}

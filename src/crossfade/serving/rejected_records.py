@@ -1,21 +1,21 @@
-"""The rejected records as the newest run knows them: counted by reason, and the newest of them."""
+"""The answer about rejected records as of the newest run: counts by reason, and the newest."""
 
 from crossfade.clock import format_time
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.reasons import Reason
 from crossfade.folder import DataFolder
 from crossfade.lake.rejected_log import RejectedLog, describe
-from crossfade.serving.answers import Answer, Sight
+from crossfade.serving.answers import Answer, RequestView
 
 _FIRST_BYTES = 4_096
-"""What is given of a record's bytes: all of nearly every one."""
+"""How many of a record's bytes an answer holds; nearly every record has fewer."""
 
 
 def answer_rejected(
-    sight: Sight, folder: DataFolder, *, limit: int, reason: Reason | None = None
+    view: RequestView, folder: DataFolder, *, limit: int, reason: Reason | None = None
 ) -> Answer:
-    """Return the newest rejected records, of one reason if asked; before batch ran, none."""
-    run, boundary = sight.snapshot.run, sight.snapshot.boundary
+    """Return the newest rejected records, of one reason if given; none before the first run."""
+    run, boundary = view.snapshot.run, view.snapshot.boundary
     answer: Answer = {"rows": [], "by_reason": {}, "boundary": None, "as_of": None}
     if run is None:
         return answer

@@ -1,4 +1,4 @@
-"""The rows of one window, rolled up by song, artist and country as they come in."""
+"""The rows of one window, summed by song, artist and country as they arrive."""
 
 import sys
 from collections import defaultdict
@@ -12,33 +12,32 @@ from crossfade.contract.counting import SKETCH_LG_K
 from crossfade.kafka.window_log import Grain, WindowRow, WindowValue
 from crossfade.serving.merge import Names
 
-_UNITED_AT_ONCE = 256
-"""Sketches of a country that may wait: what a request may have to unite."""
+_MAX_PENDING = 256
+"""The most sketches of a country that wait to be united; a request may have to unite them."""
 
-
-_NOTHING = (0, 0, 0)
+_ZERO = (0, 0, 0)
 
 
 class By(StrEnum):
-    """What rows are rolled up by; the names are those of gold/listeners' kinds."""
+    """What rows are summed by; the values are the kinds in gold/listeners."""
 
     SONG = "song"
     ARTIST = "artist"
     COUNTRY = "country"
 
     def key_of(self, grain: Grain) -> str:
-        """Return the key that a row counts for."""
+        """Return a row's key: its song id, artist or country."""
         if self is By.SONG:
             return grain.song_id
         return grain.artist if self is By.ARTIST else grain.country
 
 
 Sums = tuple[int, int, int]
-"""Plays, counted plays, time heard: as light as can be, since a request adds up very many."""
+"""Plays, counted plays, milliseconds heard; a plain tuple, since a request adds very many."""
 
 
 class _Tally:
-    """The sums of one key, and which rows of a window they are of."""
+    """The sums of one key, and the grains of the rows that are in them."""
 
     __slots__ = ("counted_plays", "grains", "ms_played", "plays")
 
@@ -49,14 +48,14 @@ class _Tally:
         self.grains: list[Grain] = []
 
     def add(self, plays: int, counted_plays: int, ms_played: int) -> None:
-        """Add what a row has more than before."""
+        """Add the increase of a row."""
         self.plays += plays
         self.counted_plays += counted_plays
         self.ms_played += ms_played
 
 
 class WindowRollup:
-    """One window of one generation of speed: each row's newest value, and sums of them."""
+    """One window of one generation of speed: the newest value of each row, and their sums."""
 
     def __init__(self, window_start: int) -> None:
         self._day = utc_date(window_start)
@@ -64,17 +63,17 @@ class WindowRollup:
         self._songs: dict[str, _Tally] = defaultdict(_Tally)
         self._artists: dict[str, _Tally] = defaultdict(_Tally)
         self._countries: dict[str, _Tally] = defaultdict(_Tally)
-        self._waiting: dict[str, dict[Grain, bytes]] = defaultdict(dict)
+        self._pending: dict[str, dict[Grain, bytes]] = defaultdict(dict)
         self._unions: dict[str, hll_union] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def take(self, row: WindowRow) -> bool:
-        """Put a row in place of an older one; the highest (epoch, batch) wins.
+    def apply(self, row: WindowRow) -> bool:
+        """Replace the row held by this one, unless that has a higher (epoch, batch).
 
         Returns:
-            Whether it was taken: an older one is not.
+            Whether the row was applied.
         """
         grain, value, epoch = row.key.grain, row.value, row.key.epoch
         held = self._rows.get(grain)
@@ -94,22 +93,22 @@ class WindowRollup:
                     value.ms_played - old.ms_played,
                 )
         self._rows[grain] = epoch, value
-        waiting = self._waiting[grain.country]
-        waiting[grain] = value.listeners
-        if len(waiting) >= _UNITED_AT_ONCE:
+        pending = self._pending[grain.country]
+        pending[grain] = value.listeners
+        if len(pending) >= _MAX_PENDING:
             self._unite_country(grain.country)
         return True
 
     def sums_of(self, by: By, key: str) -> Sums:
         """Return one key's measures."""
         tally = self._tallies(by).get(key)
-        return _NOTHING if tally is None else (tally.plays, tally.counted_plays, tally.ms_played)
+        return _ZERO if tally is None else (tally.plays, tally.counted_plays, tally.ms_played)
 
     def add_to(self, sums: dict[str, Sums], by: By) -> None:
         """Add each key's measures to those of other windows."""
         known = sums.get
         for key, tally in self._tallies(by).items():
-            plays, counted, ms_played = known(key, _NOTHING)
+            plays, counted, ms_played = known(key, _ZERO)
             sums[key] = (
                 plays + tally.plays,
                 counted + tally.counted_plays,
@@ -117,24 +116,24 @@ class WindowRollup:
             )
 
     def add_country_to(self, sums: dict[str, Sums], by: By, country: str) -> None:
-        """Add each key's measures in one country alone."""
+        """Add each key's measures in one country to those of other windows."""
         for grain in self._grains(By.COUNTRY, country):
             key, value = by.key_of(grain), self._rows[grain][1]
-            plays, counted, ms_played = sums.get(key, _NOTHING)
+            plays, counted, ms_played = sums.get(key, _ZERO)
             sums[key] = (
                 plays + value.plays,
                 counted + value.counted_plays,
                 ms_played + value.ms_played,
             )
 
-    def name(self, song_id: str) -> Names | None:
-        """Return the names of a song in this window."""
+    def find_names(self, song_id: str) -> Names | None:
+        """Return a song's most played names in this window; None if it has no row."""
         rows = ((grain, self._rows[grain][1].plays) for grain in self._grains(By.SONG, song_id))
         names = (Names(self._day, plays, grain.title, grain.artist) for grain, plays in rows)
         return max(names, default=None)
 
     def sketches(self, by: By, key: str, country: str | None = None) -> Iterator[bytes]:
-        """Return what to unite for the listeners of a key."""
+        """Yield the sketches whose union holds a key's listeners."""
         if by is By.COUNTRY:
             if key in self._countries:
                 yield bytes(self._unite_country(key).get_result().serialize_compact())
@@ -144,11 +143,11 @@ class WindowRollup:
                 yield self._rows[grain][1].listeners
 
     def _unite_country(self, country: str) -> hll_union:
-        """Unite only what came since the last time: a row's later sketch holds its earlier one."""
+        """Add only the pending sketches: a row's later sketch includes its earlier one."""
         union = self._unions.get(country)
         if union is None:
             union = self._unions[country] = hll_union(SKETCH_LG_K)
-        for sketch in self._waiting.pop(country, {}).values():
+        for sketch in self._pending.pop(country, {}).values():
             union.update(hll_sketch.deserialize(sketch))
         return union
 
@@ -170,5 +169,5 @@ class WindowRollup:
 
 
 def _intern(grain: Grain) -> Grain:
-    """Keep each text once, however many windows and countries it stands in."""
+    """Keep one copy of each text that many windows and countries share."""
     return Grain._make(None if text is None else sys.intern(text) for text in grain)

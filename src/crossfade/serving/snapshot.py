@@ -1,4 +1,4 @@
-"""What batch published, as of one run: opened at its pins, built once, never changed."""
+"""Immutable snapshots of what batch published: the tables at the pins of one run."""
 
 import re
 import threading
@@ -30,8 +30,6 @@ from crossfade.lake.tables import (
 )
 from crossfade.telemetry import get_logger
 
-"""Windows below the boundary that are kept in memory: what trending may need of batch."""
-
 _PINNED = (GOLD_SONG_WINDOW, GOLD_SONG_DAY, GOLD_LISTENERS, GOLD_CHART)
 _PARTITION_VALUE = re.compile(r"([a-z]+)=([^/]+)/")
 _POLL_S = 1.0
@@ -40,7 +38,7 @@ _log = get_logger("serve")
 
 
 class PinnedFile(NamedTuple):
-    """A data file of a pinned table, with the lake partition that it lies in."""
+    """A data file of a pinned table, and the values of its lake partition."""
 
     path: str
     partition: Mapping[str, str]
@@ -50,8 +48,8 @@ class PinnedFile(NamedTuple):
 class Snapshot:
     """One published run and the files of its tables, at the versions that it pinned.
 
-    The last few windows below the boundary are tables in memory: `recent_window` and
-    `recent_listeners`, from `recent_from` on. `run` is None before batch published anything.
+    The windows from `recent_from` to the boundary, which trending may need, are tables in memory:
+    `recent_window` and `recent_listeners`. `run` is None before batch published anything.
     """
 
     run: Run | None
@@ -65,11 +63,11 @@ class Snapshot:
         return self.run.boundary if self.run is not None else NO_BOUNDARY
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """Open a connection of one request's own: it must close it."""
+        """Open a cursor for one request, which must close it."""
         return self.connection.cursor()
 
     def files_on(self, table: Table, first: date, last: date) -> list[str]:
-        """Return the files that may hold a table's days, both included: DuckDB opens no others."""
+        """Return a table's files that may hold days from first to last, both inclusive."""
         found = self.files[table.name]
         if "date" not in table.partitioned_by:
             return [path for path, _ in found]
@@ -77,13 +75,13 @@ class Snapshot:
         return [path for path, partition in found if days[0] <= partition["date"] <= days[1]]
 
     def files_of_chart(self, chart: str, period: str) -> list[str]:
-        """Return the files of one chart and kind of period."""
+        """Return the files of one chart and one kind of period."""
         wanted = {"chart": chart, "period": period}
         return [path for path, partition in self.files[GOLD_CHART.name] if partition == wanted]
 
 
-def scan(table: Table) -> str:
-    """Return the SQL that reads the files of a table; the list of files is its one parameter."""
+def scan_sql(table: Table) -> str:
+    """Return the SQL that reads a table's files; its one parameter is the list of files."""
     if not table.partitioned_by:
         return "read_parquet(?, union_by_name = true)"
     types = {"date": "DATE"}
@@ -97,7 +95,7 @@ def build_snapshot(folder: DataFolder) -> Snapshot:
     """Open every table at the newest run's pins.
 
     Raises:
-        LakeError: a pinned version cannot be read any more, or is of another stack's table.
+        LakeError: a pinned version is gone, or the tables are another stack's.
     """
     refuse_other_tables(folder)
     run = read_newest_run(folder.lake)
@@ -105,7 +103,7 @@ def build_snapshot(folder: DataFolder) -> Snapshot:
     boundary = run.boundary if run is not None else NO_BOUNDARY
     recent_from = boundary - RECENT_WINDOWS * folder.time_rules.grain_ms
     snapshot = Snapshot(run, connect(), files, recent_from)
-    _keep_recent(snapshot)
+    _load_recent(snapshot)
     return snapshot
 
 
@@ -128,8 +126,8 @@ def _list_pinned(folder: DataFolder, table: Table, run: Run | None) -> list[Pinn
     ]
 
 
-def _keep_recent(snapshot: Snapshot) -> None:
-    """Read the last windows into memory."""
+def _load_recent(snapshot: Snapshot) -> None:
+    """Read the windows from `recent_from` to the boundary into memory."""
     span = max(snapshot.recent_from, 0), max(snapshot.boundary, 0)
     days = utc_date(span[0]), utc_date(span[1])
     for name, table, time in (
@@ -147,7 +145,7 @@ def _keep_recent(snapshot: Snapshot) -> None:
 
 
 class SnapshotWatcher:
-    """Polls gold/run alone, and swaps in a new snapshot when a run was published."""
+    """Polls only gold/run, and replaces the snapshot when a run was published."""
 
     def __init__(self, folder: DataFolder, on_poll: Callable[[Snapshot], None]) -> None:
         self._folder = folder
@@ -155,32 +153,32 @@ class SnapshotWatcher:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._version = -1
-        self._has_looked = False
+        self._has_polled = False
         self._thread = threading.Thread(target=self._watch, name="gold-run", daemon=True)
         self._current = _build_empty()
 
     @property
     def current(self) -> Snapshot:
-        """Return the snapshot to answer one whole request from."""
+        """Return the newest snapshot; a request uses one throughout."""
         return self._current
 
     @property
-    def has_looked(self) -> bool:
-        """Check whether gold was read, or found not to be there yet."""
-        return self._has_looked
+    def has_polled(self) -> bool:
+        """Check whether gold was polled at least once, even if it does not exist yet."""
+        return self._has_polled
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start the thread that polls."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop watching, and let go of the tables."""
+        """Stop the thread and close the snapshot."""
         self._stop.set()
         self._thread.join(_POLL_S * 3)
         self._current.connection.close()
 
     def refresh(self) -> None:
-        """Look for a new run now, and let the snapshot before it be forgotten."""
+        """Poll for a new run now, then call `on_poll` with the snapshot held before."""
         with self._lock:
             before = self._current
             if self._is_newer():
@@ -189,18 +187,18 @@ class SnapshotWatcher:
                 self._version = runs.version() if runs is not None else -1
                 run = self._current.run
                 _log.info("snapshot", run=run.run if run is not None else None)
-        self._has_looked = True
+        self._has_polled = True
         self._on_poll(before)
 
     def try_refresh(self) -> None:
-        """Look for a new run; where gold cannot be read, keep the snapshot and say so."""
+        """Poll for a new run; if gold cannot be read, log it and keep the snapshot."""
         try:
             self.refresh()
         except (LakeError, DeltaError, duckdb.Error, OSError) as error:
             _log.warning("snapshot_failed", error=str(error))
 
     def _is_newer(self) -> bool:
-        """Check whether gold/run has a commit after the one last seen, without opening it."""
+        """Check whether gold/run has a commit after the last one read, without opening it."""
         log = table_path(self._folder.lake, GOLD_RUN) / "_delta_log"
         if self._version < 0:
             return log.exists()
@@ -215,5 +213,5 @@ class SnapshotWatcher:
 def _build_empty() -> Snapshot:
     files: dict[str, list[PinnedFile]] = {table.name: [] for table in _PINNED}
     snapshot = Snapshot(None, connect(), files, NO_BOUNDARY)
-    _keep_recent(snapshot)
+    _load_recent(snapshot)
     return snapshot

@@ -1,4 +1,4 @@
-"""Sums over a span of windows, renewed only where a row has changed since they were asked for."""
+"""Sums over a span of windows; only keys whose rows changed are summed again."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,18 +10,18 @@ from crossfade.kafka.window_log import Grain
 from crossfade.serving.merge import Names, Span, Totals
 from crossfade.serving.rollup import By, Sums, WindowRollup
 
-_NOTHING = (0, 0, 0)
+_ZERO = (0, 0, 0)
 
 
 class Details(NamedTuple):
-    """What is told of a few keys only: names, and the listeners' sketch."""
+    """A key's names and its listeners' sketch, computed only for the keys that are shown."""
 
     names: Names | None
     listeners: bytes
 
 
 class SpanView:
-    """What speed says of each key of one kind over one span; not locked, its owner is."""
+    """Speed's totals by key over one span of windows; the owner must hold its lock."""
 
     def __init__(self, by: By, span: Span) -> None:
         self.span = span
@@ -31,7 +31,7 @@ class SpanView:
         self._changed: set[str] = set()
 
     def note(self, window_start: int, grain: Grain) -> None:
-        """Remember that a row has changed."""
+        """Note that a row has changed."""
         if self._totals is not None and self.span[0] <= window_start < self.span[1]:
             self._changed.add(self._by.key_of(grain))
 
@@ -49,7 +49,7 @@ class SpanView:
         return dict(self._totals)
 
     def describe(self, windows: Sequence[WindowRollup], key: str) -> Details:
-        """Return a key's names and listeners, as of the last time it was rolled up."""
+        """Return a key's names and listeners as of the last roll-up."""
         details = self._details.get(key)
         if details is None:
             details = self._details[key] = describe(windows, self._by, key)
@@ -59,8 +59,8 @@ class SpanView:
 def describe(
     windows: Sequence[WindowRollup], by: By, key: str, country: str | None = None
 ) -> Details:
-    """Return a key's newest names and its listeners, of one country alone if asked for."""
-    names = (window.name(key) for window in windows) if by is By.SONG else ()
+    """Return a key's newest names and its listeners, only of one country if it is given."""
+    names = (window.find_names(key) for window in windows) if by is By.SONG else ()
     union = hll_union(SKETCH_LG_K)
     for window in windows:
         for sketch in window.sketches(by, key, country):
@@ -70,7 +70,7 @@ def describe(
 
 
 def to_totals(sums: dict[str, Sums]) -> dict[str, Totals]:
-    """Return sums as an answer's; charted plays are known of closed days only: counted ones here."""
+    """Return sums as totals; charted plays are known only of closed days: counted ones here."""
     return {
         key: Totals(counted, counted, plays, ms_played)
         for key, (plays, counted, ms_played) in sums.items()
@@ -79,6 +79,6 @@ def to_totals(sums: dict[str, Sums]) -> dict[str, Totals]:
 
 def _add_up(windows: Sequence[WindowRollup], by: By, key: str) -> Totals:
     plays, counted, ms_played = map(
-        sum, zip(_NOTHING, *(window.sums_of(by, key) for window in windows), strict=True)
+        sum, zip(_ZERO, *(window.sums_of(by, key) for window in windows), strict=True)
     )
     return Totals(counted, counted, plays, ms_played)

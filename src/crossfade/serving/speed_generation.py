@@ -1,4 +1,4 @@
-"""One generation of speed: the windows and markers that one checkpoint has said."""
+"""One generation of speed: the windows and markers that one checkpoint wrote."""
 
 from collections.abc import Mapping
 
@@ -7,11 +7,11 @@ from crossfade.kafka.window_log import Marker, WindowRow
 from crossfade.serving.rollup import WindowRollup
 
 
-class Generation:
-    """What one checkpoint of speed has said.
+class SpeedGeneration:
+    """The rows and markers of one checkpoint of speed.
 
-    `late` counts each micro-batch's late plays, with its end offsets: a replayed one counts once.
-    Windows that begin before `windows_from` may lack rows: it began to read later.
+    `late` has each micro-batch's late plays and end offsets, so that a replay counts once. Windows
+    that begin before `windows_from` may lack rows: the generation began later.
     """
 
     def __init__(self, born_at: int) -> None:
@@ -22,16 +22,16 @@ class Generation:
         self.dropped_before: int | None = None
         self.windows_from = NO_BOUNDARY
 
-    def take_row(self, row: WindowRow) -> bool:
-        """Put a row into its window; tell whether it was newer than what was there."""
+    def apply_row(self, row: WindowRow) -> bool:
+        """Apply a row to its window; return whether it was newer than the row held."""
         start = row.key.window_start_ms
         window = self.windows.get(start)
         if window is None:
             window = self.windows[start] = WindowRollup(start)
-        return window.take(row)
+        return window.apply(row)
 
-    def take_marker(self, marker: Marker, partition: int) -> None:
-        """Note what a micro-batch says of itself; a repeated marker changes only its time."""
+    def apply_marker(self, marker: Marker, partition: int) -> None:
+        """Apply a micro-batch's marker; a repeated one changes only the time of the newest."""
         if marker.dropped and marker.watermark is not None:
             self.dropped_before = max(self.dropped_before or 0, marker.watermark)
         if marker.windows_from is not None:
@@ -44,13 +44,13 @@ class Generation:
             self.markers[partition] = marker
 
     def marker(self, partitions: int) -> Marker | None:
-        """Return the newest marker before which every topic partition's rows were read."""
+        """Return the newest marker that was reached in every topic partition; None without one."""
         if len(self.markers) < partitions:
             return None
         return min(self.markers.values(), key=_order, default=None)
 
     def forget_before(self, oldest: int, covered: Mapping[int, int]) -> None:
-        """Forget older windows, and the late plays that lie below the covered end offsets."""
+        """Forget windows before `oldest`, and late plays below the covered end offsets."""
         for start in [start for start in self.windows if start < oldest]:
             del self.windows[start]
         for batch, (_, ends) in list(self.late.items()):

@@ -1,8 +1,8 @@
-"""What speed says of each open window: the topic's records applied by their rules.
+"""Speed's open windows, built from the records of `plays-by-window`.
 
 Within a generation (a checkpoint of speed) the highest (epoch, batch) of a row wins. A younger
-generation is taken only once its end offsets passed those of the one in use, which is then given
-up for good: neither a dead driver's late write nor a replay after a reset can be seen.
+generation is used only once its end offsets have reached those of the one in use, which is then
+dropped permanently: neither a dead driver's late write nor a replay after a reset is visible.
 """
 
 import threading
@@ -12,21 +12,21 @@ from typing import NamedTuple
 from crossfade.clock import HOUR_MS
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.kafka.window_log import Marker, WindowRow
-from crossfade.serving.completeness import Progress
-from crossfade.serving.lag import LagWatch
+from crossfade.serving.completeness import SpeedStatus
+from crossfade.serving.lag import LagMeter
 from crossfade.serving.merge import Span, Totals
 from crossfade.serving.rollup import By, Sums, WindowRollup
 from crossfade.serving.span_view import Details, SpanView, describe, to_totals
-from crossfade.serving.speed_generation import Generation, reaches
+from crossfade.serving.speed_generation import SpeedGeneration, reaches
 
 HELD_MS = 36 * HOUR_MS
-"""Windows further than this behind the newest are forgotten, whoever owns them."""
+"""Windows further than this behind the newest are forgotten, whichever layer owns them."""
 
 _VIEWS_KEPT = 4
 
 
 class PlacedRecord(NamedTuple):
-    """A record of the topic, with its log time and the topic partition that holds it."""
+    """A record of the topic, its log time and its topic partition."""
 
     record: WindowRow | Marker
     log_time: int
@@ -34,17 +34,17 @@ class PlacedRecord(NamedTuple):
 
 
 class WindowState:
-    """Fed by one thread, asked by many; every method takes the lock for a short time."""
+    """Thread-safe: one thread feeds it, requests read it; methods hold the lock only briefly."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._partitions = 1
-        self._generations: dict[str, Generation] = {}
-        self._given_up: set[str] = set()
+        self._generations: dict[str, SpeedGeneration] = {}
+        self._superseded: set[str] = set()
         self._current: str | None = None
         self._is_ready = False
         self._held_from = NO_BOUNDARY
-        self._lag = LagWatch()
+        self._lag = LagMeter()
         self._views: dict[tuple[By, Span], SpanView] = {}
         self._first_log_time: int | None = None
         self._version = 0
@@ -52,11 +52,11 @@ class WindowState:
 
     @property
     def version(self) -> int:
-        """Return a number that rises with every change of a row."""
+        """Return a number that increases whenever rows may have changed."""
         return self._version
 
     def begin_reading(self, partitions: int) -> None:
-        """Say how many topic partitions there are: progress is that of the slowest."""
+        """Set the number of topic partitions; progress is that of the slowest."""
         with self._lock:
             self._partitions = partitions
 
@@ -65,36 +65,36 @@ class WindowState:
         with self._lock:
             self._version += 1
             for placed in records:
-                self._take(placed)
+                self._apply(placed)
 
     def finish_reading(self) -> None:
-        """Say that everything was read that the topic held at the start."""
+        """Mark the state as ready: everything that the topic held at the start was read."""
         with self._lock:
             self._is_ready = True
             self._choose_generation()
 
     def note_end_offsets(self, at: int, end_offsets: Mapping[int, int]) -> None:
-        """Remember where `song-plays` ended at a moment, to know how far behind speed is."""
+        """Keep the end offsets of `song-plays` at a time, to measure speed's lag."""
         with self._lock:
             self._trouble = ""
             self._lag.note_end_offsets(at, end_offsets)
             self._lag.note_reached(self._marker())
 
     def note_first_log_time(self, log_time: int) -> None:
-        """Remember when the first record of `song-plays` came."""
+        """Keep the log time of the first record of `song-plays`."""
         self._first_log_time = log_time
 
     def note_trouble(self, trouble: str) -> None:
-        """Say what keeps the reader from reading; empty when nothing does."""
+        """Keep the reason why the reader cannot read; empty if it can."""
         self._trouble = trouble
 
-    def miss_before(self, window_start: int) -> None:
-        """Say that windows which begin earlier may lack rows."""
+    def mark_incomplete_before(self, window_start: int) -> None:
+        """Mark windows that begin earlier as possibly lacking rows."""
         with self._lock:
             self._held_from = max(self._held_from, window_start)
 
     def forget_before(self, boundary: int, covered: Mapping[int, int]) -> None:
-        """Forget the windows that batch owns, and the late plays that its run covers."""
+        """Forget windows before the boundary, and late plays below the covered end offsets."""
         with self._lock:
             self._held_from = max(self._held_from, boundary)
             for generation in self._generations.values():
@@ -102,7 +102,7 @@ class WindowState:
             self._forget_views()
 
     def roll_up(self, by: By, span: Span, country: str | None = None) -> dict[str, Totals]:
-        """Return the measures of each key over the windows that begin within a span."""
+        """Return each key's measures over the windows that begin within a span."""
         with self._lock:
             windows = self._windows(span)
             if country is None:
@@ -115,7 +115,7 @@ class WindowState:
     def describe(
         self, by: By, keys: Iterable[str], span: Span, country: str | None = None
     ) -> dict[str, Details]:
-        """Return names and listeners of some keys."""
+        """Return the names and listeners of some keys."""
         with self._lock:
             windows = self._windows(span)
             if country is not None and by is not By.COUNTRY:
@@ -134,11 +134,11 @@ class WindowState:
             chosen = self._chosen()
             return sum(map(len, chosen.windows.values())) if chosen else 0
 
-    def progress(self, now: int) -> Progress:
-        """Say how far speed is."""
+    def status(self, now: int) -> SpeedStatus:
+        """Return how far speed is."""
         with self._lock:
             chosen, marker = self._chosen(), self._marker()
-            return Progress(
+            return SpeedStatus(
                 is_ready=self._is_ready,
                 sent_at=marker.sent_at if marker else None,
                 lag_ms=self._lag.measure(now),
@@ -149,24 +149,24 @@ class WindowState:
                 trouble=self._trouble,
             )
 
-    def _take(self, placed: PlacedRecord) -> None:
+    def _apply(self, placed: PlacedRecord) -> None:
         record, log_time, partition = placed
         name = record.generation if isinstance(record, Marker) else record.key.generation
-        if name in self._given_up:
+        if name in self._superseded:
             return
         generation = self._generations.get(name)
         if generation is None:
-            generation = self._generations[name] = Generation(log_time)
+            generation = self._generations[name] = SpeedGeneration(log_time)
             self._choose_generation()
         generation.born_at = min(generation.born_at, log_time)
         if isinstance(record, WindowRow):
-            self._take_row(generation, record)
+            self._apply_row(generation, record)
             return
-        generation.take_marker(record, partition)
+        generation.apply_marker(record, partition)
         self._choose_generation()
         self._lag.note_reached(self._marker())
 
-    def _take_row(self, generation: Generation, row: WindowRow) -> None:
+    def _apply_row(self, generation: SpeedGeneration, row: WindowRow) -> None:
         start = row.key.window_start_ms
         if start < self._held_from:
             return
@@ -174,7 +174,7 @@ class WindowState:
             self._held_from = max(self._held_from, start - HELD_MS)
             generation.forget_before(self._held_from, {})
             self._forget_views()
-        if generation.take_row(row) and generation is self._chosen():
+        if generation.apply_row(row) and generation is self._chosen():
             for view in self._views.values():
                 view.note(start, row.key.grain)
 
@@ -182,7 +182,7 @@ class WindowState:
         chosen = self._chosen()
         return chosen.marker(self._partitions) if chosen else None
 
-    def _chosen(self) -> Generation | None:
+    def _chosen(self) -> SpeedGeneration | None:
         return self._generations.get(self._current) if self._current else None
 
     def _windows(self, span: Span) -> list[WindowRollup]:
@@ -198,13 +198,13 @@ class WindowState:
         return view
 
     def _forget_views(self) -> None:
-        """Forget what is summed up of windows that are not held any more."""
+        """Forget the views whose windows are no longer all held."""
         self._views = {
             key: view for key, view in self._views.items() if view.span[0] >= self._held_from
         }
 
     def _choose_generation(self) -> None:
-        """Go from the oldest generation to younger ones, as far as each passed the one before."""
+        """Use the youngest generation that is reached by steps of `_has_passed` from the oldest."""
         by_age = sorted(self._generations, key=lambda name: self._generations[name].born_at)
         current = by_age[0] if by_age else None
         passed = []
@@ -215,14 +215,14 @@ class WindowState:
         if current != self._current:
             self._current = current
             self._views = {}
-            self._lag.begin_anew()
+            self._lag.reset()
         if self._is_ready:
-            self._given_up.update(passed)
+            self._superseded.update(passed)
             for name in passed:
                 del self._generations[name]
 
     def _has_passed(self, younger: str, older: str) -> bool:
-        """Check whether the younger has read as far; one that has said nothing is passed at once."""
+        """Check whether the younger has read as far; one without a marker counts as passed."""
         mine = self._generations[younger].marker(self._partitions)
         theirs = self._generations[older].marker(self._partitions)
         if mine is None or theirs is None:
