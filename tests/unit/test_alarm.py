@@ -1,4 +1,4 @@
-"""What a child was at when it died, and the alarm over work that is begun again and again."""
+"""The work of a child that failed, and the alarm for work that fails repeatedly."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A broker's files copied while they grow, roll, are compacted and deleted."""
+"""A copy of a broker's files while they grow, roll, are compacted and deleted."""
 
 from collections.abc import Callable
 from itertools import count
@@ -18,7 +18,7 @@ FIRST, SECOND, THIRD = (f"{number:020}" for number in (0, 100, 200))
 
 @pytest.fixture
 def broker(data_folder: DataFolder) -> DataFolder:
-    """Return a folder with two segments in one partition, and what a broker has beside them."""
+    """Return a folder with two segments per partition and the broker's other files."""
     for name in ("meta.properties", "recovery-point-offset-checkpoint", ".kafka_cleanshutdown"):
         write(data_folder, name, name)
     write(data_folder, ".lock", "")
@@ -40,7 +40,7 @@ def write(folder: DataFolder, name: str, content: str) -> None:
 def copied_by(
     folder: DataFolder, target: Path, react: Callable[[str], None] = ignore_progress
 ) -> tuple[list[str], dict[str, str]]:
-    """Copy; `react` is called after each file. Give the order, and what there is in the end."""
+    """Copy and call `react` after each file; return the order and the copied files' contents."""
     order: list[str] = []
 
     class Reacting(Copier):

@@ -1,4 +1,4 @@
-"""A backup is of one moment: each table at its version, the checkpoint at bronze's micro-batch."""
+"""A backup is of one point in time: tables at their versions, the checkpoint at bronze's batch."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> DataFolder:
 
 
 def rewrite(folder: DataFolder, name: str, times: int = 1) -> DeltaTable:
-    """Write a table anew, as often as asked: its earlier files stay, in no newer version."""
+    """Overwrite a table a number of times; its earlier files stay, for earlier versions only."""
     for _ in range(times):
         write_table(folder, name, [{"song_id": "other"}])
     return DeltaTable(table_path(folder.lake, TABLES[name]))
@@ -91,7 +91,7 @@ def test_a_restored_folder_answers_as_the_newest_published_run_did(
     run = read_newest_run(folder.lake)
     assert run is not None
     expected = {name: read_table(folder.lake, name, pin) for name, pin in run.pins.items()}
-    rewrite(folder, "gold/song")  # what a run that dies before it publishes leaves
+    rewrite(folder, "gold/song")  # as a run leaves it that ends before it publishes
 
     manifest = back_up(folder, tmp_path / "backup")
     restored = restore(tmp_path / "backup", tmp_path / "new")

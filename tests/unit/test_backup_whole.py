@@ -1,4 +1,4 @@
-"""A backup is whole or not there, and a restore uses it only if every byte of it is as written."""
+"""A backup is complete or absent; a restore uses it only if every byte is as written."""
 
 import os
 import signal
@@ -38,7 +38,7 @@ runner = CliRunner()
 
 
 class CutShortError(Exception):
-    """Stands for a person who does not want to wait."""
+    """Stands for an interruption by the user."""
 
 
 @pytest.fixture(scope="module")
@@ -226,9 +226,9 @@ def test_the_commands_say_what_they_did_and_what_is_next(
     backup, new = tmp_path / "backup", tmp_path / "new"
     taken = runner.invoke(app, ["backup", str(backup), "--data", str(folder.root), "--json"])
     assert taken.exit_code == 0
-    told = msgspec.json.decode(taken.stdout)
-    assert (told["run"], told["records"], told["has_kafka"]) == (1, 20, False)
-    assert told["bytes"] == sum(one.size for one in read_manifest(backup).files)
+    printed = msgspec.json.decode(taken.stdout)
+    assert (printed["run"], printed["records"], printed["has_kafka"]) == (1, 20, False)
+    assert printed["bytes"] == sum(one.size for one in read_manifest(backup).files)
     assert "Kafka's records are not in it" in taken.stderr
 
     made = runner.invoke(app, ["restore", str(backup), "--data", str(new)])

@@ -1,4 +1,4 @@
-"""Silver and gold are the tables that batch has made: versions alone do not tell them apart."""
+"""Silver and gold must be the tables that batch created: equal versions are not enough."""
 
 import shutil
 from collections.abc import Callable
@@ -27,7 +27,7 @@ MADE = [*(table.name for table in BATCH_TABLES), GOLD_RUN.name]
 
 
 def a_stack(folder: DataFolder) -> DataFolder:
-    """Make a lake with a published run, bound as its next run would."""
+    """Create a lake with a published run, bound as its next run would bind it."""
     records = records_of(a_play(1), a_play(2))
     written = a_lake(records, boundary=NOON + DAY_MS).write(folder)
     bind_batch(written, require_run(written.lake).pins)
@@ -36,7 +36,7 @@ def a_stack(folder: DataFolder) -> DataFolder:
 
 @pytest.fixture
 def stack(data_folder: DataFolder) -> DataFolder:
-    """Return a folder of which batch has made every table."""
+    """Return a folder in which batch created every table."""
     return a_stack(data_folder)
 
 

@@ -1,4 +1,4 @@
-"""What a run of batch must rebuild."""
+"""The ranges and periods that a run of batch must rebuild."""
 
 from datetime import date
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""The page of benchmark results says what the stored results say."""
+"""The page of benchmark results matches the stored results."""
 
 import subprocess
 import sys

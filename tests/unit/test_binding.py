@@ -20,7 +20,7 @@ FOUND = ArchiveBinding(topic_id="topic-a", table_id="table-a", first_offsets={0:
 
 
 def begin(folder: DataFolder, query: str) -> Path:
-    """Make what a query's first start leaves: a checkpoint with its id."""
+    """Create the checkpoint that a query's first start leaves: metadata with its id."""
     checkpoint = folder.checkpoints / query
     checkpoint.mkdir(parents=True)
     (checkpoint / "metadata").write_text('{"id":"q"}', "utf-8")
@@ -99,9 +99,9 @@ def test_a_missing_checkpoint_of_speed_begins_a_new_generation(data_folder: Data
     first = bind_speed(data_folder, "topic-a")
     begin(data_folder, "speed")
     (data_folder.checkpoints / "speed" / "metadata").unlink()
-    anew = bind_speed(data_folder, "topic-b")
-    assert anew.generation != first.generation
-    assert (anew.topic_id, anew.epoch) == ("topic-b", 1)
+    renewed = bind_speed(data_folder, "topic-b")
+    assert renewed.generation != first.generation
+    assert (renewed.topic_id, renewed.epoch) == ("topic-b", 1)
 
 
 def test_speed_refuses_a_recreated_topic(data_folder: DataFolder) -> None:

@@ -1,4 +1,4 @@
-"""A user's own songs, by the contract's rules: CSV, JSON lines, and every way to get them wrong."""
+"""A user's catalogue as CSV or JSON lines, checked by the contract's rules, and its errors."""
 
 import csv
 import json
@@ -246,7 +246,7 @@ def test_the_error_for_a_song_without_a_title_names_the_rule(tmp_path: Path) -> 
         ),
     ],
 )
-def test_a_file_that_is_not_csv_is_refused(text: str, expected: str, tmp_path: Path) -> None:
+def test_an_invalid_csv_file_is_refused(text: str, expected: str, tmp_path: Path) -> None:
     assert message(write(tmp_path / "songs.csv", text), tmp_path) == expected
 
 

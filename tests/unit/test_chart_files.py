@@ -1,4 +1,4 @@
-"""The charts' files: a header that says what is asked, and SQL that can be merged."""
+"""The charts' SQL files: a header with the question, and SQL whose results can be merged."""
 
 import re
 

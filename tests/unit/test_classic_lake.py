@@ -1,4 +1,4 @@
-"""Which files of the classic lake were committed."""
+"""The list of committed files of the classic lake."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The command line as a person meets it."""
+"""The command line: help, start-up imports and mistakes."""
 
 import re
 import subprocess

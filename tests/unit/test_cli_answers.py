@@ -1,4 +1,4 @@
-"""The commands that answer: straight from gold, and from a running stack, the same."""
+"""The commands that answer from gold or from a running stack, with the same result."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def _ask(folder: DataFolder, words: list[str]) -> str:
 
 
 def test_a_running_stack_and_gold_without_one_give_the_same_answers(gold: DataFolder) -> None:
-    alone = [json.loads(_ask(gold, [*words, "--json"])) for words in _ASKED]
+    from_gold = [json.loads(_ask(gold, [*words, "--json"])) for words in _ASKED]
     with api_client(gold, None) as client:
         deadline = time.monotonic() + 10
         while client.get("/api/v1/status").json()["batch"] is None:
@@ -61,9 +61,9 @@ def test_a_running_stack_and_gold_without_one_give_the_same_answers(gold: DataFo
             pid=os.getpid(), started_at="", bootstrap="", api=str(client.base_url).rstrip("/")
         )
         write_stack(gold, stack)
-        asked = [json.loads(_ask(gold, [*words, "--json"])) for words in _ASKED]
-    assert alone == asked
-    assert alone[0]["rows"][0]["plays"] == 2
+        from_stack = [json.loads(_ask(gold, [*words, "--json"])) for words in _ASKED]
+    assert from_gold == from_stack
+    assert from_gold[0]["rows"][0]["plays"] == 2
 
 
 def test_a_table_says_whether_the_answer_is_complete(gold: DataFolder) -> None:

@@ -1,4 +1,4 @@
-"""`crossfade erase` as the command line calls it, before anything is erased."""
+"""`crossfade erase`: its checks before anything is erased."""
 
 import sys
 from pathlib import Path
@@ -21,8 +21,8 @@ def test_an_impossible_listener_id_is_misuse(data_folder: DataFolder, user: str)
 def test_without_a_terminal_it_needs_the_yes_option(
     data_folder: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Path("/dev/null").open() as nobody:
-        monkeypatch.setattr(sys, "stdin", nobody)
+    with Path("/dev/null").open() as no_terminal:
+        monkeypatch.setattr(sys, "stdin", no_terminal)
         with pytest.raises(MisuseError, match="Say --yes to do it"):
             erase("listener-42", data_folder.root)
     assert not load_suppression(data_folder)

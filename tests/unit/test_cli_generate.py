@@ -1,4 +1,4 @@
-"""`crossfade generate` without Kafka: to a file, to standard output, and asked for nonsense."""
+"""`crossfade generate` without Kafka: to a file, to standard output, and with wrong options."""
 
 import json
 from pathlib import Path
@@ -33,9 +33,9 @@ def test_a_past_minute_goes_to_standard_output() -> None:
 
 def test_a_summary_for_programs_is_one_json_object(tmp_path: Path) -> None:
     result = run(*PAST, "--out", str(tmp_path / "plays"), "--json", "--seed", "3")
-    told = json.loads(result.stdout)
-    assert (told["failed"], told["waiting"], told["seed"]) == (0, 0, 3)
-    assert (tmp_path / "plays").read_text("utf-8").count(told["run"]) == told["sent"] > 400
+    summary = json.loads(result.stdout)
+    assert (summary["failed"], summary["waiting"], summary["seed"]) == (0, 0, 3)
+    assert (tmp_path / "plays").read_text("utf-8").count(summary["run"]) == summary["sent"] > 400
 
 
 def test_the_rate_max_means_full_speed(tmp_path: Path) -> None:
@@ -81,6 +81,6 @@ def test_a_silent_kafka_is_reported_after_a_while_and_no_longer_once_it_answers(
     answers = Answers()
     assert answers.complain(after(1_000, sent=500, waiting=100)).plain == ""
     assert answers.complain(after(3_900, sent=800, waiting=400)).plain == ""
-    told = answers.complain(after(5_000, sent=900, waiting=500)).plain
-    assert told.strip() == "Kafka has not answered for 4 s: waiting"
+    warning = answers.complain(after(5_000, sent=900, waiting=500)).plain
+    assert warning.strip() == "Kafka has not answered for 4 s: waiting"
     assert answers.complain(after(5_200, sent=900, waiting=300)).plain == ""

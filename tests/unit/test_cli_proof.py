@@ -1,4 +1,4 @@
-"""`crossfade reconcile` and `crossfade lake`, called as the command line calls them."""
+"""`crossfade reconcile` and `crossfade lake`, called through their command functions."""
 
 import json
 from pathlib import Path
@@ -23,10 +23,10 @@ def test_a_proof_that_passes_is_reported_as_json(
 ) -> None:
     handmade().write(data_folder)
     reconcile(data_folder.root, as_json=True)
-    told = json.loads(capsys.readouterr().out)
-    assert (told["holds"], told["unexplained"], told["run"]) == (True, 0, 1)
-    assert told["boundary"] == "2026-01-02T12:00:00Z"
-    assert {finding["verdict"] for finding in told["findings"]} == {"holds", "unchecked"}
+    report = json.loads(capsys.readouterr().out)
+    assert (report["holds"], report["unexplained"], report["run"]) == (True, 0, 1)
+    assert report["boundary"] == "2026-01-02T12:00:00Z"
+    assert {finding["verdict"] for finding in report["findings"]} == {"holds", "unchecked"}
 
 
 def test_a_proof_that_fails_exits_with_1_and_names_the_record(
@@ -84,11 +84,11 @@ def test_every_table_is_shown_with_its_rows_and_pin(
 ) -> None:
     handmade().write(data_folder)
     lake_command.tables(data_folder.root, as_json=True)
-    told = {row["table"]: row for row in json.loads(capsys.readouterr().out)}
-    assert told["silver/plays"]["rows"] == 6
-    assert told["silver/plays"]["bytes"] > 0
-    assert told["silver/plays"]["pin"] == told["silver/plays"]["version"] == 0
-    assert (told["silver/rejected"]["rows"], told["silver/rejected"]["files"]) == (0, 0)
-    assert told["gold/run"]["pin"] is None
+    shown = {row["table"]: row for row in json.loads(capsys.readouterr().out)}
+    assert shown["silver/plays"]["rows"] == 6
+    assert shown["silver/plays"]["bytes"] > 0
+    assert shown["silver/plays"]["pin"] == shown["silver/plays"]["version"] == 0
+    assert (shown["silver/rejected"]["rows"], shown["silver/rejected"]["files"]) == (0, 0)
+    assert shown["gold/run"]["pin"] is None
     lake_command.tables(data_folder.root)
     assert "silver/plays" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""`crossfade rejected` and its replay, on lakes made by hand; what is sent is another test's."""
+"""`crossfade rejected` and its replay, dry runs only; integration tests cover the sending."""
 
 import json
 import signal
@@ -61,7 +61,7 @@ def rows_of(folder: DataFolder, *words: str) -> list[dict[str, Any]]:
 
 
 def a_line(row: dict[str, Any], **changes: object) -> str:
-    """Repair a row: changes of the play inside its value."""
+    """Return a row as a repaired line: its value's play with changed fields."""
     return json.dumps(row | {"value": json.dumps(json.loads(row["value"]) | changes)}) + "\n"
 
 
@@ -184,7 +184,7 @@ def test_lines_that_repair_no_rejected_record_are_refused_with_their_number(
         "no json\n",
     ]
     report = dry_run(folder, write(tmp_path / "repaired", *lines), code=1)
-    # The play of the first line is in silver; what matters is that no other one was judged.
+    # Only the first line was judged; the others were refused before that.
     assert (report["judged"], report["refused"]) == (1, 8)
     whys = {refusal["line"]: refusal["why"] for refusal in report["refusals"]}
     assert whys.keys() == set(range(2, 10))
@@ -206,11 +206,11 @@ def test_a_reason_option_selects_the_lines_of_a_file(folder: DataFolder, tmp_pat
 def test_stored_records_that_the_current_rules_accept_would_be_sent(
     data_folder: DataFolder,
 ) -> None:
-    came = a_play(1, event_time=now_ms() - 1_000)
-    still = a_play(2, event_time=now_ms() + 2 * FUTURE_MS)
+    past = a_play(1, event_time=now_ms() - 1_000)
+    future = a_play(2, event_time=now_ms() + 2 * FUTURE_MS)
     records = [
-        Record(0, 0, encode_play(came), came.event_time - FUTURE_MS - 1),
-        Record(0, 1, encode_play(still), NOON),
+        Record(0, 0, encode_play(past), past.event_time - FUTURE_MS - 1),
+        Record(0, 1, encode_play(future), NOON),
         Record(0, 2, BAD_COUNTRY, NOON),
         Record(0, 3, b"erased soon", NOON),
     ]
@@ -278,7 +278,7 @@ def test_large_files_are_judged_in_batches(
 
 @pytest.fixture
 def reading(folder: DataFolder) -> Iterator[subprocess.Popen[bytes]]:
-    """Return a replay that reads its standard input, and waits for more."""
+    """Yield a replay process that waits for more standard input."""
     command = [sys.executable, "-m", "crossfade", "rejected", "replay", "-", "--dry-run"]
     with subprocess.Popen(
         [*command, "--data", str(folder.root)],
@@ -287,7 +287,7 @@ def reading(folder: DataFolder) -> Iterator[subprocess.Popen[bytes]]:
         stderr=subprocess.PIPE,
     ) as process:
         assert process.stdin is not None
-        process.stdin.write(b"\n" * 1_000_000)  # more than a pipe holds: it reads
+        process.stdin.write(b"\n" * 1_000_000)  # more than a pipe holds, so it is reading
         process.stdin.flush()
         yield process
         process.kill()

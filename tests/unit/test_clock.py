@@ -1,4 +1,4 @@
-"""Times as text and as milliseconds."""
+"""Conversion of times and lengths between text and milliseconds."""
 
 from datetime import date
 

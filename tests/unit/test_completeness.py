@@ -1,4 +1,4 @@
-"""Every condition under which an answer is not complete, and what is said then."""
+"""Every condition under which an answer is not complete, and the reason it names."""
 
 from dataclasses import replace
 
@@ -48,11 +48,14 @@ def test_time_that_batch_owns_is_complete_whatever_speed_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("progress", "said"),
+    ("progress", "expected"),
     [
         (None, "speed is not read here"),
         (SpeedStatus(), "still reading"),
-        (SpeedStatus(trouble="Kafka cannot be reached: refused"), "Kafka cannot be reached: refused"),
+        (
+            SpeedStatus(trouble="Kafka cannot be reached: refused"),
+            "Kafka cannot be reached: refused",
+        ),
         (replace(FRESH, sent_at=None), "speed has not started yet"),
         (replace(FRESH, sent_at=NOW - FRESH_MS - 1_000), "speed last reported 11s ago"),
         (
@@ -77,8 +80,10 @@ def test_time_that_batch_owns_is_complete_whatever_speed_does() -> None:
         "dropped",
     ],
 )
-def test_an_answer_that_may_miss_plays_says_why(progress: SpeedStatus | None, said: str) -> None:
-    assert said in why(progress)
+def test_an_answer_that_may_miss_plays_says_why(
+    progress: SpeedStatus | None, expected: str
+) -> None:
+    assert expected in why(progress)
 
 
 def test_ten_seconds_of_age_and_lag_are_fresh_enough() -> None:

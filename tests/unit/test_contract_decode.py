@@ -1,4 +1,4 @@
-"""The decoder on input that nobody wrote down, and the rules of a decoded play."""
+"""The decoder on generated input, and the rules of a decoded play."""
 
 import json
 import sys

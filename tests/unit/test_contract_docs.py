@@ -1,4 +1,4 @@
-"""The pages on the contract say what the code says."""
+"""The pages on the contract match the code."""
 
 import json
 import re
@@ -46,7 +46,7 @@ def test_the_tests_that_the_page_names_exist() -> None:
         assert f"def {name}(" in (DOCS.parent / path).read_text("utf-8")
 
 
-def test_the_plays_to_copy_from_the_page_are_accepted() -> None:
+def test_the_example_plays_on_the_page_are_accepted() -> None:
     texts = re.findall(r"echo '(\{.*\})'", SENDING)
     assert len(texts) == 2
     for text in texts:

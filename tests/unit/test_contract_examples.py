@@ -1,4 +1,4 @@
-"""The examples that the contract publishes, each judged as its folder says."""
+"""The examples that the contract publishes: each gets the verdict that its folder names."""
 
 import jsonschema
 import msgspec
@@ -16,7 +16,7 @@ EXAMPLES = (*read_examples(), *generate_examples())
 ACCEPTED = [example for example in EXAMPLES if example.reason is None]
 REJECTED = [example for example in EXAMPLES if example.reason is not None]
 NOT_OF_BYTES = {Reason.LOG_TIME_UNKNOWN}
-"""What no example shows, for it does not lie in a record's bytes."""
+"""Reasons without an example, because they do not depend on a record's bytes."""
 SEEN_BY_SCHEMA = {Reason.MISSING_FIELD, Reason.TYPE_MISMATCH, Reason.EVENT_TIME_INVALID}
 WHOLE_FLOATS = {"type_mismatch/E25_ms_played_exponent", "type_mismatch/E25_ms_played_point_zero"}
 """JSON Schema takes 3.0 and 1e3 for integers; the decoder does not."""

@@ -1,4 +1,4 @@
-"""The laws of verdicts on records that were drawn to break them."""
+"""The laws of verdicts, checked on generated hostile records."""
 
 import json
 import sys
@@ -72,7 +72,10 @@ def test_a_verdict_is_fast_for_any_size(example: Example) -> None:
 
 
 def test_only_a_text_too_long_in_every_form_is_not_normalised() -> None:
-    """That takes time by the square of a row of marks; NFC makes four characters one at most."""
+    """Normalising takes quadratic time in a run of combining marks, so the input is limited.
+
+    NFC composes at most four characters into one.
+    """
     made_one = (len(unicodedata.normalize("NFD", chr(n))) for n in range(sys.maxunicode + 1))
     assert max(made_one) * MAX_TEXT == 2_048
     fits, too_long = ("\u0301" * n + "\u0316" for n in (2_047, 2_048))

@@ -1,4 +1,4 @@
-"""Ids made from content, countries and periods."""
+"""Derived ids, countries and periods."""
 
 import re
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""Disk by part."""
+"""Disk use by part of the data folder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The door for plays: closed before a disk is full, opened again when there is room."""
+"""The door for plays closes before a disk is full and opens again when there is room."""
 
 from collections.abc import Iterator
 from pathlib import Path

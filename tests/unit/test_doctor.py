@@ -7,12 +7,12 @@ from crossfade.config import Settings, load_settings
 from crossfade.folder import open_folder
 from crossfade.stack import doctor
 from crossfade.stack.disk_space import GIGABYTE
-from crossfade.stack.doctor import Finding, examine_machine
+from crossfade.stack.doctor import MachineCheck, examine_machine
 from crossfade.stack.jar_lock import read_lock
 from crossfade.stack.ports import find_free_ports
 
 
-def examine(settings: Settings) -> dict[str, Finding]:
+def examine(settings: Settings) -> dict[str, MachineCheck]:
     return {finding.check: finding for finding in examine_machine(settings)}
 
 

@@ -1,4 +1,4 @@
-"""The proofs know erased listeners: what is rightly erased holds, and what is left is named."""
+"""The proofs with erased listeners: correct erasures pass, remaining data is named."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +29,7 @@ from support.handmade_ledger import prove as prove_ledger
 
 BOUNDARY = NOON + 9 * DAY_MS
 GONE = "user-1"
-"""Of three listeners, each of whom played every third song."""
+"""One of three listeners, each of whom has every third play."""
 
 MARK = [{"key": "crossfade-erased", "value": None}]
 
@@ -39,7 +39,7 @@ def is_theirs(record: Record) -> bool:
 
 
 def erased_lake() -> HandmadeLake:
-    """Return a lake without a listener whose records were blanked."""
+    """Return a lake in which one listener's records are blank and erased."""
     records = records_of(*(a_play(number) for number in range(12)), partitions=1)
     lake = a_lake(records, boundary=BOUNDARY, is_erased=is_theirs)
     for row in lake.tables["bronze/song_plays"]:
@@ -154,7 +154,7 @@ def test_only_what_an_erased_listener_sent_must_be_erased(
     )
     proof = prove_ledger(lake, data_folder, written)
     [wrong] = about(proof, SAME_ANSWER)
-    assert wrong.verdict is Verdict.UNEXPLAINED, "nobody is on the list"
+    assert wrong.verdict is Verdict.UNEXPLAINED, "the suppression list is empty"
     add_listener(data_folder, user_id)
     mark_removed(data_folder, 1)
     again = reconcile(data_folder, None, [written])

@@ -1,4 +1,4 @@
-"""Eventsim configs: what is taken from them, what is left, and every way to get one wrong."""
+"""Eventsim configs: the keys that are used, the keys that are ignored, and errors."""
 
 import json
 from pathlib import Path

@@ -12,7 +12,7 @@ from crossfade.processing.failures import explain_failure
 
 
 @pytest.mark.parametrize(
-    "said, kind, expected",
+    "cause, kind, expected",
     [
         ("java.io.IOException: No space left on device", MachineError, "The disk is full"),
         ("offsets/.12.tmp (Read-only file system)", MachineError, "is read-only now"),
@@ -35,9 +35,9 @@ from crossfade.processing.failures import explain_failure
     ],
 )
 def test_a_known_cause_becomes_one_line_with_a_cure(
-    said: str, kind: type[CrossfadeError], expected: str
+    cause: str, kind: type[CrossfadeError], expected: str
 ) -> None:
-    text = f"[STREAM_FAILED] Query terminated\n=== Streaming Query ===\nCaused by: {said}\n\tat x"
+    text = f"[STREAM_FAILED] Query terminated\n=== Streaming Query ===\nCaused by: {cause}\n\tat x"
     error = explain_failure("speed", text)
     assert type(error) is kind
     assert expected in error.what
@@ -54,11 +54,11 @@ def test_an_unknown_cause_is_quoted_shortened() -> None:
 
 
 def test_a_data_file_that_cannot_be_read_is_named() -> None:
-    said = (
+    cause = (
         "Job aborted: [FAILED_READ_FILE.NO_HINT] Encountered error while reading file "
         "file:///lake/bronze/song_plays/date=2026-01-01/hour=07/part-0.parquet. SQLSTATE: KD001"
     )
-    error = explain_failure("batch", said)
+    error = explain_failure("batch", cause)
     assert type(error) is LakeError
     assert "batch cannot read /lake/bronze/song_plays/date=2026-01-01/hour=07/part-0.parquet:" in (
         error.what

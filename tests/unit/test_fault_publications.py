@@ -1,4 +1,4 @@
-"""What batch owes after a fault that stopped it."""
+"""The run that batch must publish after a fault that stopped it."""
 
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -14,7 +14,7 @@ from faults.report import Section
 
 @dataclass
 class _Bench:
-    """As much of a running stack as is asked: its newest run."""
+    """Stands for a running stack; it only has a newest run."""
 
     newest: dict[str, Any] = field(default_factory=dict)
 
@@ -31,7 +31,7 @@ def test_a_run_is_due_until_one_that_began_after_the_stop_is_published() -> None
     assert not owing.still_owes()
 
     owing.stop()
-    assert owing.still_owes()  # the API is away
+    assert owing.still_owes()  # the API does not answer
     bench.publish(took_ms=60_000)
     assert owing.still_owes()  # that one began before the stop
     bench.publish(took_ms=0)

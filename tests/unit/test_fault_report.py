@@ -1,4 +1,4 @@
-"""The report of the fault suite, and the pack of which its random schedules are dealt."""
+"""The report of the fault suite, and the pack from which its random schedules are dealt."""
 
 import itertools
 import random
@@ -21,7 +21,7 @@ def test_a_run_passes_if_every_row_does_and_a_row_that_cannot_run_here_is_no_fai
     section = report.section("rows")
     section.row("F2", "two").not_run = "needs root"
     assert not report.holds
-    section.row("F1", "one").outcomes.append(Outcome(injected=1, healed_s=3.0, said="died"))
+    section.row("F1", "one").outcomes.append(Outcome(injected=1, healed_s=3.0, seen="died"))
     assert report.holds
     page = report.to_markdown()
     assert "| F1 | one | 1 | 0 | 0 | 0 | 3 s | holds | died |" in page
@@ -31,7 +31,7 @@ def test_a_run_passes_if_every_row_does_and_a_row_that_cannot_run_here_is_no_fai
 def test_one_wrong_outcome_fails_the_run_and_is_the_one_that_is_shown() -> None:
     report = a_report()
     row = report.section("rows").row("F1", "one")
-    row.outcomes += [Outcome(injected=1, said="well"), Outcome(injected=1, lost=2, said="ill")]
+    row.outcomes += [Outcome(injected=1, seen="well"), Outcome(injected=1, lost=2, seen="ill")]
     assert not report.holds
     assert "| F1 | one | 2 | 2 | 0 | 0 | - | **FAILS** | ill |" in report.to_markdown()
 
@@ -39,8 +39,8 @@ def test_one_wrong_outcome_fails_the_run_and_is_the_one_that_is_shown() -> None:
 def test_a_report_names_no_folder_of_its_run(tmp_path: Path) -> None:
     report = a_report()
     scratch = tmp_path / "crossfade-faults-1"
-    said = f"refused: {scratch}/data"
-    report.section("rows").row("F1", "one").outcomes.append(Outcome(injected=1, said=said))
+    seen = f"refused: {scratch}/data"
+    report.section("rows").row("F1", "one").outcomes.append(Outcome(injected=1, seen=seen))
     report.write(tmp_path / "report.md", scratch)
     for file in (tmp_path / "report.md", tmp_path / "report.json"):
         assert "SCRATCH/data" in file.read_text()
@@ -61,7 +61,7 @@ def test_a_part_that_breaks_off_fails_the_run_though_its_rows_pass() -> None:
     assert not report.holds
 
 
-def test_a_pack_deals_every_fault_by_its_share_and_never_the_same_kind_twice_in_a_row() -> None:
+def test_a_pack_deals_every_fault_by_its_share_and_never_the_same_one_twice_together() -> None:
     pack, dealt = Pack(random.Random(3)), Counter[str]()
     shares = {fault.id: fault.share for fault in LIVE_FAULTS if fault.share}
     while dealt.total() < sum(shares.values()):

@@ -1,4 +1,4 @@
-"""The fault matrix is whole: every row is a case, or the page says why it is not run here."""
+"""The fault matrix is complete: every row is a case, or the page says why it is not run."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The tools that fault cases injure and look with: a case is only as good as they are."""
+"""The tools with which fault cases inject and observe faults."""
 
 import os
 import random
@@ -86,12 +86,12 @@ def test_a_refusal_counts_only_with_an_error_its_name_and_nothing_written(tmp_pa
 
 
 def test_parts_that_did_not_happen_fail_the_whole() -> None:
-    good = Outcome(injected=2, healed_s=3.0, said="a")
-    assert add_up([good, Outcome(injected=1, healed_s=5.0, said="b")]) == Outcome(
-        injected=3, healed_s=5.0, said="a; b"
+    good = Outcome(injected=2, healed_s=3.0, seen="a")
+    assert add_up([good, Outcome(injected=1, healed_s=5.0, seen="b")]) == Outcome(
+        injected=3, healed_s=5.0, seen="a; b"
     )
     assert not add_up([good, Outcome(injected=0)]).holds
-    assert not require(good, condition=False, problem="not so").holds
+    assert not require(good, condition=False, problem="wrong").holds
 
 
 def test_a_command_is_killed_with_all_its_children(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_process_can_be_given_a_shifted_clock(tmp_path: Path) -> None:
         env = shifted_clock(-20_908_800)
     except CannotInjectError as error:
         pytest.skip(str(error))
-    # A process and a program that it starts, as a driver does Java.
+    # A process and a program that it starts, as a driver starts Java.
     asked = "import os, time; print(time.time(), flush=True); os.execvp('date', ['date', '+%s'])"
     plain = {"PATH": os.environ["PATH"]}
     command = [sys.executable, "-c", asked]

@@ -1,4 +1,4 @@
-"""A byte that a disk changes is found: checksums beside files, as Hadoop keeps them."""
+"""Checksum files in Hadoop's format, which detect a byte that a disk changed."""
 
 from pathlib import Path
 from zlib import crc32

@@ -1,4 +1,4 @@
-"""The data folder and what is fixed in it."""
+"""The data folder, its fixed settings, and the addresses of a running stack."""
 
 import os
 from pathlib import Path

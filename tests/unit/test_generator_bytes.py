@@ -1,11 +1,11 @@
-"""The bytes of back-fills: the same on every machine, Python, and number of processes.
+"""The bytes of backfills are the same on every machine, Python and number of processes.
 
-Where the model was changed on purpose, print the new sums and put them below:
+After a deliberate change of the model, print the new sums and put them below:
 
     .venv/bin/python tests/unit/test_generator_bytes.py
 
-Nothing else may change them: a sum that differs between two machines or two versions of Python or
-NumPy is a defect, for then nobody can repeat a back-fill that another one made.
+A sum that differs between two machines or two versions of Python or NumPy is a defect, because
+then a backfill cannot be repeated elsewhere.
 """
 
 import hashlib
@@ -73,11 +73,11 @@ def test_single_hours_have_the_same_bytes_as_in_a_longer_run(tmp_path: Path) -> 
     begin = 1_714_500_000_000
     whole = lines_of(replace(PLAIN, events=None, end_ms=begin + 9 * HOUR_MS), tmp_path)
     part = replace(PLAIN, events=None, start_ms=begin + 5 * HOUR_MS, end_ms=begin + 8 * HOUR_MS)
-    alone = lines_of(part, tmp_path)
-    first = whole.index(alone[0])
-    assert len(alone) > 10_000
-    assert whole[first : first + len(alone)] == alone
-    assert len(whole) > first + len(alone)
+    hours = lines_of(part, tmp_path)
+    first = whole.index(hours[0])
+    assert len(hours) > 10_000
+    assert whole[first : first + len(hours)] == hours
+    assert len(whole) > first + len(hours)
 
 
 def test_another_seed_writes_other_bytes(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Chance without floating point: words, and the laws that they are looked up in."""
+"""Random words, and distributions that are looked up without floating point."""
 
 import math
 from decimal import Context
@@ -25,14 +25,14 @@ DRAWS = take_bits(WORDS, 32, 32)
 
 
 def test_words_are_those_of_split_mix_64() -> None:
-    """The first three of the sequence that begins at 0, as its authors' code gives them."""
+    """The first three words of the sequence that begins at 0, from the authors' code."""
     expected = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
     assert draw(np.uint64(0), np.arange(3)).tolist() == expected
     zero = np.zeros(1, np.uint64)
     assert [int(draw(zero, number)[0]) for number in range(3)] == expected
 
 
-def test_a_key_is_the_seeds_and_the_purposes_own() -> None:
+def test_a_key_is_unique_to_its_seed_and_purpose() -> None:
     keys = {int(key_of(seed, purpose)) for seed in (1, 2) for purpose in ("a", "b")}
     assert len(keys) == 4
     assert int(key_of(1, "songs")) == 0x8A1D6237541E7F04
@@ -109,7 +109,7 @@ def test_normal_values_are_normal_for_any_number_of_bits(bits: int) -> None:
 
 
 def test_no_quantile_is_close_to_a_rounding_edge() -> None:
-    """So a machine whose logarithm differs in its last bit makes the same integers."""
+    """A machine whose logarithm differs in its last bit must compute the same integers."""
     exact = [NormalDist().inv_cdf((i + 0.5) / 4_097) * 1e6 for i in range(4_097)]
     assert min(abs(z - math.floor(z) - 0.5) for z in exact) > 1e-5
 

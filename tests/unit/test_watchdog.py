@@ -45,13 +45,17 @@ def test_a_query_that_commits_nothing_while_kafka_has_records_hangs(
     assert watchdog.look(LOOK_S, {0: 25}) == Stall("speed", 2, AFTER_S + LOOK_S)
 
 
-def test_a_query_with_nothing_to_read_is_idle(data_folder: DataFolder, query: HandmadeCheckpoint) -> None:
+def test_a_query_with_nothing_to_read_is_idle(
+    data_folder: DataFolder, query: HandmadeCheckpoint
+) -> None:
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
     assert look_for(watchdog, 3_600, 20) is None
 
 
-def test_time_without_kafka_does_not_count(data_folder: DataFolder, query: HandmadeCheckpoint) -> None:
+def test_time_without_kafka_does_not_count(
+    data_folder: DataFolder, query: HandmadeCheckpoint
+) -> None:
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
     for _ in range(20):
@@ -59,7 +63,9 @@ def test_time_without_kafka_does_not_count(data_folder: DataFolder, query: Handm
         assert watchdog.look(LOOK_S, None) is None
 
 
-def test_every_commit_resets_the_allowed_time(data_folder: DataFolder, query: HandmadeCheckpoint) -> None:
+def test_every_commit_resets_the_allowed_time(
+    data_folder: DataFolder, query: HandmadeCheckpoint
+) -> None:
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
     for batch in range(2, 10):
@@ -76,14 +82,18 @@ def test_the_first_micro_batch_after_a_start_may_take_two_minutes(
     assert watchdog.look(LOOK_S, {0: 25}) is not None
 
 
-def test_the_wait_for_a_trigger_does_not_count(data_folder: DataFolder, query: HandmadeCheckpoint) -> None:
+def test_the_wait_for_a_trigger_does_not_count(
+    data_folder: DataFolder, query: HandmadeCheckpoint
+) -> None:
     watchdog = a_watchdog(data_folder, trigger_s=15.0)
     warm(watchdog, query)
     assert look_for(watchdog, AFTER_S + 15, 25) is None
     assert watchdog.look(LOOK_S, {0: 25}) is not None
 
 
-def test_a_large_micro_batch_gets_more_time(data_folder: DataFolder, query: HandmadeCheckpoint) -> None:
+def test_a_large_micro_batch_gets_more_time(
+    data_folder: DataFolder, query: HandmadeCheckpoint
+) -> None:
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
     query.plan(2, 1_000_020)
