@@ -19,7 +19,7 @@ class Outcome:
         wrong: those with other content, another verdict, or numbers that differ.
         healed_s: the longest time until all went on without a person, in seconds; None where the
             case is one in which going on would be wrong: it is refused with a named error.
-        said: the named error, or what was seen, in a few words.
+        seen: the named error, or what was seen, in a few words.
     """
 
     injected: int
@@ -27,7 +27,7 @@ class Outcome:
     repeated: int = 0
     wrong: int = 0
     healed_s: float | None = None
-    said: str = ""
+    seen: str = ""
 
     @property
     def holds(self) -> bool:

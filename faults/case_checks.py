@@ -1,4 +1,4 @@
-"""What came of a case: refused by name with nothing written, or healed and exact."""
+"""Turn what a case left behind into its outcome: refused with nothing written, or healed."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -6,24 +6,24 @@ from dataclasses import replace
 
 from faults.case import Outcome
 from faults.commands import Command
-from faults.lake_image import Image, generation_of, name_changes, take_image
+from faults.lake_snapshot import Snapshot, generation_of, list_changes, take_snapshot
 from faults.oracle_findings import Judgement, Kind
-from faults.place import Place
+from faults.workspace import Workspace
 
 _SHOWN = 240
 
 
-def refused(
-    place: Place, command: Command, pattern: str, *, injected: int, before: Image | None
+def check_refused(
+    workspace: Workspace, command: Command, pattern: str, *, injected: int, before: Snapshot | None
 ) -> Outcome:
-    """Judge a command that had to refuse, which has ended.
+    """Check that a command, which has ended, refused its work with the expected error.
 
     Args:
-        place: where it was given.
+        workspace: where the command ran.
         command: the command.
-        pattern: what its last line has to say.
-        injected: how often the fault was seen to have happened.
-        before: the tables' files before it: none may have changed; None: not asked here.
+        pattern: a regular expression that its last line must contain.
+        injected: how often the fault was observed.
+        before: the tables' files before the command; none may have changed. None: not checked.
     """
     wrong = []
     if command.exit_code == 0:
@@ -35,69 +35,73 @@ def refused(
         wrong.append("its last line is no error of ours")
     elif not re.search(pattern, last):
         wrong.append(f"it does not say {pattern!r}")
-    if before is not None and (changed := name_changes(before, take_image(place.data))):
+    if before is not None and (changed := list_changes(before, take_snapshot(workspace.data))):
         wrong.append(f"it wrote {changed[0]}")
-    said = "; ".join([*(f"WRONG: {one}" for one in wrong), last[:_SHOWN]])
-    return Outcome(injected=injected, wrong=len(wrong), said=f"{command.words[0]}: {said}")
+    seen = "; ".join([*(f"WRONG: {one}" for one in wrong), last[:_SHOWN]])
+    return Outcome(injected=injected, wrong=len(wrong), seen=f"{command.words[0]}: {seen}")
 
 
-def healed(
-    judgement: Judgement, *, injected: int, healed_s: float | None, said: str = ""
+def check_healed(
+    judgement: Judgement, *, injected: int, healed_s: float | None, seen: str = ""
 ) -> Outcome:
-    """Judge a case in which all had to go on by itself."""
+    """Build the outcome of a case in which everything must recover automatically."""
     wrong = [one for one in judgement.findings if one.startswith(tuple(Kind))]
-    words = "; ".join([said, *wrong[:3]])
-    return Outcome(injected=injected, healed_s=healed_s, said=words, **judgement.counts())
+    words = "; ".join([seen, *wrong[:3]])
+    return Outcome(injected=injected, healed_s=healed_s, seen=words, **judgement.counts())
 
 
-def settle(place: Place, *, injected: int, said: str = "", others_allowed: bool = False) -> Outcome:
-    """Let streams and batch go on after a fault, and judge everything."""
-    healed_s = place.catch_up()
-    place.publish()
-    judgement = place.judge(others_allowed=others_allowed)
-    return healed(judgement, injected=injected, healed_s=healed_s, said=said)
-
-
-def refused_or_exact(
-    place: Place, pattern: str, *, injected: int, env: Mapping[str, str] | None = None
+def recover(
+    workspace: Workspace, *, injected: int, seen: str = "", others_allowed: bool = False
 ) -> Outcome:
-    """Judge a start of speed that may refuse by name or heal by itself, but not say what is wrong.
+    """Run streams and batch after a fault, and judge everything."""
+    healed_s = workspace.catch_up()
+    workspace.publish()
+    judgement = workspace.judge(others_allowed=others_allowed)
+    return check_healed(judgement, injected=injected, healed_s=healed_s, seen=seen)
+
+
+def check_refused_or_exact(
+    workspace: Workspace, pattern: str, *, injected: int, env: Mapping[str, str] | None = None
+) -> Outcome:
+    """Start speed; it may refuse with the expected error or recover, but not give wrong counts.
 
     Args:
-        place: where it is injured already.
-        pattern: what a refusal has to say.
-        injected: how often the fault was seen to have happened.
-        env: what the driver is told.
+        workspace: a folder that is damaged already.
+        pattern: a regular expression that the error of a refusal must contain.
+        injected: how often the fault was observed.
+        env: environment variables for the driver.
     """
-    before, generation = take_image(place.data), generation_of(place.data)
-    driver = place.start_streams("speed", env)
-    ends = place.ends()
-    if not driver.wait_until(lambda: place.has_read("speed", ends)):
-        return refused(place, driver, pattern, injected=injected, before=before)
-    healed_s = place.finish_streams(driver)
-    place.publish()
-    which = "the same" if generation_of(place.data) == generation else "a new"
-    said = f"{which} generation"
-    return healed(place.judge(), injected=injected, healed_s=healed_s, said=said)
+    before, generation = take_snapshot(workspace.data), generation_of(workspace.data)
+    driver = workspace.start_streams("speed", env)
+    ends = workspace.end_offsets()
+    if not driver.wait_until(lambda: workspace.has_read("speed", ends)):
+        return check_refused(workspace, driver, pattern, injected=injected, before=before)
+    healed_s = workspace.finish_streams(driver)
+    workspace.publish()
+    which = "the same" if generation_of(workspace.data) == generation else "a new"
+    seen = f"{which} generation"
+    return check_healed(workspace.judge(), injected=injected, healed_s=healed_s, seen=seen)
 
 
-def settle_anew(place: Place, injure: Callable[[], bool], *, said: str) -> Outcome:
-    """Damage what speed counts with: it must count anew, as a new generation, and be exact.
+def recover_with_new_generation(
+    workspace: Workspace, damage: Callable[[], bool], *, seen: str
+) -> Outcome:
+    """Damage speed's state; speed must begin a new generation and count exactly.
 
     Args:
-        place: where.
-        injure: does it, and tells whether it was seen to have happened.
-        said: what it does, in a few words.
+        workspace: the folder to damage.
+        damage: does the damage, and returns whether the damage was observed.
+        seen: the damage in a few words.
     """
-    generation = generation_of(place.data)
-    injected = int(injure())
-    outcome = settle(place, injected=injected, said=f"{said}: a new generation")
-    is_new = generation_of(place.data) != generation
-    return also(outcome, is_so=is_new, otherwise="the damaged generation went on")
+    generation = generation_of(workspace.data)
+    injected = int(damage())
+    outcome = recover(workspace, injected=injected, seen=f"{seen}: a new generation")
+    is_new = generation_of(workspace.data) != generation
+    return require(outcome, condition=is_new, problem="the damaged generation was continued")
 
 
-def both(outcomes: Sequence[Outcome]) -> Outcome:
-    """Add up what came of the parts of a case; a part that did not happen fails the whole."""
+def add_up(outcomes: Sequence[Outcome]) -> Outcome:
+    """Add up the outcomes of a case's parts; a fault that did not happen fails the whole case."""
     happened = all(one.injected for one in outcomes)
     times = [one.healed_s for one in outcomes if one.healed_s is not None]
     return Outcome(
@@ -106,12 +110,12 @@ def both(outcomes: Sequence[Outcome]) -> Outcome:
         repeated=sum(one.repeated for one in outcomes),
         wrong=sum(one.wrong for one in outcomes),
         healed_s=max(times, default=None),
-        said="; ".join(one.said for one in outcomes if one.said),
+        seen="; ".join(one.seen for one in outcomes if one.seen),
     )
 
 
-def also(outcome: Outcome, *, is_so: bool, otherwise: str) -> Outcome:
-    """Ask for one thing more; where it is not so, one more thing is wrong."""
-    if is_so:
+def require(outcome: Outcome, *, condition: bool, problem: str) -> Outcome:
+    """Add one wrong result, with the problem's text, if a condition does not hold."""
+    if condition:
         return outcome
-    return replace(outcome, wrong=outcome.wrong + 1, said=f"WRONG: {otherwise}; {outcome.said}")
+    return replace(outcome, wrong=outcome.wrong + 1, seen=f"WRONG: {problem}; {outcome.seen}")

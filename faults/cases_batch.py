@@ -9,12 +9,12 @@ from pathlib import Path
 import psutil
 
 from faults.case import Case, Outcome
+from faults.case_checks import add_up, check_healed, check_refused, require
 from faults.commands import Command
-from faults.lake_image import Image, newest_run, published_image, versions
-from faults.left_behind import list_processes
-from faults.outcomes import also, both, healed, refused
-from faults.place import Place
+from faults.lake_snapshot import Snapshot, newest_run, snapshot_published, versions
+from faults.leftover_processes import list_leftover_processes
 from faults.template import on_copy
+from faults.workspace import Workspace
 
 _GOLD = "gold/"
 _RUN = "gold/run"
@@ -47,7 +47,7 @@ class CommitWatch:
             if _RUN in self.seen or command.exit_code is not None:
                 return False
             assert time.monotonic() < deadline, (
-                f"no such commit: {self.seen}; {command.said[-500:]}"
+                f"no such commit: {self.seen}; {command.stderr_text[-500:]}"
             )
             time.sleep(_POLL_S)
         return True
@@ -56,11 +56,11 @@ class CommitWatch:
 class Crashes:
     """Crashes of batch on one copy, and what must hold after each."""
 
-    def __init__(self, place: Place) -> None:
-        place.catch_up("archive")
-        self.place = place
-        self.run, _ = newest_run(place.data)
-        self.image: Image = published_image(place.data)
+    def __init__(self, workspace: Workspace) -> None:
+        workspace.catch_up("archive")
+        self.workspace = workspace
+        self.run, _ = newest_run(workspace.data)
+        self.image: Snapshot = snapshot_published(workspace.data)
         self.happened = 0
         self.broken: list[str] = []
         self.moments: list[str] = []
@@ -79,8 +79,8 @@ class Crashes:
             choose: names the processes that are killed; what else there is must end by itself.
             then_s: so long after that moment.
         """
-        watch = CommitWatch(self.place.data)
-        command = self.place.start("batch")
+        watch = CommitWatch(self.workspace.data)
+        command = self.workspace.start("batch")
         came = watch.await_commit(command, is_it)
         time.sleep(then_s)
         killed = command.end(choose(command))
@@ -93,8 +93,8 @@ class Crashes:
         return seen
 
     def _look_at_published(self) -> None:
-        run, _ = newest_run(self.place.data)
-        image = published_image(self.place.data)
+        run, _ = newest_run(self.workspace.data)
+        image = snapshot_published(self.workspace.data)
         if run == self.run and image != self.image:
             self.broken.append(f"run {run} changed")
         elif run > self.run:
@@ -103,42 +103,42 @@ class Crashes:
     def outcome(self, least: int) -> Outcome:
         """Let a last run go through, and judge all."""
         began = time.monotonic()
-        self.place.publish()
-        outcome = healed(
-            self.place.judge(),
+        self.workspace.publish()
+        outcome = check_healed(
+            self.workspace.judge(),
             injected=self.happened if self.happened >= least else 0,
             healed_s=time.monotonic() - began,
-            said=f"{self.happened} crashes: {', '.join(self.moments)}",
+            seen=f"{self.happened} crashes: {', '.join(self.moments)}",
         )
-        return also(outcome, is_so=not self.broken, otherwise="; ".join(self.broken))
+        return require(outcome, condition=not self.broken, problem="; ".join(self.broken))
 
 
-def _at(table: str, others_untouched: Callable[[str], bool]) -> Callable[[Place], Outcome]:
-    def run(place: Place) -> Outcome:
+def _at(table: str, others_untouched: Callable[[str], bool]) -> Callable[[Workspace], Outcome]:
+    def run(workspace: Workspace) -> Outcome:
         """Kill batch at the moment when a table got its commit; the later ones have none."""
-        crashes = Crashes(place)
+        crashes = Crashes(workspace)
         seen = crashes.crash(lambda tables: table in tables)
         touched = [one for one in seen if others_untouched(one)]
         outcome = crashes.outcome(1)
-        return also(outcome, is_so=not touched, otherwise=f"{touched} were there already")
+        return require(outcome, condition=not touched, problem=f"{touched} were there already")
 
     return run
 
 
-def _after_each_commit(place: Place) -> Outcome:
+def _after_each_commit(workspace: Workspace) -> Outcome:
     """Crash ten times in one run: after its first commit, its second, and so on."""
-    crashes = Crashes(place)
+    crashes = Crashes(workspace)
     for number in range(10):
         crashes.crash(_count(number))
     return crashes.outcome(10)
 
 
-def _at_random(place: Place) -> Outcome:
+def _at_random(workspace: Workspace) -> Outcome:
     """Crash at ten random moments; sometimes only Java dies, or only the Python that drives it."""
-    crashes, dice = Crashes(place), place.dice
+    crashes, rng = Crashes(workspace), workspace.rng
     for _ in range(10):
-        moment = _count(dice.randrange(_LEAST_COMMITS))
-        crashes.crash(moment, _choose_victims(dice), then_s=dice.uniform(0, 0.3))
+        moment = _count(rng.randrange(_LEAST_COMMITS))
+        crashes.crash(moment, _choose_victims(rng), then_s=rng.uniform(0, 0.3))
     return crashes.outcome(8)
 
 
@@ -147,68 +147,79 @@ def _count(number: int) -> Callable[[list[str]], bool]:
     return lambda tables: len(tables) >= number
 
 
-def _choose_victims(dice: random.Random) -> Callable[[Command], list[psutil.Process]]:
+def _choose_victims(rng: random.Random) -> Callable[[Command], list[psutil.Process]]:
     def java(command: Command) -> list[psutil.Process]:
         return [one for one in command.session() if one.name() == "java"] or command.session()
 
     def leader(command: Command) -> list[psutil.Process]:
         return [psutil.Process(command.process.pid)]
 
-    return dice.choice([Command.session, java, leader])
+    return rng.choice([Command.session, java, leader])
 
 
-def _once_killed(place: Place) -> Outcome:
+def _once_killed(workspace: Workspace) -> Outcome:
     """Kill `batch --once` with all that it started for the while, Kafka included; three times."""
-    run, _ = newest_run(place.data)
+    run, _ = newest_run(workspace.data)
     killed, left = 0, []
     for _ in range(3):
-        command = place.start("batch", "--once")
-        moment = place.dice.uniform(4, 16)
+        command = workspace.start("batch", "--once")
+        moment = workspace.rng.uniform(4, 16)
         killed += command.wait_until(lambda: command.elapsed() > moment)  # noqa: B023 - at once
         command.end([psutil.Process(command.process.pid)])
-        left += _list_left(place.data)
-    outcome = _judge_after(place, run, killed)
-    return also(outcome, is_so=not left, otherwise=f"these outlived it: {left[:2]}")
+        left += _list_left(workspace.data)
+    outcome = _judge_after(workspace, run, killed)
+    return require(outcome, condition=not left, problem=f"these outlived it: {left[:2]}")
 
 
 def _list_left(data: Path) -> list[str]:
     """List the processes that are still there a while after the one that started them died."""
     deadline = time.monotonic() + 20
-    while left := list_processes(data):
+    while left := list_leftover_processes(data):
         if time.monotonic() > deadline:
             return left
         time.sleep(0.1)
     return []
 
 
-def _judge_after(place: Place, run: int, killed: int) -> Outcome:
+def _judge_after(workspace: Workspace, run: int, killed: int) -> Outcome:
     began = time.monotonic()
-    place.publish()
+    workspace.publish()
     took = time.monotonic() - began
-    published, _ = newest_run(place.data)
-    outcome = healed(place.judge(), injected=killed, healed_s=took, said=f"{killed} kills")
-    return also(outcome, is_so=published > run, otherwise="nothing was published")
+    published, _ = newest_run(workspace.data)
+    outcome = check_healed(
+        workspace.judge(), injected=killed, healed_s=took, seen=f"{killed} kills"
+    )
+    return require(outcome, condition=published > run, problem="nothing was published")
 
 
-def _zombie(place: Place) -> Outcome:
+def _zombie(workspace: Workspace) -> Outcome:
     """Stop a run in its middle; another one is refused until the first goes on and publishes."""
-    place.catch_up("archive")
-    run, _ = newest_run(place.data)
-    watch = CommitWatch(place.data)
-    first = place.start("batch")
+    workspace.catch_up("archive")
+    run, _ = newest_run(workspace.data)
+    watch = CommitWatch(workspace.data)
+    first = workspace.start("batch")
     came = watch.await_commit(first, lambda tables: any(one.startswith(_GOLD) for one in tables))
     frozen = first.session()
     _signal_all(frozen, signal.SIGSTOP)
-    stopped = refused(
-        place, place.run("batch", "--once"), "Another process", injected=int(came), before=None
+    stopped = check_refused(
+        workspace,
+        workspace.run("batch", "--once"),
+        "Another process",
+        injected=int(came),
+        before=None,
     )
     began = time.monotonic()
     _signal_all(frozen, signal.SIGCONT)
-    first.wait_for("its publication", lambda: newest_run(place.data)[0] > run)
+    first.wait_for("its publication", lambda: newest_run(workspace.data)[0] > run)
     took = time.monotonic() - began
     first.ask_to_end()
-    return both(
-        [stopped, healed(place.judge(), injected=1, healed_s=took, said="then the first published")]
+    return add_up(
+        [
+            stopped,
+            check_healed(
+                workspace.judge(), injected=1, healed_s=took, seen="then the first published"
+            ),
+        ]
     )
 
 

@@ -5,70 +5,80 @@ from collections.abc import Callable
 from pathlib import Path
 
 from faults.case import Case, Outcome
-from faults.damage import empty, forget_newest_commit, remove_sum, replace_folder
-from faults.lake_image import newest_of, take_image, version_of
-from faults.outcomes import (
-    also,
-    both,
-    healed,
-    refused,
-    refused_or_exact,
-    settle,
-    settle_anew,
+from faults.case_checks import (
+    add_up,
+    check_healed,
+    check_refused,
+    check_refused_or_exact,
+    recover,
+    recover_with_new_generation,
+    require,
 )
-from faults.place import Place
+from faults.damage import empty, forget_newest_commit, remove_sum, replace_folder
+from faults.lake_snapshot import newest_number, take_snapshot, version_of
 from faults.template import beside_other, on_copy
+from faults.workspace import Workspace
 
 _BRONZE = "bronze/song_plays"
 _ONE_BACKUP = "one backup|from a backup"
 
 
-def _commits_lost(place: Place) -> Outcome:
+def _commits_lost(workspace: Workspace) -> Outcome:
     """Take away the newest commit of both queries: their micro-batches are run again."""
-    numbers = {q: forget_newest_commit(place.checkpoints / q) for q in ("archive", "speed")}
-    lost = [q for q, n in numbers.items() if newest_of(place.checkpoints / q / "commits") == n - 1]
-    return settle(place, injected=len(lost), said=f"again: {numbers}")
+    numbers = {q: forget_newest_commit(workspace.checkpoints / q) for q in ("archive", "speed")}
+    lost = [
+        q
+        for q, n in numbers.items()
+        if newest_number(workspace.checkpoints / q / "commits") == n - 1
+    ]
+    return recover(workspace, injected=len(lost), seen=f"again: {numbers}")
 
 
-def _killed_before_output(place: Place) -> Outcome:
+def _killed_before_output(workspace: Workspace) -> Outcome:
     """Kill each query once its plan is written, before its output is."""
-    injected = sum(_kill_when_planned(place, query) for query in ("archive", "speed"))
-    outcome = settle(place, injected=injected, said=f"{injected} of 2 killed before their output")
-    return also(outcome, is_so=injected == 2, otherwise="an output was quicker than the kill")
+    injected = sum(_kill_when_planned(workspace, query) for query in ("archive", "speed"))
+    outcome = recover(
+        workspace, injected=injected, seen=f"{injected} of 2 killed before their output"
+    )
+    return require(outcome, condition=injected == 2, problem="an output was quicker than the kill")
 
 
-def _kill_when_planned(place: Place, query: str) -> bool:
-    checkpoint = place.checkpoints / query
-    planned, written = newest_of(checkpoint / "offsets"), version_of(place.data, _BRONZE)
-    driver = place.start_streams(query)
-    driver.wait_for("a plan", lambda: newest_of(checkpoint / "offsets") > planned)
+def _kill_when_planned(workspace: Workspace, query: str) -> bool:
+    checkpoint = workspace.checkpoints / query
+    planned, written = newest_number(checkpoint / "offsets"), version_of(workspace.data, _BRONZE)
+    driver = workspace.start_streams(query)
+    driver.wait_for("a plan", lambda: newest_number(checkpoint / "offsets") > planned)
     driver.kill()
-    is_open = newest_of(checkpoint / "commits") == planned
-    return is_open and (query == "speed" or version_of(place.data, _BRONZE) == written)
+    is_open = newest_number(checkpoint / "commits") == planned
+    return is_open and (query == "speed" or version_of(workspace.data, _BRONZE) == written)
 
 
-def _two_drivers(place: Place) -> Outcome:
+def _two_drivers(workspace: Workspace) -> Outcome:
     """Start two drivers at once: one is refused, the other one goes on."""
-    one, another = place.start_streams(), place.start("streams")
+    one, another = workspace.start_streams(), workspace.start("streams")
     is_first = one.wait_until(lambda: another.exit_code is not None)
     winner, loser = (one, another) if is_first else (another, one)
-    first = refused(place, loser, "Another driver", injected=1, before=None)
-    healed_s = place.finish_streams(winner)
-    place.publish()
-    return both([first, healed(place.judge(), injected=1, healed_s=healed_s, said="one went on")])
+    first = check_refused(workspace, loser, "Another driver", injected=1, before=None)
+    healed_s = workspace.finish_streams(winner)
+    workspace.publish()
+    return add_up(
+        [first, check_healed(workspace.judge(), injected=1, healed_s=healed_s, seen="one went on")]
+    )
 
 
-def _archive_checkpoint_gone(place: Place) -> Outcome:
-    before = take_image(place.data)
-    injected = int(_remove(place.checkpoints / "archive"))
-    place.kafka()
-    driver = place.run("archive")
-    return refused(place, driver, "archive is gone", injected=injected, before=before)
+def _archive_checkpoint_gone(workspace: Workspace) -> Outcome:
+    before = take_snapshot(workspace.data)
+    injected = int(_remove(workspace.checkpoints / "archive"))
+    workspace.ensure_kafka()
+    driver = workspace.run("archive")
+    return check_refused(workspace, driver, "archive is gone", injected=injected, before=before)
 
 
-def _speed_checkpoint_gone(place: Place) -> Outcome:
+def _speed_checkpoint_gone(workspace: Workspace) -> Outcome:
     """Take away speed's checkpoint: it counts anew, and readers see it once it is there."""
-    return settle_anew(place, lambda: _remove(place.checkpoints / "speed"), said="checkpoint gone")
+    return recover_with_new_generation(
+        workspace, lambda: _remove(workspace.checkpoints / "speed"), seen="checkpoint gone"
+    )
 
 
 def _remove(path: Path) -> bool:
@@ -82,99 +92,105 @@ def _remove(path: Path) -> bool:
     return was_there and not path.exists()
 
 
-def _archive_checkpoint_swapped(place: Place, other: Path) -> Outcome:
+def _archive_checkpoint_swapped(workspace: Workspace, other: Path) -> Outcome:
     """Put another stack's checkpoint there; then its binding as well."""
-    before, theirs = take_image(place.data), other / "datalake" / "_checkpoint"
-    place.kafka()
-    injected = int(replace_folder(place.checkpoints / "archive", theirs / "archive"))
-    alone = refused(place, place.run("archive"), _ONE_BACKUP, injected=injected, before=before)
-    shutil.copy(theirs / "archive.binding.json", place.checkpoints)
-    bound = refused(place, place.run("archive"), "belongs to", injected=injected, before=before)
-    return both([alone, bound])
+    before, theirs = take_snapshot(workspace.data), other / "datalake" / "_checkpoint"
+    workspace.ensure_kafka()
+    injected = int(replace_folder(workspace.checkpoints / "archive", theirs / "archive"))
+    alone = check_refused(
+        workspace, workspace.run("archive"), _ONE_BACKUP, injected=injected, before=before
+    )
+    shutil.copy(theirs / "archive.binding.json", workspace.checkpoints)
+    bound = check_refused(
+        workspace, workspace.run("archive"), "belongs to", injected=injected, before=before
+    )
+    return add_up([alone, bound])
 
 
-def _speed_checkpoint_swapped(place: Place, other: Path) -> Outcome:
+def _speed_checkpoint_swapped(workspace: Workspace, other: Path) -> Outcome:
     """Put another stack's checkpoint of speed there: it must not go on from its offsets."""
     theirs = other / "datalake" / "_checkpoint" / "speed"
-    injected = int(replace_folder(place.checkpoints / "speed", theirs))
-    return refused_or_exact(place, "checkpoint", injected=injected)
+    injected = int(replace_folder(workspace.checkpoints / "speed", theirs))
+    return check_refused_or_exact(workspace, "checkpoint", injected=injected)
 
 
-def _bronze_gone(place: Place) -> Outcome:
-    injected = int(_remove(place.data / "datalake" / _BRONZE))
-    before = take_image(place.data)
-    place.kafka()
-    driver = place.run("archive")
-    return refused(place, driver, "not the one|is gone", injected=injected, before=before)
+def _bronze_gone(workspace: Workspace) -> Outcome:
+    injected = int(_remove(workspace.data / "datalake" / _BRONZE))
+    before = take_snapshot(workspace.data)
+    workspace.ensure_kafka()
+    driver = workspace.run("archive")
+    return check_refused(workspace, driver, "not the one|is gone", injected=injected, before=before)
 
 
-def _bronze_swapped(place: Place, other: Path) -> Outcome:
-    ours, theirs = (data / "datalake" / _BRONZE for data in (place.data, other))
+def _bronze_swapped(workspace: Workspace, other: Path) -> Outcome:
+    ours, theirs = (data / "datalake" / _BRONZE for data in (workspace.data, other))
     injected = int(replace_folder(ours, theirs))
-    before = take_image(place.data)
-    place.kafka()
-    driver = place.run("archive")
-    return refused(place, driver, "not the one", injected=injected, before=before)
+    before = take_snapshot(workspace.data)
+    workspace.ensure_kafka()
+    driver = workspace.run("archive")
+    return check_refused(workspace, driver, "not the one", injected=injected, before=before)
 
 
-def _swapped(table: str) -> Callable[[Place, Path], Outcome]:
-    def run(place: Place, other: Path) -> Outcome:
+def _swapped(table: str) -> Callable[[Workspace, Path], Outcome]:
+    def run(workspace: Workspace, other: Path) -> Outcome:
         """Put another stack's table there, which may be at the version that a run has pinned."""
-        ours, theirs = (data / "datalake" / table for data in (place.data, other))
+        ours, theirs = (data / "datalake" / table for data in (workspace.data, other))
         injected = int(replace_folder(ours, theirs))
-        before = take_image(place.data, "silver", "gold")
-        batch, words = place.run("batch", "--once"), f"{table} is not the one"
-        outcome = refused(place, batch, words, injected=injected, before=None)
-        is_same = take_image(place.data, "silver", "gold") == before
-        return also(outcome, is_so=is_same, otherwise="batch wrote")
+        before = take_snapshot(workspace.data, "silver", "gold")
+        batch, words = workspace.run("batch", "--once"), f"{table} is not the one"
+        outcome = check_refused(workspace, batch, words, injected=injected, before=None)
+        is_same = take_snapshot(workspace.data, "silver", "gold") == before
+        return require(outcome, condition=is_same, problem="batch wrote")
 
     return run
 
 
-def _moved(*below: str) -> Callable[[Place], Outcome]:
-    def run(place: Place) -> Outcome:
+def _moved(*below: str) -> Callable[[Workspace], Outcome]:
+    def run(workspace: Workspace) -> Outcome:
         """Move the whole folder: nothing in it may know where it lay."""
-        target = place.root.joinpath(*below)
+        target = workspace.root.joinpath(*below)
         target.parent.mkdir(parents=True)
-        place.data = place.data.rename(target)
-        return settle(place, injected=int(target.is_dir()), said=f"moved to {'/'.join(below)}")
+        workspace.data = workspace.data.rename(target)
+        return recover(workspace, injected=int(target.is_dir()), seen=f"moved to {'/'.join(below)}")
 
     return run
 
 
-def _plan_torn(query: str) -> Callable[[Place], Outcome]:
-    def run(place: Place) -> Outcome:
-        offsets = place.checkpoints / query / "offsets"
+def _plan_torn(query: str) -> Callable[[Workspace], Outcome]:
+    def run(workspace: Workspace) -> Outcome:
+        offsets = workspace.checkpoints / query / "offsets"
 
-        def injure() -> bool:
-            newest = offsets / str(newest_of(offsets))
+        def damage() -> bool:
+            newest = offsets / str(newest_number(offsets))
             empty(newest)
             return not newest.read_bytes()
 
-        return _refuse_or_begin_anew(place, query, injure, said="the newest plan is empty")
+        return _refuse_or_begin_anew(workspace, query, damage, seen="the newest plan is empty")
 
     return run
 
 
-def _metadata_gone(query: str) -> Callable[[Place], Outcome]:
-    def run(place: Place) -> Outcome:
-        path = place.checkpoints / query / "metadata"
-        return _refuse_or_begin_anew(place, query, lambda: _remove(path), said="metadata gone")
+def _metadata_gone(query: str) -> Callable[[Workspace], Outcome]:
+    def run(workspace: Workspace) -> Outcome:
+        path = workspace.checkpoints / query / "metadata"
+        return _refuse_or_begin_anew(workspace, query, lambda: _remove(path), seen="metadata gone")
 
     return run
 
 
 def _refuse_or_begin_anew(
-    place: Place, query: str, injure: Callable[[], bool], *, said: str
+    workspace: Workspace, query: str, damage: Callable[[], bool], *, seen: str
 ) -> Outcome:
     """Judge: the archive's checkpoint has to be restored, speed's can be made anew."""
     if query == "speed":
-        return settle_anew(place, injure, said=said)
-    before = take_image(place.data)
-    injected = int(injure())
-    place.kafka()
-    driver = place.run(query)
-    return refused(place, driver, "damaged|is gone|missing", injected=injected, before=before)
+        return recover_with_new_generation(workspace, damage, seen=seen)
+    before = take_snapshot(workspace.data)
+    injected = int(damage())
+    workspace.ensure_kafka()
+    driver = workspace.run(query)
+    return check_refused(
+        workspace, driver, "damaged|is gone|missing", injected=injected, before=before
+    )
 
 
 CASES = (

@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 
 from crossfade.clock import now_ms
 from faults.case import Case, Outcome
-from faults.damage import other_clock
-from faults.lake_image import live_files, newest_run
-from faults.outcomes import also, healed
-from faults.place import Place
+from faults.case_checks import check_healed, require
+from faults.damage import shifted_clock
+from faults.lake_snapshot import live_files, newest_run
 from faults.template import in_new_folder, on_copy
+from faults.workspace import Workspace
 
 _HOUR_S = 3_600
 _WINDOW_MS = 600_000
@@ -25,66 +25,66 @@ _NIGHT = {
 }
 
 
-def _skewed(hours: int) -> Callable[[Place], Outcome]:
-    def run(place: Place) -> Outcome:
+def _skewed(hours: int) -> Callable[[Workspace], Outcome]:
+    def run(workspace: Workspace) -> Outcome:
         """Let drivers read a clock that is hours off; the broker's is right."""
-        env = other_clock(hours * _HOUR_S)
-        healed_s = place.catch_up(env=env)
-        told = (place.progress()["archive"]["at"] - now_ms()) / 1_000
-        place.publish(env=env)
+        env = shifted_clock(hours * _HOUR_S)
+        healed_s = workspace.catch_up(env=env)
+        told = (workspace.progress()["archive"]["at"] - now_ms()) / 1_000
+        workspace.publish(env=env)
         injected = int(abs(told - hours * _HOUR_S) < _HOUR_S / 2)
-        said = f"the driver's clock was off by {told / _HOUR_S:+.1f} h"
-        return healed(place.judge(), injected=injected, healed_s=healed_s, said=said)
+        seen = f"the driver's clock was off by {told / _HOUR_S:+.1f} h"
+        return check_healed(workspace.judge(), injected=injected, healed_s=healed_s, seen=seen)
 
     return run
 
 
-def _night(year: int, month: int, day: int) -> Callable[[Place], Outcome]:
+def _night(year: int, month: int, day: int) -> Callable[[Workspace], Outcome]:
     changes_on = datetime(year, month, day, tzinfo=UTC)
 
-    def run(place: Place) -> Outcome:
+    def run(workspace: Workspace) -> Outcome:
         """Live through a night in which clocks change; let both layers count it, and compare."""
         evening = _at(changes_on + timedelta(days=1, minutes=55))
-        place.kafka({**_NIGHT, **evening})
+        workspace.ensure_kafka({**_NIGHT, **evening})
         begin, end = changes_on - timedelta(hours=1), changes_on + timedelta(hours=24, minutes=40)
         span = ["--from", f"{begin:%Y-%m-%dT%H:%M:%SZ}", "--to", f"{end:%Y-%m-%dT%H:%M:%SZ}"]
-        place.generate("night", *span, "--rate", "0.05", env={**_NIGHT, **evening})
-        healed_s = place.catch_up(env={**_NIGHT, **evening})
-        place.stop_kafka()
+        workspace.generate("night", *span, "--rate", "0.05", env={**_NIGHT, **evening})
+        healed_s = workspace.catch_up(env={**_NIGHT, **evening})
+        workspace.stop_kafka()
         morning = _at(changes_on + timedelta(days=2, minutes=65))
-        place.kafka({**_NIGHT, **morning})
-        place.publish(env={**_NIGHT, **morning})
+        workspace.ensure_kafka({**_NIGHT, **morning})
+        workspace.publish(env={**_NIGHT, **morning})
         first = int(changes_on.timestamp()) * 1_000
-        expected, found = _expect_windows(place, first), _find_windows(place, first)
-        outcome = healed(
-            place.judge(), injected=len(found), healed_s=healed_s, said=f"{len(found)} windows"
+        expected, found = _expect_windows(workspace, first), _find_windows(workspace, first)
+        outcome = check_healed(
+            workspace.judge(), injected=len(found), healed_s=healed_s, seen=f"{len(found)} windows"
         )
         is_whole = found == expected and len(found) == _DAY_MS // _WINDOW_MS
-        return also(outcome, is_so=is_whole, otherwise=f"{len(expected)} windows were played")
+        return require(outcome, condition=is_whole, problem=f"{len(expected)} windows were played")
 
     return run
 
 
 def _at(moment: datetime) -> dict[str, str]:
     """Return the environment of a clock that shows a moment now."""
-    return other_clock(round(moment.timestamp() - now_ms() / 1_000))
+    return shifted_clock(round(moment.timestamp() - now_ms() / 1_000))
 
 
-def _expect_windows(place: Place, first: int) -> dict[int, int]:
+def _expect_windows(workspace: Workspace, first: int) -> dict[int, int]:
     """Count the plays of each window of a UTC day, by the ledger."""
     windows: Counter[int] = Counter()
-    for ledger in place.ledgers:
+    for ledger in workspace.ledgers:
         for path in (ledger / "records").glob("*.parquet"):
             times = pq.read_table(path, columns=["event_time"])["event_time"].to_pylist()
             windows.update(at - at % _WINDOW_MS for at in times if first <= at < first + _DAY_MS)
     return dict(windows)
 
 
-def _find_windows(place: Place, first: int) -> dict[int, int]:
+def _find_windows(workspace: Workspace, first: int) -> dict[int, int]:
     """Count the same in gold, as the newest run pinned it."""
     windows: Counter[int] = Counter()
-    _, pins = newest_run(place.data)
-    for path in live_files(place.data, "gold/song_window", pins["gold/song_window"]):
+    _, pins = newest_run(workspace.data)
+    for path in live_files(workspace.data, "gold/song_window", pins["gold/song_window"]):
         rows = pq.read_table(path, columns=["window_start", "plays"], partitioning=None).to_pylist()
         for row in rows:
             start = round(row["window_start"].timestamp() * 1_000)

@@ -4,93 +4,99 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from faults.case import Case, Outcome
+from faults.case_checks import add_up, check_healed, check_refused, recover, require
 from faults.damage import SmallDisk, failing_calls
-from faults.lake_image import published_image, versions
-from faults.outcomes import also, both, healed, refused, settle
-from faults.place import Place
-from faults.stack import QUICK, a_running_stack
+from faults.lake_snapshot import snapshot_published, versions
+from faults.stack import QUICK, run_stack
 from faults.template import on_copy
+from faults.workspace import Workspace
 
 _BRONZE = "bronze/song_plays"
 _FULL = r"[Dd]isk .*full|No space left|room"
 _READ_ONLY = r"[Rr]ead-only"
 
 
-def _full(below: str, *words: str) -> Callable[[Place], Outcome]:
-    def run(place: Place) -> Outcome:
+def _full(below: str, *words: str) -> Callable[[Workspace], Outcome]:
+    def run(workspace: Workspace) -> Outcome:
         """Fill the disk below a part of the lake; make room; all must go on exactly."""
-        disk = SmallDisk(place.data / "datalake" / below, place.at_end)
-        place.kafka()
-        image, bronze = published_image(place.data), versions(place.data)[_BRONZE]
+        disk = SmallDisk(workspace.data / "datalake" / below, workspace.at_end)
+        workspace.ensure_kafka()
+        image, bronze = snapshot_published(workspace.data), versions(workspace.data)[_BRONZE]
         free = disk.fill()
-        stopped = place.run(*words)
-        outcome = refused(place, stopped, _FULL, injected=int(free < 4096), before=None)
-        is_same = published_image(place.data) == image
-        outcome = also(outcome, is_so=is_same, otherwise="what is published changed")
+        stopped = workspace.run(*words)
+        outcome = check_refused(workspace, stopped, _FULL, injected=int(free < 4096), before=None)
+        is_same = snapshot_published(workspace.data) == image
+        outcome = require(outcome, condition=is_same, problem="what is published changed")
         if words == ("archive",):
-            is_same = versions(place.data)[_BRONZE] == bronze
-            outcome = also(outcome, is_so=is_same, otherwise="bronze got a commit")
+            is_same = versions(workspace.data)[_BRONZE] == bronze
+            outcome = require(outcome, condition=is_same, problem="bronze got a commit")
         disk.make_room()
-        return both([outcome, _go_on(place)])
+        return add_up([outcome, _go_on(workspace)])
 
     return run
 
 
-def _three_failures(place: Place) -> Outcome:
+def _three_failures(workspace: Workspace) -> Outcome:
     """Let a running stack fail three times over one micro-batch; once there is room, it goes on."""
-    disk = SmallDisk(place.data / "datalake" / "bronze", place.at_end)
+    disk = SmallDisk(workspace.data / "datalake" / "bronze", workspace.at_end)
     free = disk.fill()
-    with a_running_stack(place.data, QUICK) as stack:
+    with run_stack(workspace.data, QUICK) as stack:
 
         def alarm() -> str:
             return str(stack.children().get("streams", {}).get("alarm", ""))
 
         stack.wait_for("an alarm", alarm, within_s=180)
-        said = alarm()
+        seen = alarm()
         disk.make_room()
         healed_s = stack.wait_for("the end of the alarm", lambda: not alarm(), within_s=180)
         ended = stack.stop()
-    outcome = settle(place, injected=int(free < 4096), said=f"alarm: {said[:120]}")
-    names_it = said.startswith("archive, micro-batch") and "disk is full" in said
-    outcome = also(outcome, is_so=names_it, otherwise=f"the alarm does not name it: {said}")
-    outcome = also(outcome, is_so=ended == 0, otherwise=f"the stack ended with {ended}")
+    outcome = recover(workspace, injected=int(free < 4096), seen=f"alarm: {seen[:120]}")
+    names_it = seen.startswith("archive, micro-batch") and "disk is full" in seen
+    outcome = require(outcome, condition=names_it, problem=f"the alarm does not name it: {seen}")
+    outcome = require(outcome, condition=ended == 0, problem=f"the stack ended with {ended}")
     return replace(outcome, healed_s=healed_s)
 
 
-def _go_on(place: Place) -> Outcome:
+def _go_on(workspace: Workspace) -> Outcome:
     """Publish after a repair, and judge; the streams must read on as well."""
-    healed_s = place.catch_up()
-    place.publish()
-    return healed(place.judge(), injected=1, healed_s=healed_s, said="exact after the repair")
+    healed_s = workspace.catch_up()
+    workspace.publish()
+    return check_healed(
+        workspace.judge(), injected=1, healed_s=healed_s, seen="exact after the repair"
+    )
 
 
-def _read_only(place: Place) -> Outcome:
+def _read_only(workspace: Workspace) -> Outcome:
     """Forbid writing below the lake, as a kernel does after an error; allow it again."""
-    disk = SmallDisk(place.data / "datalake", place.at_end)
-    place.kafka()
-    heads = versions(place.data)
+    disk = SmallDisk(workspace.data / "datalake", workspace.at_end)
+    workspace.ensure_kafka()
+    heads = versions(workspace.data)
     disk.forbid_writing()
     outcomes = [
-        refused(place, place.run(word), _READ_ONLY, injected=1, before=None)
+        check_refused(workspace, workspace.run(word), _READ_ONLY, injected=1, before=None)
         for word in ("archive", "speed")
     ]
-    is_same = versions(place.data) == heads
-    outcomes = [also(one, is_so=is_same, otherwise="a table got a commit") for one in outcomes]
+    is_same = versions(workspace.data) == heads
+    outcomes = [require(one, condition=is_same, problem="a table got a commit") for one in outcomes]
     disk.allow_writing()
-    return both([*outcomes, _go_on(place)])
+    return add_up([*outcomes, _go_on(workspace)])
 
 
-def _flush_fails(place: Place) -> Outcome:
+def _flush_fails(workspace: Workspace) -> Outcome:
     """Let each flush of the archive's processes fail: it must stop, or have had no need of one."""
-    report = place.root / "calls.txt"
-    place.kafka()
-    heads = versions(place.data)
-    driver = place.start("archive", before=failing_calls("fsync,fdatasync", report))
+    report = workspace.root / "calls.txt"
+    workspace.ensure_kafka()
+    heads = versions(workspace.data)
+    driver = workspace.start("archive", before=failing_calls("fsync,fdatasync", report))
     driver.wait()
     failed = report.read_text("utf-8", "replace").count("(INJECTED)")
-    outcome = refused(place, driver, r"Input/output error|I/O error", injected=failed, before=None)
-    is_same = versions(place.data) == heads
-    return both([also(outcome, is_so=is_same, otherwise="a table got a commit"), _go_on(place)])
+    outcome = check_refused(
+        workspace, driver, r"Input/output error|I/O error", injected=failed, before=None
+    )
+    is_same = versions(workspace.data) == heads
+    return add_up(
+        [require(outcome, condition=is_same, problem="a table got a commit"), _go_on(workspace)]
+    )
 
 
 CASES = (

@@ -5,71 +5,82 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from faults.case import Case, Outcome
+from faults.case_checks import add_up, check_refused, recover, require
 from faults.damage import empty, flip_byte, remove_sum, tear_off
-from faults.lake_image import Image, live_files, newest_run, published_image, take_image, version_of
-from faults.outcomes import also, both, refused, settle
-from faults.place import Place
+from faults.lake_snapshot import (
+    Snapshot,
+    live_files,
+    newest_run,
+    snapshot_published,
+    take_snapshot,
+    version_of,
+)
 from faults.template import on_copy
+from faults.workspace import Workspace
 
 _BRONZE, _SILVER, _RUN = "bronze/song_plays", "silver/plays", "gold/run"
 
 
-def _new_bronze_flipped(place: Place) -> Outcome:
+def _new_bronze_flipped(workspace: Workspace) -> Outcome:
     """Flip a byte of a record that batch has not taken in yet."""
-    before = _archive_all(place)
-    path = _new_bronze(place)
-    injected = _flip_in_column(place, path, "value")
-    return _batch_names(place, path, injected, before)
+    before = _archive_all(workspace)
+    path = _new_bronze(workspace)
+    injected = _flip_in_column(workspace, path, "value")
+    return _batch_names(workspace, path, injected, before)
 
 
-def _new_bronze_gone(place: Place) -> Outcome:
-    before = _archive_all(place)
-    path = _new_bronze(place)
+def _new_bronze_gone(workspace: Workspace) -> Outcome:
+    before = _archive_all(workspace)
+    path = _new_bronze(workspace)
     path.unlink()
     remove_sum(path)
-    return _batch_names(place, path, 1, before)
+    return _batch_names(workspace, path, 1, before)
 
 
-def _silver_flipped(place: Place) -> Outcome:
+def _silver_flipped(workspace: Workspace) -> Outcome:
     """Flip a byte of a play's id in a file that the next run must read."""
-    before = _archive_all(place)
-    month = max(path.parent for path in live_files(place.data, _SILVER))
-    files = [path for path in live_files(place.data, _SILVER) if path.parent == month]
+    before = _archive_all(workspace)
+    month = max(path.parent for path in live_files(workspace.data, _SILVER))
+    files = [path for path in live_files(workspace.data, _SILVER) if path.parent == month]
     path = max(files, key=lambda one: one.stat().st_size)
     whole = path.read_bytes()
     # A disk that changes a byte leaves the file of checksums beside it as it is.
-    injected = _flip_in_column(place, path, "event_id", keep_sum=True)
-    outcome = _batch_names(place, path, injected, {**before, **_image_of(place, path)})
+    injected = _flip_in_column(workspace, path, "event_id", keep_sum=True)
+    outcome = _batch_names(workspace, path, injected, {**before, **_snapshot_of(workspace, path)})
     path.write_bytes(whole)
-    return both([outcome, settle(place, injected=injected, said="exact once it was put back")])
+    return add_up(
+        [outcome, recover(workspace, injected=injected, seen="exact once it was put back")]
+    )
 
 
-def _old_bronze_flipped(place: Place) -> Outcome:
+def _old_bronze_flipped(workspace: Workspace) -> Outcome:
     """Flip a byte of a record that batch took in long ago: the proof must find it."""
-    path = max(live_files(place.data, _BRONZE), key=lambda one: one.stat().st_size)
-    injected = _flip_in_column(place, path, "value")
-    place.kafka()
-    proof = place.run("reconcile", "--json")
-    said = proof.last_line or "the proof does not hold"
-    names_it = path.name in proof.said + proof.answer.read_text("utf-8", "replace")
+    path = max(live_files(workspace.data, _BRONZE), key=lambda one: one.stat().st_size)
+    injected = _flip_in_column(workspace, path, "value")
+    workspace.ensure_kafka()
+    proof = workspace.run("reconcile", "--json")
+    seen = proof.last_line or "the proof does not hold"
+    names_it = path.name in proof.stderr_text + proof.stdout_file.read_text("utf-8", "replace")
     wrong = int(proof.exit_code == 0) + int(not names_it)
-    return Outcome(injected=injected, wrong=wrong, said=f"reconcile: {said}")
+    return Outcome(injected=injected, wrong=wrong, seen=f"reconcile: {seen}")
 
 
-def _archive_all(place: Place) -> Image:
-    place.catch_up("archive")
-    return take_image(place.data, "silver", "gold")
+def _archive_all(workspace: Workspace) -> Snapshot:
+    workspace.catch_up("archive")
+    return take_snapshot(workspace.data, "silver", "gold")
 
 
-def _new_bronze(place: Place) -> Path:
+def _new_bronze(workspace: Workspace) -> Path:
     """Return the largest file of bronze that the newest run does not cover."""
-    _, pins = newest_run(place.data)
-    known = set(live_files(place.data, _BRONZE, pins[_BRONZE]))
-    new = [path for path in live_files(place.data, _BRONZE) if path not in known]
+    _, pins = newest_run(workspace.data)
+    known = set(live_files(workspace.data, _BRONZE, pins[_BRONZE]))
+    new = [path for path in live_files(workspace.data, _BRONZE) if path not in known]
     return max(new, key=lambda path: path.stat().st_size)
 
 
-def _flip_in_column(place: Place, path: Path, column: str, *, keep_sum: bool = False) -> int:
+def _flip_in_column(
+    workspace: Workspace, path: Path, column: str, *, keep_sum: bool = False
+) -> int:
     """Flip a byte in the middle of a column's data; give 1 if the file differs then."""
     group = pq.ParquetFile(path).metadata.row_group(0)
     [chunk] = [
@@ -82,59 +93,66 @@ def _flip_in_column(place: Place, path: Path, column: str, *, keep_sum: bool = F
     middle = first + chunk.total_compressed_size // 2
     whole = path.read_bytes()
     within = ((middle - 1) / size, (middle + 2) / size)
-    flip_byte(path, place.dice, within=within, keep_sum=keep_sum)
+    flip_byte(path, workspace.rng, within=within, keep_sum=keep_sum)
     return int(path.read_bytes() != whole)
 
 
-def _image_of(place: Place, path: Path) -> Image:
-    name = str(path.relative_to(place.data / "datalake"))
-    return {name: take_image(place.data)[name]}
+def _snapshot_of(workspace: Workspace, path: Path) -> Snapshot:
+    name = str(path.relative_to(workspace.data / "datalake"))
+    return {name: take_snapshot(workspace.data)[name]}
 
 
-def _batch_names(place: Place, path: Path, injected: int, before: Image) -> Outcome:
+def _batch_names(workspace: Workspace, path: Path, injected: int, before: Snapshot) -> Outcome:
     """Run batch: it must stop, name the file, and publish nothing."""
-    run = newest_run(place.data)
-    stopped = place.run("batch", "--once")
-    outcome = refused(place, stopped, path.name, injected=injected, before=None)
-    is_same = newest_run(place.data) == run
-    outcome = also(outcome, is_so=is_same, otherwise="a run was published")
-    published = {k: v for k, v in take_image(place.data, "silver", "gold").items() if k in before}
-    return also(outcome, is_so=published == dict(before), otherwise="published files changed")
+    run = newest_run(workspace.data)
+    stopped = workspace.run("batch", "--once")
+    outcome = check_refused(workspace, stopped, path.name, injected=injected, before=None)
+    is_same = newest_run(workspace.data) == run
+    outcome = require(outcome, condition=is_same, problem="a run was published")
+    published = {
+        k: v for k, v in take_snapshot(workspace.data, "silver", "gold").items() if k in before
+    }
+    return require(outcome, condition=published == dict(before), problem="published files changed")
 
 
-def _publication_empty(place: Place) -> Outcome:
+def _publication_empty(workspace: Workspace) -> Outcome:
     """Empty the commit that published the newest run: it was never published, or is named."""
-    run, _ = newest_run(place.data)
-    version = version_of(place.data, _RUN)
-    empty(place.data / "datalake" / _RUN / "_delta_log" / f"{version:020}.json")
-    asked = place.run("chart", "songs", "--all-time", "--json")
-    reader = Outcome(injected=1, wrong=int("Traceback" in asked.said), said=asked.last_line[:200])
-    outcome = settle(place, injected=1, said="published anew")
-    again, _ = newest_run(place.data)
-    outcome = also(outcome, is_so=again >= run, otherwise=f"run {run} did not come back")
-    return both([reader, outcome])
+    run, _ = newest_run(workspace.data)
+    version = version_of(workspace.data, _RUN)
+    empty(workspace.data / "datalake" / _RUN / "_delta_log" / f"{version:020}.json")
+    asked = workspace.run("chart", "songs", "--all-time", "--json")
+    reader = Outcome(
+        injected=1, wrong=int("Traceback" in asked.stderr_text), seen=asked.last_line[:200]
+    )
+    outcome = recover(workspace, injected=1, seen="published anew")
+    again, _ = newest_run(workspace.data)
+    outcome = require(outcome, condition=again >= run, problem=f"run {run} did not come back")
+    return add_up([reader, outcome])
 
 
-def _publication_torn(place: Place) -> Outcome:
+def _publication_torn(workspace: Workspace) -> Outcome:
     """Tear the row of the newest run: no reader may see half of it, and batch must name it."""
-    image = published_image(place.data)
-    newest = max(live_files(place.data, _RUN), key=lambda path: path.stat().st_mtime)
+    image = snapshot_published(workspace.data)
+    newest = max(live_files(workspace.data, _RUN), key=lambda path: path.stat().st_mtime)
     whole = newest.read_bytes()
     tear_off(newest, 0.5)
     injected = int(newest.read_bytes() != whole)
-    before = take_image(place.data, "silver", "gold")
-    place.kafka()
-    asked = place.run("chart", "songs", "--all-time", "--json")
-    stopped = place.run("batch", "--once")
+    before = take_snapshot(workspace.data, "silver", "gold")
+    workspace.ensure_kafka()
+    asked = workspace.run("chart", "songs", "--all-time", "--json")
+    stopped = workspace.run("batch", "--once")
     outcomes = [
-        refused(place, one, "gold/run", injected=injected, before=None) for one in (asked, stopped)
+        check_refused(workspace, one, "gold/run", injected=injected, before=None)
+        for one in (asked, stopped)
     ]
-    is_same = take_image(place.data, "silver", "gold") == before
-    outcomes[1] = also(outcomes[1], is_so=is_same, otherwise="batch wrote")
+    is_same = take_snapshot(workspace.data, "silver", "gold") == before
+    outcomes[1] = require(outcomes[1], condition=is_same, problem="batch wrote")
     newest.write_bytes(whole)
-    is_back = published_image(place.data) == image
-    outcomes[0] = also(outcomes[0], is_so=is_back, otherwise="published files changed")
-    return both([*outcomes, settle(place, injected=injected, said="exact once it was put back")])
+    is_back = snapshot_published(workspace.data) == image
+    outcomes[0] = require(outcomes[0], condition=is_back, problem="published files changed")
+    return add_up(
+        [*outcomes, recover(workspace, injected=injected, seen="exact once it was put back")]
+    )
 
 
 CASES = (

@@ -12,11 +12,11 @@ import psutil
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 from crossfade.contract.examples import read_examples
-from faults.left_behind import list_processes
+from faults.leftover_processes import list_leftover_processes
 from faults.live_bench import SONG_PLAYS, LiveBench, freeze, kill, thaw
 
 
-class Injury(NamedTuple):
+class Injection(NamedTuple):
     """What was seen of a fault: empty if it did not happen; and since when all should heal."""
 
     seen: str
@@ -38,7 +38,7 @@ class LiveFault:
 
     id: str
     title: str
-    inject: Callable[[LiveBench], Injury]
+    inject: Callable[[LiveBench], Injection]
     share: int = 2
     hurts: Literal["live", "batch", "both"] = "live"
     in_a_row: int = 1
@@ -49,112 +49,114 @@ class LiveFault:
         return self.hurts != "live"
 
 
-def _kill_leader(child: str) -> Callable[[LiveBench], Injury]:
-    def inject(bench: LiveBench) -> Injury:
+def _kill_leader(child: str) -> Callable[[LiveBench], Injection]:
+    def inject(bench: LiveBench) -> Injection:
         victim = bench.leader(child)
         began = time.monotonic()
-        return Injury(f"{child} {victim.pid} died" if kill(victim) else "", began)
+        return Injection(f"{child} {victim.pid} died" if kill(victim) else "", began)
 
     return inject
 
 
-def _kill_java(child: str) -> Callable[[LiveBench], Injury]:
-    def inject(bench: LiveBench) -> Injury:
+def _kill_java(child: str) -> Callable[[LiveBench], Injection]:
+    def inject(bench: LiveBench) -> Injection:
         bench.stack.wait_for(f"Java of {child}", lambda: bench.stack.java_of(child))
         victim = bench.stack.java_of(child)
         began = time.monotonic()
-        return Injury("Java died" if victim and kill(victim) else "", began)
+        return Injection("Java died" if victim and kill(victim) else "", began)
 
     return inject
 
 
-def _kill_worker(bench: LiveBench) -> Injury:
+def _kill_worker(bench: LiveBench) -> Injection:
     bench.stack.wait_for("a Python worker", lambda: bench.stack.workers_of("streams"))
     for _ in range(20):
         workers = bench.stack.workers_of("streams")
         began = time.monotonic()
         with contextlib.suppress(psutil.Error, ProcessLookupError, IndexError):
-            victim = bench.dice.choice(workers)
+            victim = bench.rng.choice(workers)
             if kill(victim):
-                return Injury(f"worker {victim.pid} died", began)
-    return Injury("", time.monotonic())
+                return Injection(f"worker {victim.pid} died", began)
+    return Injection("", time.monotonic())
 
 
-def _freeze_worker(bench: LiveBench) -> Injury:
+def _freeze_worker(bench: LiveBench) -> Injection:
     """Stop every worker for good: the watchdog must see that nothing moves."""
     bench.stack.wait_for("a Python worker", lambda: bench.stack.workers_of("streams"))
     workers = bench.stack.workers_of("streams")
     began = time.monotonic()
     seen = freeze(workers)
-    return Injury(f"{len(workers)} workers stand still" if seen else "", began)
+    return Injection(f"{len(workers)} workers stand still" if seen else "", began)
 
 
-def _freeze_for_good(child: str) -> Callable[[LiveBench], Injury]:
+def _freeze_for_good(child: str) -> Callable[[LiveBench], Injection]:
     """Stop a child for good: the supervisor must see that it does not live."""
 
-    def inject(bench: LiveBench) -> Injury:
+    def inject(bench: LiveBench) -> Injection:
         bench.leader(child)
         session = bench.stack.session_of(child)
         began = time.monotonic()
         seen = freeze(session)
-        return Injury(f"{child} stands still" if seen else "", began)
+        return Injection(f"{child} stands still" if seen else "", began)
 
     return inject
 
 
-def _freeze_a_while(child: str, least_s: float, most_s: float) -> Callable[[LiveBench], Injury]:
+def _freeze_a_while(child: str, least_s: float, most_s: float) -> Callable[[LiveBench], Injection]:
     """Stop a child and let it go on, as a machine that was suspended does."""
 
-    def inject(bench: LiveBench) -> Injury:
+    def inject(bench: LiveBench) -> Injection:
         bench.leader(child)
         session = bench.stack.session_of(child)
         seen = freeze(session)
-        for_s = bench.dice.uniform(least_s, most_s)
+        for_s = bench.rng.uniform(least_s, most_s)
         time.sleep(for_s)
         began = time.monotonic()
         thaw(session)
-        return Injury(f"{child} stood still for {for_s:.0f} s" if seen else "", began)
+        return Injection(f"{child} stood still for {for_s:.0f} s" if seen else "", began)
 
     return inject
 
 
-def _ask_to_end(child: str) -> Callable[[LiveBench], Injury]:
+def _ask_to_end(child: str) -> Callable[[LiveBench], Injection]:
     """End a child politely, as a rolling restart does."""
 
-    def inject(bench: LiveBench) -> Injury:
+    def inject(bench: LiveBench) -> Injection:
         victim = bench.leader(child)
         began = time.monotonic()
         victim.send_signal(signal.SIGTERM)
         bench.stack.wait_for("its end", lambda: not victim.is_running(), within_s=90)
-        return Injury(f"{child} {victim.pid} ended", began)
+        return Injection(f"{child} {victim.pid} ended", began)
 
     return inject
 
 
-def _kill_supervisor(bench: LiveBench) -> Injury:
+def _kill_supervisor(bench: LiveBench) -> Injection:
     """Kill `crossfade up`; a machine's own service manager starts it again."""
     supervisor = psutil.Process(bench.stack.process.pid)
     began = time.monotonic()
     if not kill(supervisor):
-        return Injury("", began)
+        return Injection("", began)
     bench.stack.process.wait()
     deadline = time.monotonic() + 20
-    while left := [one for one in list_processes(bench.stack.data) if " generate " not in one]:
+    while left := [
+        one for one in list_leftover_processes(bench.stack.data) if " generate " not in one
+    ]:
         assert time.monotonic() < deadline, f"these outlived the supervisor: {left}"
         time.sleep(0.05)
     bench.stack.launch()
-    return Injury("the supervisor died, all its children with it", began)
+    return Injection("the supervisor died, all its children with it", began)
 
 
-def _restart_stack(bench: LiveBench) -> Injury:
+def _restart_stack(bench: LiveBench) -> Injection:
     """Stop the stack as Ctrl-C does, and start it again."""
     code = bench.stack.stop()
     began = time.monotonic()
     bench.stack.launch()
-    return Injury("stopped in order, exit 0" if code == 0 else "", began)
+    return Injection("stopped in order, exit 0" if code == 0 else "", began)
 
 
-def _freeze_audience(bench: LiveBench) -> Injury:
+def _freeze_audience(bench: LiveBench) -> Injection:
     """Let everybody fall silent: the boundary must move on, and nothing be reported as broken."""
     assert bench.audience is not None
     audience = [psutil.Process(bench.audience.pid)]
@@ -167,7 +169,7 @@ def _freeze_audience(bench: LiveBench) -> Injury:
         bench.stack.wait_for(
             "a complete answer in silence", lambda: bench.stack.ask("trending").get("complete")
         )
-    return Injury("silence, and the boundary moved" if seen else "", time.monotonic())
+    return Injection("silence, and the boundary moved" if seen else "", time.monotonic())
 
 
 @contextmanager
@@ -179,32 +181,32 @@ def _standing_still(processes: list[psutil.Process]) -> Iterator[bool]:
         thaw(processes)
 
 
-def _send_hostile(bench: LiveBench) -> Injury:
+def _send_hostile(bench: LiveBench) -> Injection:
     """Put every example of the contract straight into Kafka, as no client of ours would."""
     began = time.monotonic()
     examples = [example.value for example in read_examples()]
-    bench.dice.shuffle(examples)
+    bench.rng.shuffle(examples)
     taken = bench.send(*examples, None)
-    return Injury(f"{taken} hostile records" if taken == len(examples) + 1 else "", began)
+    return Injection(f"{taken} hostile records" if taken == len(examples) + 1 else "", began)
 
 
-def _send_oversized(bench: LiveBench) -> Injury:
+def _send_oversized(bench: LiveBench) -> Injection:
     """Send a record that the contract rejects and one that Kafka itself refuses."""
     began = time.monotonic()
     taken = bench.send(b"x" * 3_000_000)
     refused = 1 - bench.send(b"x" * 5_000_000)
-    return Injury("one kept, one refused at the door" if taken and refused else "", began)
+    return Injection("one kept, one refused at the door" if taken and refused else "", began)
 
 
-def _flood_one_partition(bench: LiveBench) -> Injury:
+def _flood_one_partition(bench: LiveBench) -> Injection:
     """Return one topic partition a backlog that the others do not have."""
     began = time.monotonic()
     example = next(example for example in read_examples() if example.reason is None)
     taken = bench.send(*[example.value] * 30_000, key=b"one-partition")
-    return Injury(f"{taken} records in one partition", began)
+    return Injection(f"{taken} records in one partition", began)
 
 
-def _repeat_backfill(bench: LiveBench) -> Injury:
+def _repeat_backfill(bench: LiveBench) -> Injection:
     """Kill a producer in the middle, then send the whole again, twice."""
     words = ("generate", "--rate", "200", "--seed", "77", "--listeners", "100000")
     span = ("--from", "2024-03-01T00:00:00Z", "--to", "2024-03-01T00:05:00Z")
@@ -221,10 +223,10 @@ def _repeat_backfill(bench: LiveBench) -> Injury:
     has_died = first.wait() == -signal.SIGKILL
     done = [bench.stack.run(*words, *span).returncode for _ in range(2)]
     seen = "sent twice after a producer's death" if has_died and done == [0, 0] else ""
-    return Injury(seen, began)
+    return Injection(seen, began)
 
 
-def _send_from_two_producers(bench: LiveBench) -> Injury:
+def _send_from_two_producers(bench: LiveBench) -> Injection:
     """Let two producers send the very same plays at the same time."""
     words = ("generate", "--rate", "200", "--seed", "78", "--listeners", "100000")
     span = ("--from", "2024-04-01T00:00:00Z", "--to", "2024-04-01T00:01:00Z")
@@ -232,10 +234,10 @@ def _send_from_two_producers(bench: LiveBench) -> Injury:
     log = bench.scratch / "two-producers.log"
     both = [bench.stack.start(*words, *span, log=log) for _ in range(2)]
     codes = [one.wait(240) for one in both]
-    return Injury("both sent all" if codes == [0, 0] else "", began)
+    return Injection("both sent all" if codes == [0, 0] else "", began)
 
 
-def _add_partitions(bench: LiveBench) -> Injury:
+def _add_partitions(bench: LiveBench) -> Injection:
     """Return the topic more partitions while all runs."""
     began = time.monotonic()
     admin = AdminClient({"bootstrap.servers": bench.bootstrap})
@@ -243,7 +245,7 @@ def _add_partitions(bench: LiveBench) -> Injury:
     outcome = admin.create_partitions([NewPartitions(SONG_PLAYS, before + 2)])
     outcome[SONG_PLAYS].result(30)
     bench.stack.wait_for("the new partitions", lambda: len(bench.end_offsets() or {}) == before + 2)
-    return Injury(f"{before} partitions became {before + 2}", began)
+    return Injection(f"{before} partitions became {before + 2}", began)
 
 
 LIVE_FAULTS = (

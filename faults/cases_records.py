@@ -7,12 +7,12 @@ import pyarrow.parquet as pq
 from crossfade.clock import now_ms
 from crossfade.contract.examples import read_examples
 from faults.case import Case, Outcome
+from faults.case_checks import check_healed, require
 from faults.damage_kafka import send
-from faults.lake_image import live_files, newest_run
+from faults.lake_snapshot import live_files, newest_run
 from faults.oracle_kafka import SONG_PLAYS
-from faults.outcomes import also, healed
-from faults.place import Place
 from faults.template import on_copy
+from faults.workspace import Workspace
 
 _FUTURE = "event_time_future"
 _PLAY = {
@@ -25,26 +25,26 @@ _PLAY = {
 }
 
 
-def _hostile(place: Place) -> Outcome:
+def _hostile(workspace: Workspace) -> Outcome:
     """Send every example, and what overflows, jumps or has another shape; nothing may stop."""
     expected = [*_read_examples(now_ms()), *_list_own(now_ms())]
-    place.dice.shuffle(expected)
-    places = send(place.kafka().bootstrap, SONG_PLAYS, [value for value, _ in expected])
-    healed_s = place.catch_up()
-    place.publish()
-    rejected = _read_rejected(place)
+    workspace.rng.shuffle(expected)
+    places = send(workspace.ensure_kafka().bootstrap, SONG_PLAYS, [value for value, _ in expected])
+    healed_s = workspace.catch_up()
+    workspace.publish()
+    rejected = _read_rejected(workspace)
     wrong = [
         f"{where}: {rejected.get(where)}, not {reason}: {(value or b'')[:60]!r}"
         for where, (value, reason) in zip(places, expected, strict=True)
         if rejected.get(where) != reason
     ]
-    outcome = healed(
-        place.judge(others_allowed=True),
+    outcome = check_healed(
+        workspace.judge(others_allowed=True),
         injected=len(places),
         healed_s=healed_s,
-        said=f"{len(places)} records, {sum(r is not None for _, r in expected)} to be rejected",
+        seen=f"{len(places)} records, {sum(r is not None for _, r in expected)} to be rejected",
     )
-    return also(outcome, is_so=not wrong, otherwise=f"{len(wrong)} verdicts: {wrong[:3]}")
+    return require(outcome, condition=not wrong, problem=f"{len(wrong)} verdicts: {wrong[:3]}")
 
 
 def _read_examples(now: int) -> list[tuple[bytes | None, str | None]]:
@@ -80,13 +80,13 @@ def _list_own(now: int) -> list[tuple[bytes | None, str | None]]:
     return records
 
 
-def _read_rejected(place: Place) -> dict[tuple[int, int], str]:
+def _read_rejected(workspace: Workspace) -> dict[tuple[int, int], str]:
     """Return the reason of each rejected record, by its position."""
-    _, pins = newest_run(place.data)
+    _, pins = newest_run(workspace.data)
     columns = ["partition", "offset", "reason"]
     return {
         (row["partition"], row["offset"]): row["reason"]
-        for path in live_files(place.data, "silver/rejected", pins["silver/rejected"])
+        for path in live_files(workspace.data, "silver/rejected", pins["silver/rejected"])
         for row in pq.read_table(path, columns=columns, partitioning=None).to_pylist()
     }
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from faults.case import Case, Outcome
-from faults.lake_image import live_files
-from faults.outcomes import both, settle
-from faults.place import Place
+from faults.case_checks import add_up, recover
+from faults.lake_snapshot import live_files
 from faults.template import Bench
+from faults.workspace import Workspace
 
 RELEASES = Path(__file__).with_name("old_release")
 
@@ -32,13 +32,15 @@ def _opened(bench: Bench) -> Outcome:
         folder = Path(tempfile.mkdtemp(dir=bench.scratch)) / "release"
         unpack_release(archive, folder)
         ledgers = sorted((folder / "ledgers").iterdir())
-        place = Place(folder, ledgers, random.Random(bench.seed))
+        workspace = Workspace(folder, ledgers, random.Random(bench.seed))
         try:
-            outcomes.append(settle(place, injected=1, said=f"made by {_made_by(folder / 'data')}"))
+            outcomes.append(
+                recover(workspace, injected=1, seen=f"made by {_made_by(folder / 'data')}")
+            )
         finally:
-            place.close()
+            workspace.close()
         shutil.rmtree(folder)
-    return both(outcomes)
+    return add_up(outcomes)
 
 
 def _made_by(data: Path) -> str:

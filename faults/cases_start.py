@@ -1,11 +1,11 @@
 """All start cases: a stopped stack's folder is injured, and what goes on from it is judged."""
 
 from faults import (
+    cases_checkpoints,
     cases_clocks,
+    cases_commands,
     cases_disks,
     cases_files,
-    cases_halves,
-    cases_people,
     cases_records,
     cases_release,
     cases_state,
@@ -15,12 +15,12 @@ from faults.case import Case
 
 START_CASES: tuple[Case, ...] = (
     *cases_topics.CASES,
-    *cases_halves.CASES,
+    *cases_checkpoints.CASES,
     *cases_state.CASES,
     *cases_disks.CASES,
     *cases_records.CASES,
     *cases_clocks.CASES,
-    *cases_people.CASES,
+    *cases_commands.CASES,
     *cases_files.CASES,
     *cases_release.CASES,
 )

@@ -29,7 +29,7 @@ _AHEAD = 5
 
 
 class Place(Protocol):
-    """What the case needs of a bench: a folder of its own, and dice."""
+    """What the case needs of a bench: a folder of its own, and rng."""
 
     scratch: Path
     seed: int
@@ -70,12 +70,12 @@ def wake_a_zombie(place: Place) -> Outcome:
             second.wait(_WITHIN_S)
         _run(env, "batch", "--once")
         found = Oracle(data, Logs(broker.address.bootstrap), [ledger]).check_all()
-    said = (place.scratch / "first.log").read_text().strip().splitlines()[-1]
+    seen = (place.scratch / "first.log").read_text().strip().splitlines()[-1]
     is_loud = first.returncode not in (0, None) and second.returncode == 0
     return Outcome(
         injected=int(stood_still and is_loud and _wrote_once(data)),
         healed_s=healed_s,
-        said=f"the zombie: {said}" if is_loud else f"not loud: {said}; {found}",
+        seen=f"the zombie: {seen}" if is_loud else f"not loud: {seen}; {found}",
         **found.counts(),
     )
 

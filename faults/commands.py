@@ -36,7 +36,7 @@ class Command:
 
     def __post_init__(self) -> None:
         self.began = time.monotonic()
-        with self.log.open("wb") as errors, self.answer.open("wb") as answer:
+        with self.log.open("wb") as errors, self.stdout_file.open("wb") as answer:
             self.process = subprocess.Popen(
                 [*self.before, sys.executable, "-m", "crossfade", *self.words],
                 env={**os.environ, **self.env},
@@ -47,7 +47,7 @@ class Command:
             )
 
     @property
-    def answer(self) -> Path:
+    def stdout_file(self) -> Path:
         """Return the file of its standard output."""
         return self.log.with_suffix(".out")
 
@@ -57,7 +57,7 @@ class Command:
         return self.process.poll()
 
     @property
-    def said(self) -> str:
+    def stderr_text(self) -> str:
         """Return all that it wrote to standard error."""
         return self.log.read_text("utf-8", "replace")
 
@@ -152,7 +152,7 @@ class Command:
         self.process.poll()
 
     def _shown(self) -> str:
-        return self.said[-_SHOWN:]
+        return self.stderr_text[-_SHOWN:]
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from faults.lake_image import newest_of
-from faults.other_clock.sitecustomize import LIBRARY, SECONDS, fake_for_java
+from faults.lake_snapshot import newest_number
+from faults.shifted_clock.sitecustomize import LIBRARY, SECONDS, fake_for_java
 
 _MEGABYTE = 1_000_000
 _FAKETIME = (
@@ -18,7 +18,7 @@ _FAKETIME = (
     Path("/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1"),
     Path("/usr/lib64/faketime/libfaketimeMT.so.1"),
 )
-_OTHER_CLOCK = Path(__file__).with_name("other_clock")
+_SHIFTED_CLOCK = Path(__file__).with_name("shifted_clock")
 
 
 class CannotInjectError(Exception):
@@ -26,19 +26,19 @@ class CannotInjectError(Exception):
 
 
 def flip_byte(
-    path: Path, dice: random.Random, *, within: tuple[float, float] = (0.2, 0.8), keep_sum: bool
+    path: Path, rng: random.Random, *, within: tuple[float, float] = (0.2, 0.8), keep_sum: bool
 ) -> int:
     """Change one byte of a file, and give its position.
 
     Args:
         path: the file.
-        dice: chooses the position and the new byte.
+        rng: chooses the position and the new byte.
         within: the part of the file in which the byte lies, as shares of its length.
         keep_sum: whether Hadoop's checksum beside the file stays; else it is removed.
     """
     content = bytearray(path.read_bytes())
-    at = dice.randrange(int(len(content) * within[0]), max(1, int(len(content) * within[1])))
-    content[at] ^= dice.randrange(1, 256)
+    at = rng.randrange(int(len(content) * within[0]), max(1, int(len(content) * within[1])))
+    content[at] ^= rng.randrange(1, 256)
     path.write_bytes(content)
     if not keep_sum:
         remove_sum(path)
@@ -78,7 +78,7 @@ def _list_files(folder: Path) -> dict[Path, bytes]:
 
 def forget_newest_commit(checkpoint: Path) -> int:
     """Leave a checkpoint as a crash does between a micro-batch's output and its commit."""
-    newest = newest_of(checkpoint / "commits")
+    newest = newest_number(checkpoint / "commits")
     path = checkpoint / "commits" / str(newest)
     path.unlink()
     remove_sum(path)
@@ -138,7 +138,7 @@ class SmallDisk:
         return self.place / "ballast"
 
 
-def other_clock(seconds: int) -> dict[str, str]:
+def shifted_clock(seconds: int) -> dict[str, str]:
     """Return the environment in which a command, and the Java that it starts, read another clock.
 
     Args:
@@ -151,7 +151,7 @@ def other_clock(seconds: int) -> dict[str, str]:
     if library is None:
         what = "libfaketime is not installed (Debian: faketime)"
         raise CannotInjectError(what)
-    searched = (str(_OTHER_CLOCK), os.environ.get("PYTHONPATH", ""))
+    searched = (str(_SHIFTED_CLOCK), os.environ.get("PYTHONPATH", ""))
     return {
         SECONDS: str(seconds),
         LIBRARY: str(library),
@@ -159,7 +159,7 @@ def other_clock(seconds: int) -> dict[str, str]:
     }
 
 
-def clock_of_java(env: Mapping[str, str]) -> dict[str, str]:
+def java_clock(env: Mapping[str, str]) -> dict[str, str]:
     """Return what a Java that is started in that environment needs to read its clock."""
     return fake_for_java(env) if SECONDS in env else {}
 

@@ -11,11 +11,11 @@ from deltalake.exceptions import TableNotFoundError
 
 GROUPS = ("bronze", "silver", "gold", "ops")
 
-Image = Mapping[str, str]
+Snapshot = Mapping[str, str]
 """By path below the lake: the digest of a file."""
 
 
-def take_image(data: Path, *groups: str) -> Image:
+def take_snapshot(data: Path, *groups: str) -> Snapshot:
     """Return the digests of every file of the tables (of some groups alone, if named)."""
     lake = data / "datalake"
     return {
@@ -26,7 +26,7 @@ def take_image(data: Path, *groups: str) -> Image:
     }
 
 
-def name_changes(before: Image, after: Image) -> list[str]:
+def list_changes(before: Snapshot, after: Snapshot) -> list[str]:
     """Name the files that came, went or differ."""
     both = {**before, **after}
     return [path for path in sorted(both) if before.get(path) != after.get(path)]
@@ -69,7 +69,7 @@ def newest_run(data: Path) -> tuple[int, dict[str, int]]:
     return (-1, {}) if newest is None else (newest["run"], dict(newest["pins"]))
 
 
-def published_image(data: Path) -> Image:
+def snapshot_published(data: Path) -> Snapshot:
     """Return the digests of the files that the newest published run names: what readers see."""
     _, pins = newest_run(data)
     lake = data / "datalake"
@@ -86,7 +86,7 @@ def generation_of(data: Path) -> str:
     return str(json.loads(binding.read_bytes())["generation"])
 
 
-def newest_of(folder: Path) -> int:
+def newest_number(folder: Path) -> int:
     """Return the greatest number that a file of a checkpoint's log has; -1: none."""
     numbers = [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
     return max(numbers, default=-1)

@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 
 
-def list_processes(data: Path) -> list[str]:
+def list_leftover_processes(data: Path) -> list[str]:
     """List the commands of the processes that were told of a data folder, or of one in it."""
     left = []
     for process in psutil.process_iter(["cmdline", "environ"]):

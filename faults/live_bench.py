@@ -28,10 +28,10 @@ _ASK_KAFKA_S = 5.0
 
 @dataclass(slots=True)
 class LiveBench:
-    """A stack under an audience, and the dice of this run."""
+    """A stack under an audience, and the rng of this run."""
 
     stack: RunningStack
-    dice: random.Random
+    rng: random.Random
     scratch: Path
     audience: "subprocess.Popen[bytes] | None" = None
     others: int = 0

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from faults.case import Outcome
 from faults.cases_live import LIVE_FAULTS, LiveFault
-from faults.judge import Judge
 from faults.live_bench import HEAL_WITHIN_S, LiveBench
+from faults.live_judge import Judge
 from faults.memory import MemoryWatch
+from faults.progress_output import print_progress
 from faults.publications import Publications
 from faults.report import Section
-from faults.stack import a_running_stack
-from faults.tell import tell
+from faults.stack import run_stack
 
 SETTINGS = {
     "CROSSFADE_GRAIN": "1m",
@@ -63,15 +63,15 @@ def run_random(section: Section, minutes: float, *, seed: int, rate: int, scratc
         ends = time.monotonic() + minutes * 60
         while time.monotonic() < ends:
             spare_batch = scene.publications.still_owes()
-            number = scene.bench.dice.choice(_TOGETHER)
+            number = scene.bench.rng.choice(_TOGETHER)
             _hurt(scene, deal(number, spare_batch=spare_batch))
 
 
 class Pack:
     """Deals faults in random order, each as often as its share before any is dealt again."""
 
-    def __init__(self, dice: random.Random) -> None:
-        self._dice = dice
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
         self._left: list[LiveFault] = []
 
     def deal(self, number: int, *, spare_batch: bool = False) -> list[LiveFault]:
@@ -94,7 +94,7 @@ class Pack:
 
     def _fill(self) -> None:
         whole = [fault for fault in LIVE_FAULTS for _ in range(fault.share)]
-        self._dice.shuffle(whole)
+        self._rng.shuffle(whole)
         self._left += whole
 
 
@@ -114,48 +114,48 @@ def _hurt(scene: _Scene, faults: Sequence[LiveFault], *, spare_batch: bool = Tru
     `spare_batch` lets batch publish what it owes before a fault stops it.
     """
     bench = scene.bench
-    time.sleep(bench.dice.uniform(*_CALM_S))
+    time.sleep(bench.rng.uniform(*_CALM_S))
     if any(fault.stops_batch for fault in faults):
         if spare_batch:
             scene.publications.wait()
         scene.publications.stop()
-    injuries = []
+    injections = []
     for fault in faults:
         row = scene.section.row(fault.id, fault.title)
         try:
-            injuries.append((row, fault.inject(bench)))
+            injections.append((row, fault.inject(bench)))
         except Exception as error:  # noqa: BLE001 - the other rows go on
             row.failure = f"{type(error).__name__}: {error}"
-            tell(f"{fault.id}: {row.failure}")
-    if not injuries:
+            print_progress(f"{fault.id}: {row.failure}")
+    if not injections:
         return
-    began = max(injury.began for _, injury in injuries)
+    began = max(injection.began for _, injection in injections)
     # Where all was stopped, the live side goes first: batch's run is waited for as a publication.
     hurt = {one.hurts for one in faults}
     with_batch = "batch" in hurt and "both" not in hurt
     try:
         healed_s = bench.await_healed(began, with_batch=with_batch)
     except AssertionError as error:
-        for row, _ in injuries:
+        for row, _ in injections:
             row.failure = str(error)
-        tell(f"It does not heal; a person starts it again: {error}")
+        print_progress(f"It does not heal; a person starts it again: {error}")
         bench.stack.stop()
         bench.stack.launch()
         healed_s = bench.await_healed(time.monotonic(), within_s=_WARM_WITHIN_S)
     found = scene.judge.since_last()
-    for row, injury in injuries:
+    for row, injection in injections:
         if healed_s > HEAL_WITHIN_S:
             row.failure = f"healed after {healed_s:.0f} s, not {HEAL_WITHIN_S:.0f} s"
         outcome = Outcome(
-            injected=int(bool(injury.seen)),
+            injected=int(bool(injection.seen)),
             lost=found.lost,
             repeated=found.repeated,
             wrong=found.wrong,
             healed_s=healed_s,
-            said=injury.seen or "DID NOT HAPPEN",
+            seen=injection.seen or "DID NOT HAPPEN",
         )
         row.outcomes.append(outcome)
-        tell(f"{row.id}: {outcome.said}; healed in {healed_s:.1f} s; {found}")
+        print_progress(f"{row.id}: {outcome.seen}; healed in {healed_s:.1f} s; {found}")
 
 
 @contextmanager
@@ -165,7 +165,7 @@ def _a_bench(scratch: Path, *, seed: int, rate: int, section: Section) -> Iterat
     ledger = scratch / "ledger"
     scenario = scratch / "scenario.toml"
     scenario.write_text(_EVERYTHING.read_text().replace("[faults]\n", _OF_EARLIER, 1))
-    with a_running_stack(scratch / "data", SETTINGS) as stack:
+    with run_stack(scratch / "data", SETTINGS) as stack:
         bench = LiveBench(stack, random.Random(seed), scratch)
         judge = Judge(stack, ledger)
         stack.wait_for("Kafka", bench.end_offsets)
@@ -182,7 +182,7 @@ def _a_bench(scratch: Path, *, seed: int, rate: int, section: Section) -> Iterat
                 within_s=_WARM_WITHIN_S,
             )
             bench.await_healed(time.monotonic(), within_s=_WARM_WITHIN_S)
-            tell(f"The stack runs under {rate} plays a second; seed {seed}.")
+            print_progress(f"The stack runs under {rate} plays a second; seed {seed}.")
             publications = Publications(bench, section)
             yield _Scene(bench, judge, section, publications)
             publications.sum_up()
@@ -215,7 +215,7 @@ def _end_audience(bench: LiveBench) -> None:
 
 def _judge_whole(bench: LiveBench, judge: Judge, section: Section) -> None:
     """Take all in, and hold everything against everything."""
-    tell("Taking in all that Kafka holds …")
+    print_progress("Taking in all that Kafka holds …")
     row = section.row("whole", "all layers, at the end")
     # Nobody sends any more: a run that comes after this covers nothing that speed has not read.
     bench.await_healed(time.monotonic())
@@ -237,12 +237,12 @@ def _judge_whole(bench: LiveBench, judge: Judge, section: Section) -> None:
             lost=found.lost,
             repeated=found.repeated,
             wrong=found.wrong + found.unexplained,
-            said="crossfade reconcile "
+            seen="crossfade reconcile "
             + ("holds" if told["holds"] else "does not hold")
             + f", and the oracle {found}; both in {time.monotonic() - began:.0f} s",
         )
     )
-    tell(f"{row.id}: {row.summary().said}")
+    print_progress(f"{row.id}: {row.summary().seen}")
     section.notes.append(_describe_volume(bench))
 
 

@@ -1,4 +1,4 @@
-"""The API: some ranges answered as the plays of silver, and speed's rows beyond them, add up to."""
+"""The API: compare answers for some ranges with the sums of silver's plays and speed's rows."""
 
 import time
 from collections import defaultdict
@@ -26,8 +26,8 @@ Sums = dict[str, list[int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
-    """What an answer must be made of: batch below its boundary, speed's rows from there on."""
+class ExpectedCounts:
+    """Counts the expected answer: silver's plays below the boundary, speed's rows from there on."""
 
     lake: Lake
     run: Run
@@ -35,7 +35,7 @@ class Sides:
     speed: Speed | None
 
     def count(self, begin: int, end: int, by: str) -> Sums:
-        """Count the plays of a range; charted plays are known of its whole closed days."""
+        """Count the plays of a range; the daily cap is applied to its whole closed days."""
         sums: Sums = defaultdict(lambda: [0] * 4)
         owned = min(max(self.run.boundary, begin), end)
         self._count_batch(sums, begin, owned, by)
@@ -57,13 +57,13 @@ class Sides:
     def _count_speed(self, sums: Sums, begin: int, end: int, by: str) -> None:
         assert self.speed is not None
         column = {"country": 0, "song_id": 1, "artist": 3}[by]
-        for (window, grain), (_, _, said) in self.speed.generation.recent.items():
+        for (window, grain), (_, _, value) in self.speed.generation.recent.items():
             if begin <= window < end:
-                plays, counted, ms_played = said
+                plays, counted, ms_played = value
                 _add(sums[str(grain[column])], counted, counted, plays, ms_played)
 
 
-class Answered(NamedTuple):
+class ApiAnswer(NamedTuple):
     """A question to the API, and its answer."""
 
     path: str
@@ -71,33 +71,33 @@ class Answered(NamedTuple):
     answer: Mapping[str, Any]
 
 
-def ask_api(run: Run, rules: TimeRules, address: str, *, is_speed_known: bool) -> list[Answered]:
-    """Ask for ranges below the boundary, across it, and for what is trending.
+def ask_api(run: Run, rules: TimeRules, address: str, *, is_speed_known: bool) -> list[ApiAnswer]:
+    """Query ranges below the boundary and across it, and what is trending.
 
-    The API takes up a new run a moment after it was published: so long it is asked again.
+    The API serves a new run a moment after it was published, so wait for it for up to 10 s.
     """
     with httpx.Client(base_url=f"{address}/api/v1", timeout=_ANSWER_S) as client:
         deadline = time.monotonic() + _TAKEN_UP_WITHIN_S
-        while not _stands_at(run, client.get("status").json()) and time.monotonic() < deadline:
+        while not _is_at_boundary(run, client.get("status").json()) and time.monotonic() < deadline:
             time.sleep(0.1)
         return [
-            Answered(path, query, client.get(path, params=query).raise_for_status().json())
-            for path, query in _questions(run, rules, is_speed_known=is_speed_known)
+            ApiAnswer(path, query, client.get(path, params=query).raise_for_status().json())
+            for path, query in _list_queries(run, rules, is_speed_known=is_speed_known)
         ]
 
 
-def check_api(sides: Sides, answers: Iterable[Answered], findings: Findings) -> None:
-    """Compare the answers with what both sides add up to."""
+def check_api(expected: ExpectedCounts, answers: Iterable[ApiAnswer], findings: Findings) -> None:
+    """Compare the API's answers with the counts of batch and speed."""
     for one in answers:
         name = f"/{one.path}?{'&'.join(f'{key}={value}' for key, value in one.query.items())}"
-        if _stands_at(sides.run, one.answer):
-            _compare(sides, name, one, findings)
+        if _is_at_boundary(expected.run, one.answer):
+            _compare(expected, name, one, findings)
         else:
             moved = one.answer["boundary"]
             findings.note(f"unchecked, {CHECK}: {name}: the boundary moved to {moved}")
 
 
-def _questions(
+def _list_queries(
     run: Run, rules: TimeRules, *, is_speed_known: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     boundary, grain = run.boundary, rules.grain
@@ -112,15 +112,15 @@ def _questions(
             yield path, {"from": _time(begin), "to": _time(end), "limit": _LIMIT}
 
 
-def _stands_at(run: Run, answer: Mapping[str, Any]) -> bool:
-    told = answer["boundary"]
-    return told is not None and _milliseconds(told) == run.boundary
+def _is_at_boundary(run: Run, answer: Mapping[str, Any]) -> bool:
+    boundary = answer["boundary"]
+    return boundary is not None and _milliseconds(boundary) == run.boundary
 
 
-def _compare(sides: Sides, name: str, asked: Answered, findings: Findings) -> None:
+def _compare(expected: ExpectedCounts, name: str, asked: ApiAnswer, findings: Findings) -> None:
     path, _, answer = asked
     by = _BY.get(path.split("/")[-1], "song_id")
-    sums = sides.count(_milliseconds(answer["from"]), _milliseconds(answer["to"]), by)
+    sums = expected.count(_milliseconds(answer["from"]), _milliseconds(answer["to"]), by)
     ranked = sorted(sums.items(), key=lambda one: ([-measure for measure in one[1]], one[0]))
     if path.startswith("charts"):
         ranked = [one for one in ranked if one[1][0] > 0]
@@ -132,11 +132,11 @@ def _compare(sides: Sides, name: str, asked: Answered, findings: Findings) -> No
     wrong = Tally()
     for rank in range(max(len(wanted), len(held))):
         ours = wanted[rank] if rank < len(wanted) else None
-        told = held[rank] if rank < len(held) else None
-        if ours != told:
-            wrong.add(f"{name}, rank {rank + 1}: {told} answered, {ours} counted")
+        theirs = held[rank] if rank < len(held) else None
+        if ours != theirs:
+            wrong.add(f"{name}, rank {rank + 1}: {theirs} answered, {ours} counted")
     findings.add(Kind.WRONG, CHECK, wrong.names, total=wrong.total)
-    findings.looked_at("rows of answers", len(held))
+    findings.note_checked("rows of answers", len(held))
 
 
 def _row(key: str, measures: list[int]) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Days to charts: every closed period ranked again, as the charts' own files say it in words."""
+"""Days to charts: rank every closed period again, by the rules that the charts' files state."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from faults.oracle_lake import DAY_MS, Lake, Run, partition_value
 
 CHECK = "days to charts"
 CHARTS = {"songs": "song_id", "artists": "artist"}
-"""Each chart, and the column that its entries stand for."""
+"""Each chart, and the column that identifies its entries."""
 
 _DAY = timedelta(days=1)
 _EPOCH = date(1970, 1, 1)
@@ -26,27 +26,27 @@ Entry = tuple[object, ...]
 
 
 def check_charts(lake: Lake, run: Run, findings: Findings, *, chart_size: int) -> None:
-    """Rank gold/song_day anew, which was itself compared with silver before.
+    """Rank gold/song_day again; `check_gold` has compared that table with silver.
 
-    Best first by charted plays, counted plays, plays, time heard, then by id; entries without a
-    charted play are none. The names of a song are those of its newest day, then of most plays.
+    The order is charted plays, counted plays, plays and time heard, best first, then id. Entries
+    without a charted play are left out. A song is named as on its newest day, with most plays.
     """
     wanted = _rank(lake, run)
     held = _read_charts(lake, run)
     wrong = Tally()
     for period in sorted(wanted.keys() | held.keys()):
         entries = wanted.get(period, [])[:chart_size]
-        told = held.get(period, [])
+        actual = held.get(period, [])
         name = " ".join(map(str, period))
-        for rank, (entry, ours) in enumerate(zip(told, entries, strict=False), 1):
+        for rank, (entry, ours) in enumerate(zip(actual, entries, strict=False), 1):
             if entry != ours:
                 wrong.add(f"{name}, rank {rank}: {entry} in gold, {ours} by its days")
-        for entry in entries[len(told) :]:
+        for entry in entries[len(actual) :]:
             wrong.add(f"{name}: {entry} is not in gold")
-        for entry in told[len(entries) :]:
+        for entry in actual[len(entries) :]:
             wrong.add(f"{name}: {entry} is in gold, and not by its days")
     findings.add(Kind.WRONG, CHECK, wrong.names, total=wrong.total)
-    findings.looked_at("entries of charts", sum(map(len, held.values())))
+    findings.note_checked("entries of charts", sum(map(len, held.values())))
 
 
 def _rank(lake: Lake, run: Run) -> dict[Period, list[Entry]]:
@@ -80,7 +80,7 @@ def _order(
 
 
 def _periods_of(day: date, closed: date) -> Iterator[tuple[str, date]]:
-    """Return the closed periods that hold a day: the day, its week from Friday, month and year."""
+    """Yield the closed periods that hold a day: the day, its week from Friday, month and year."""
     week = day - (day.weekday() - _FRIDAY) % 7 * _DAY
     month, year = day.replace(day=1), day.replace(month=1, day=1)
     ends = {

@@ -1,11 +1,11 @@
-"""What the oracle finds: counts of what is wrong, in four kinds, and the first records by name."""
+"""The oracle's findings: counts of four kinds of errors, and the first records of each."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 NAMED_AT_MOST = 10
-"""Wrong records that each check names; the rest are only counted."""
+"""How many wrong records each check names; the others are only counted."""
 
 
 class Kind(StrEnum):
@@ -19,15 +19,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How many are wrong of each kind, some of them by name, and how much was looked at.
+    """The number of errors of each kind, the first of them by name, and how much was checked.
 
     Attributes:
-        lost: records or plays that should be there.
-        repeated: those that are there more than once.
-        wrong: those with other content, another verdict, or numbers that differ.
-        unexplained: rows in which the layers differ without a reason.
-        findings: the first ones of each check, and notes on what was explained.
-        checked: what was compared, and how many of it.
+        lost: records or plays that are missing.
+        repeated: records or plays that are present more than once.
+        wrong: records with other content, another verdict, or numbers that differ.
+        unexplained: rows in which the layers differ without a known reason.
+        findings: the first errors of each check, and notes on explained differences.
+        checked: what was compared, and how many of each.
     """
 
     lost: int = 0
@@ -48,28 +48,28 @@ class Judgement:
         return {"lost": self.lost, "repeated": self.repeated, "wrong": wrong}
 
     def __str__(self) -> str:
-        looked_at = ", ".join(f"{count:,} {what}" for what, count in self.checked.items())
+        checked = ", ".join(f"{count:,} {what}" for what, count in self.checked.items())
         counts = ", ".join(f"{getattr(self, kind)} {kind}" for kind in Kind)
         verdict = "holds" if self.holds else "does NOT hold"
-        return "\n".join([f"{verdict}: {counts}", f"looked at: {looked_at}", *self.findings])
+        return "\n".join([f"{verdict}: {counts}", f"checked: {checked}", *self.findings])
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts what a check finds wrong, one by one, and keeps the first names."""
+    """Counts the errors of one check one by one, and keeps the first names."""
 
     total: int = 0
     names: list[str] = field(default_factory=list)
 
     def add(self, name: str) -> None:
-        """Count one more."""
+        """Count one more error."""
         self.total += 1
         if len(self.names) < NAMED_AT_MOST:
             self.names.append(name)
 
 
 class Findings:
-    """Collects what the checks find, one after the other."""
+    """Collects the results of all checks."""
 
     def __init__(self) -> None:
         self._counts = dict.fromkeys(Kind, 0)
@@ -77,7 +77,7 @@ class Findings:
         self._checked: dict[str, int] = {}
 
     def add(self, kind: Kind, check: str, names: Iterable[str], *, total: int) -> None:
-        """Count what a check found wrong, and keep the names of the first."""
+        """Count the errors of a check, and keep the names of the first."""
         if not total:
             return
         self._counts[kind] += total
@@ -87,14 +87,14 @@ class Findings:
             self._texts.append(f"{kind}, {check}: and {more:,} more")
 
     def note(self, text: str) -> None:
-        """Keep a remark on what is no fault."""
+        """Keep a remark that is not an error."""
         self._texts.append(text)
 
-    def looked_at(self, what: str, count: int) -> None:
-        """Say how much was compared: a check of nothing proves nothing."""
+    def note_checked(self, what: str, count: int) -> None:
+        """Note how much was compared, so that an empty check is visible."""
         self._checked[what] = self._checked.get(what, 0) + int(count)
 
     def close(self) -> Judgement:
-        """Return the judgement."""
+        """Return the judgement of all that was collected."""
         counts = {str(kind): count for kind, count in self._counts.items()}
         return Judgement(**counts, findings=tuple(self._texts), checked=self._checked)

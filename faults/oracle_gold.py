@@ -1,4 +1,4 @@
-"""Silver to gold: windows, days and hours counted again, cell by cell, in whole numbers."""
+"""Silver to gold: count windows, days and hours again, and compare every measure."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -20,12 +20,12 @@ DAILY_CAP = 10
 
 GRAIN = ("country", "song_id", "title", "artist", "album", "genre")
 _UNKNOWN = -1
-"""Stands for charted plays that are not known yet."""
+"""Stands for charted plays of days that are not closed yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of gold: whose plays it holds, by which time and columns, and its own time column."""
+    """A table of gold: its range of plays, the columns it groups by, and its time column."""
 
     name: str
     begin: int
@@ -37,7 +37,7 @@ class Table:
 
 
 def tables_of(run: Run, rules: TimeRules) -> list[Table]:
-    """Return the tables that a run's boundary makes."""
+    """Return gold's tables with the ranges that follow from a run's boundary."""
     day = run.boundary - run.boundary % DAY_MS
     hour = run.boundary - run.boundary % HOUR_MS
     windows = Table(
@@ -51,7 +51,7 @@ def tables_of(run: Run, rules: TimeRules) -> list[Table]:
 def read_plays(
     lake: Lake, run: Run, columns: Sequence[str], begin: int, end: int
 ) -> Iterator[tuple[pa.RecordBatch, NDArray[np.int64]]]:
-    """Read the accepted plays of [begin, end), each piece with its event times in ms."""
+    """Yield the accepted plays of [begin, end) in batches, each with its event times in ms."""
     for batch in lake.rows("silver/plays", ["event_time", *columns], run.pins["silver/plays"]):
         times = to_ms(batch["event_time"])
         inside = (times >= begin) & (times < end)
@@ -62,9 +62,9 @@ def read_plays(
 
 
 def find_uncharted(lake: Lake, run: Run, closed_day: int) -> set[tuple[int, int]]:
-    """Return the positions of counted plays beyond the cap, of listener, song and closed day.
+    """Return the positions of counted plays beyond the cap for a listener, a song and a closed day.
 
-    The first ten count, by event time, then event id.
+    The first ten by event time, then event id, are charted.
     """
     columns = ["user_id", "song_id", "is_counted", "event_id", "partition", "offset"]
     plays = Sums(1)
@@ -88,7 +88,7 @@ def find_uncharted(lake: Lake, run: Run, closed_day: int) -> set[tuple[int, int]
 
 
 def check_gold(lake: Lake, run: Run, rules: TimeRules, findings: Findings) -> None:
-    """Count every table again from silver, and compare each row."""
+    """Count every table of gold again from silver, and compare each row."""
     day = run.boundary - run.boundary % DAY_MS
     uncharted = find_uncharted(lake, run, day)
     for table in tables_of(run, rules):
@@ -104,7 +104,7 @@ def check_gold(lake: Lake, run: Run, rules: TimeRules, findings: Findings) -> No
         again = keys[times[:, 0] > 1]
         names = _name_rows(lake, run, table, again)
         findings.add(Kind.REPEATED, f"{CHECK}, {table.name}", names, total=len(again))
-        findings.looked_at(f"rows of {table.name}", len(keys))
+        findings.note_checked(f"rows of {table.name}", len(keys))
 
 
 def _compare(
@@ -119,8 +119,8 @@ def _compare(
     texts = []
     for number in wrong[:NAMED_AT_MOST].tolist():
         name = names.get(int(pairs.keys[number]), "?")
-        both = f"{_tell(pairs.right[number])} in gold, {_tell(pairs.left[number])} by silver"
-        texts.append(f"{name}: {both}")
+        gold, silver = map(_format_measures, (pairs.right[number], pairs.left[number]))
+        texts.append(f"{name}: {gold} in gold, {silver} by silver")
     findings.add(Kind.WRONG, f"{CHECK}, {table.name}", texts, total=len(wrong))
 
 
@@ -132,8 +132,10 @@ def _count_silver(
         counted = np.array(batch["is_counted"].to_pylist(), np.int64)
         charted = counted.copy()
         if uncharted:
-            places = zip(batch["partition"].to_pylist(), batch["offset"].to_pylist(), strict=True)
-            charted[[place in uncharted for place in places]] = 0
+            positions = zip(
+                batch["partition"].to_pylist(), batch["offset"].to_pylist(), strict=True
+            )
+            charted[[one in uncharted for one in positions]] = 0
         charted[times >= day] = _UNKNOWN
         if not table.has_charted:
             charted[:] = 0
@@ -153,14 +155,14 @@ def _read_gold(
 
 
 def _measures_of(batch: pa.RecordBatch, *, has_charted: bool) -> list[NDArray[np.int64]]:
-    """Return plays, counted, charted and ms; unknown charted plays as silver's side has them."""
+    """Return plays, counted, charted and ms; unknown charted plays as in `_count_silver`."""
     plays, counted, ms_played = (
         np.asarray(batch[name]) for name in ("plays", "counted_plays", "ms_played")
     )
     charted = np.zeros(len(batch), np.int64)
     if has_charted:
-        told = batch["charted_plays"]
-        charted = np.where(np.asarray(told.is_valid()), told.fill_null(0), _UNKNOWN * plays)
+        column = batch["charted_plays"]
+        charted = np.where(np.asarray(column.is_valid()), column.fill_null(0), _UNKNOWN * plays)
     return [plays, counted, charted, ms_played]
 
 
@@ -178,7 +180,7 @@ def _keys(times: NDArray[np.int64], columns: Sequence[pa.Array]) -> NDArray[np.i
 def _counted(
     lake: Lake, run: Run, columns: Sequence[str], closed_day: int
 ) -> Iterator[tuple[NDArray[np.int64], pa.RecordBatch]]:
-    """Read the counted plays of closed days, each with the hash of listener, song and day."""
+    """Yield the counted plays of closed days, with the hashes of listener, song and day."""
     for batch, times in read_plays(lake, run, columns, 0, closed_day):
         is_counted = batch["is_counted"]
         mine = batch.filter(is_counted)
@@ -187,7 +189,7 @@ def _counted(
 
 
 def _name_keys(lake: Lake, run: Run, table: Table, wanted: NDArray[np.int64]) -> dict[int, str]:
-    """Look some keys up again, in gold, then in silver."""
+    """Return readable names of some keys, looked up in gold, then in silver."""
     found: dict[int, str] = {}
 
     def note(keys: NDArray[np.int64], times: NDArray[np.int64], batch: pa.RecordBatch) -> None:
@@ -216,6 +218,6 @@ def _name(time_ms: int, names: Sequence[Any]) -> str:
     return f"{moment} {', '.join(str(name) for name in names if name is not None)}"
 
 
-def _tell(measures: NDArray[np.int64]) -> str:
+def _format_measures(measures: NDArray[np.int64]) -> str:
     names = ("plays", "counted", "charted", "ms")
     return ", ".join(f"{count} {name}" for name, count in zip(names, measures, strict=True))

@@ -1,4 +1,4 @@
-"""Speed and batch: both count the same plays in every window that was handed over."""
+"""Speed to batch: check that both count the same plays in every window handed over."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from faults.oracle_findings import NAMED_AT_MOST, Findings, Kind, Tally
 from faults.oracle_lake import Run, TimeRules
-from faults.oracle_places import name_place
+from faults.oracle_positions import format_position
 from faults.oracle_speed import Speed
 from faults.oracle_sums import Pairs, Sums, pair_up
 from faults.oracle_truth import Truth
@@ -20,10 +20,10 @@ _Mask = NDArray[np.bool_]
 def check_too_early(
     truth: Truth, is_play: _Mask, runs: Sequence[Run], rules: TimeRules, findings: Findings
 ) -> None:
-    """Name plays on time whose window was handed over by a run that had not read them.
+    """Report plays on time whose window was handed over by a run that had not read them.
 
-    The first run whose boundary passes a window takes it over; speed may still count in it, and
-    readers do not see that any more.
+    The first run whose boundary passes a window takes it over. Speed may still add to that window,
+    but readers no longer see those counts.
     """
     plays = np.flatnonzero(is_play & truth.is_on_time)
     published = [run for run in runs if run.number > 0]
@@ -35,12 +35,12 @@ def check_too_early(
         if number == len(published):
             continue
         run = published[number]
-        covered = truth.places.below(run.end_offsets)
+        covered = truth.positions.below(run.end_offsets)
         for index in plays[(by_run == number) & ~covered[plays]].tolist():
-            place = name_place(*truth.places.locate(index))
-            early.add(f"{place}: on time, and run {run.number} had taken its window over unread")
+            position = format_position(*truth.positions.locate(index))
+            early.add(f"{position}: on time; run {run.number} took its window over without it")
     findings.add(Kind.WRONG, CHECK, early.names, total=early.total)
-    findings.looked_at("plays on time", len(plays))
+    findings.note_checked("plays on time", len(plays))
 
 
 def check_handovers(
@@ -53,11 +53,11 @@ def check_handovers(
     *,
     erased: int = 0,
 ) -> None:
-    """Compare both layers, window and grain by window and grain.
+    """Compare both layers for each pair of window and grain.
 
-    Speed may have more by a repeat of the same play in another micro-batch, and by plays that were
-    erased after it had counted them, never otherwise. A window that was not handed over may still
-    lack what speed has not read, and has no more either.
+    Speed may have more only because of repeats of a play in another micro-batch, and of plays that
+    were erased after speed counted them. In a window that was not handed over, speed may have less,
+    because it may not have read every record yet.
     """
     winner = truth.choose_winners(is_play)
     is_first = winner == np.arange(len(winner))
@@ -66,33 +66,34 @@ def check_handovers(
         _count(truth, np.flatnonzero(on_time & chosen)) for chosen in (is_first, ~is_first)
     )
     rows = speed.generation.rows
-    said = rows["key"], np.stack([rows[name] for name in ("plays", "counted", "ms")], axis=1)
-    low = pair_up(once.total(), (np.sort(said[0]), said[1][np.argsort(said[0])]))
+    keys = rows["key"]
+    values = np.stack([rows[name] for name in ("plays", "counted", "ms")], axis=1)
+    low = pair_up(once.total(), (np.sort(keys), values[np.argsort(keys)]))
     repeats = pair_up((low.keys, low.left), again.total())
     lowest, highest = repeats.left, repeats.left + repeats.right
-    told = pair_up((low.keys, low.right), again.total()).left
+    counts = pair_up((low.keys, low.right), again.total()).left
     starts = _windows_of(repeats.keys, truth, np.flatnonzero(on_time), rules, speed)
     ends = starts + rules.grain
     unseen = _unseen_windows(truth, on_time, rules, speed)
     unjudged = (starts < speed.retained_from) | np.isin(starts, unseen)
     is_passed = all(speed.end_offsets.get(p, 0) >= end for p, end in run.end_offsets.items())
     handed = (ends <= run.boundary) & ~unjudged & is_passed
-    is_over = (told > highest).any(axis=1) & ~unjudged
-    is_short = (told < lowest).any(axis=1) & handed & ~is_over
+    is_over = (counts > highest).any(axis=1) & ~unjudged
+    is_short = (counts < lowest).any(axis=1) & handed & ~is_over
     is_dropped = is_short & (ends <= speed.generation.dropped_before)
-    pairs = Pairs(repeats.keys, told, lowest)
-    if 0 < (excess := int((told - highest)[is_over, 0].sum())) <= erased:
+    pairs = Pairs(repeats.keys, counts, lowest)
+    if 0 < (excess := int((counts - highest)[is_over, 0].sum())) <= erased:
         findings.note(f"explained, {CHECK}: {excess} plays that were erased since")
         is_over[:] = False
-    _say(is_over, "speed has more than was played", pairs, starts, findings)
-    _say(is_short & ~is_dropped, "speed has less than batch", pairs, starts, findings)
+    _report(is_over, "speed has more than was sent", pairs, starts, findings)
+    _report(is_short & ~is_dropped, "speed has less than batch", pairs, starts, findings)
     _explain(pairs, handed & ~is_over & ~is_short, "repeats in another micro-batch", findings)
     if is_dropped.any():
         findings.note(f"explained, {CHECK}: {is_dropped.sum()} rows that the watermark dropped")
     if not is_passed:
         findings.note(f"pending, {CHECK}: speed has not read all that run {run.number} covers")
-    findings.looked_at("rows handed over", int(handed.sum()))
-    findings.looked_at("rows of speed", len(rows))
+    findings.note_checked("rows handed over", int(handed.sum()))
+    findings.note_checked("rows of speed", len(rows))
 
 
 def _count(truth: Truth, plays: NDArray[np.int64]) -> Sums:
@@ -114,7 +115,7 @@ def _windows_of(
     rules: TimeRules,
     speed: Speed,
 ) -> NDArray[np.int64]:
-    """Return the start of the window that each key is of."""
+    """Return the window start of each key."""
     rows = speed.generation.rows
     known = np.concatenate([truth.window[plays], rows["key"]])
     starts = np.concatenate([_window_ends(truth, plays, rules) - rules.grain, rows["window"]])
@@ -125,13 +126,13 @@ def _windows_of(
 def _unseen_windows(
     truth: Truth, on_time: _Mask, rules: TimeRules, speed: Speed
 ) -> NDArray[np.int64]:
-    """Return the windows with plays from before speed's generation began to read."""
+    """Return the windows with plays that lie before the first offsets of speed's generation."""
     firsts: Mapping[int, int] = speed.generation.first_offsets
-    unseen = np.flatnonzero(on_time & truth.places.below(firsts))
+    unseen = np.flatnonzero(on_time & truth.positions.below(firsts))
     return np.unique(_window_ends(truth, unseen, rules) - rules.grain)
 
 
-def _say(
+def _report(
     marked: _Mask, what: str, pairs: Pairs, starts: NDArray[np.int64], findings: Findings
 ) -> None:
     at = np.flatnonzero(marked)

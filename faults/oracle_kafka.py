@@ -1,4 +1,4 @@
-"""Kafka's log, read from its beginning by a client of its own: all of Kafka that the oracle has."""
+"""Read Kafka's log from its beginning with a separate client."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,12 +12,12 @@ SONG_PLAYS = "song-plays"
 PLAYS_BY_WINDOW = "plays-by-window"
 
 _CHUNK = 20_000
-_SILENT_S = 60.0
+_IDLE_LIMIT_S = 60.0
 _ANSWER_S = 30.0
 
 
 class LogRecord(NamedTuple):
-    """All that Kafka says of a record; `timestamp_type` 1 is the broker's clock, in ms."""
+    """A Kafka record; `log_time` is in ms, and by the broker's clock if `timestamp_type` is 1."""
 
     partition: int
     offset: int
@@ -30,26 +30,26 @@ class LogRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A topic's log: where each partition begins and ends, and what is between, in order."""
+    """A topic's log: the start and end offsets of each partition, and its records in order."""
 
     starts: Mapping[int, int]
     ends: Mapping[int, int]
     records: Iterable[LogRecord]
 
     def chunks(self) -> Iterator[list[LogRecord]]:
-        """Return the records in pieces."""
+        """Yield the records in lists of at most 20,000."""
         records = iter(self.records)
         while chunk := list(islice(records, _CHUNK)):
             yield chunk
 
 
 def read_log(bootstrap: str, topic: str, since: Mapping[int, int] | None = None) -> Log:
-    """Look where a topic begins and ends now; its records are read as they are asked for.
+    """Read a topic's current start and end offsets; its records are read on iteration.
 
     Args:
         bootstrap: Kafka's address.
         topic: the topic.
-        since: the first offset wanted of each partition; None: all that Kafka holds.
+        since: the first offset to read of each partition; None: all that Kafka holds.
     """
     reader = Consumer(
         {
@@ -80,18 +80,18 @@ def _read(
     waited = {p for p, begin in begins.items() if begin < ends[p]}
     try:
         reader.assign([TopicPartition(topic, p, begins[p]) for p in waited])
-        heard = time.monotonic()
+        last_read = time.monotonic()
         while waited:
             messages = [one for one in reader.consume(_CHUNK, 0.2) if one.error() is None]
             yield from (_to_record(one) for one in messages if one.offset() < ends[one.partition()])
             if messages:
-                heard = time.monotonic()
-            elif time.monotonic() - heard > _SILENT_S:
-                what = f"Kafka gives no more of {topic}, partitions {sorted(waited)}."
+                last_read = time.monotonic()
+            elif time.monotonic() - last_read > _IDLE_LIMIT_S:
+                what = f"Kafka returns no more records of {topic}, partitions {sorted(waited)}."
                 raise TimeoutError(what)
-            # By position: at a transaction's end the reader moves on without a record.
-            places = reader.position([TopicPartition(topic, p) for p in waited])
-            waited = {one.partition for one in places if one.offset < ends[one.partition]}
+            # Compare positions: at a transaction's end the reader moves on without a record.
+            positions = reader.position([TopicPartition(topic, p) for p in waited])
+            waited = {one.partition for one in positions if one.offset < ends[one.partition]}
     finally:
         reader.close()
 

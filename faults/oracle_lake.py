@@ -1,4 +1,4 @@
-"""The lake as anybody may read it: Delta's list of files, Parquet with its checksums verified."""
+"""Read the lake with general libraries: Delta's file lists, Parquet with checksums verified."""
 
 import json
 import re
@@ -19,7 +19,7 @@ Hashes = NDArray[np.int64]
 
 BRONZE = "bronze/song_plays"
 FUTURE_MS = 5 * 60_000
-"""An event time further ahead of log time is rejected."""
+"""A record whose event time is further ahead of log time is rejected."""
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
@@ -29,7 +29,7 @@ _ROWS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class TimeRules:
-    """What a data folder fixes for ever, in milliseconds: grain, lateness, slack of clocks."""
+    """The fixed time settings of a data folder, in milliseconds."""
 
     grain: int
     late_after: int
@@ -38,30 +38,30 @@ class TimeRules:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A published run of batch, as far as the oracle needs it."""
+    """The columns of a published run of batch that the oracle needs."""
 
     number: int
     pins: Mapping[str, int]
     end_offsets: Mapping[int, int]
     boundary: int
     gaps: Sequence[tuple[int, int, int]]
-    """Topic partition, first offset, end: offsets of which Kafka showed that no record has them."""
+    """Topic partition, first offset, exclusive end: offsets that no record has in Kafka."""
 
 
 @dataclass(slots=True)
 class Lake:
-    """The lake of a data folder; `unreadable` collects the files that cannot be read."""
+    """The lake of a data folder; `unreadable` maps each unreadable file to its error."""
 
     data: Path
     unreadable: dict[str, str] = field(default_factory=dict)
 
     def time_rules(self) -> TimeRules:
-        """Read what `crossfade.json` fixes."""
+        """Read the time settings from `crossfade.json`."""
         fixed = json.loads((self.data / "crossfade.json").read_bytes())
         return TimeRules(*(_milliseconds(fixed[k]) for k in ("grain", "late_after", "clock_slack")))
 
     def first_offsets(self) -> dict[int, int]:
-        """Read where the archive noted that it began; a partition that it does not name: at 0."""
+        """Read the archive's first offsets; a partition that is not listed begins at 0."""
         path = self.data / "datalake" / "_checkpoint" / "archive.binding.json"
         if not path.exists():
             return {}
@@ -69,7 +69,7 @@ class Lake:
         return {int(partition): offset for partition, offset in noted.items()}
 
     def runs(self) -> list[Run]:
-        """Read every published run, in order."""
+        """Read every published run, in order of its number."""
         columns = ["run", "pins", "end_offsets", "boundary", "gaps"]
         rows = [row for batch in self.rows("gold/run", columns) for row in batch.to_pylist()]
         return [
@@ -84,7 +84,7 @@ class Lake:
         ]
 
     def files(self, table: str, version: int | None = None) -> list[str]:
-        """List the files of a table at a version (the newest if None); none if it is not there."""
+        """List the files of a table at a version (the newest if None); empty without a table."""
         try:
             opened = DeltaTable(self.data / "datalake" / table, version)
             return sorted(map(unquote, opened.file_uris()))
@@ -99,14 +99,14 @@ class Lake:
         *,
         offsets: tuple[int, int] | None = None,
     ) -> Iterator[pa.RecordBatch]:
-        """Read columns of a table, in pieces; `offsets`: only files that may hold some of them."""
+        """Yield columns of a table in batches; with `offsets`, skip files that cannot hold them."""
         for path in self.files(table, version):
             yield from self.read_file(path, columns, offsets=offsets)
 
     def read_file(
         self, path: str, columns: Sequence[str], *, offsets: tuple[int, int] | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Read a file; one that is damaged or gone is noted, and gives no more rows."""
+        """Yield a file's batches; note a damaged or missing file in `unreadable` and stop."""
         try:
             with pq.ParquetFile(path, page_checksum_verification=True) as file:
                 if offsets is None or _may_hold(file.metadata, offsets):
@@ -116,18 +116,18 @@ class Lake:
 
 
 def partition_value(path: str, name: str) -> str:
-    """Return the value that a file's folder has for a column, such as `date=2026-01-01`."""
+    """Return a partition column's value from a file's path, such as `date=2026-01-01`."""
     found = re.findall(rf"/{name}=([^/]+)/", path)
     return found[-1] if found else ""
 
 
 def hash_rows(columns: Iterable[Sequence[Any]], count: int) -> Hashes:
-    """Return Python's own hash of each row: two that differ are alike once in 2^64."""
+    """Return Python's hash of each row; two rows that differ collide once in 2^64."""
     return np.fromiter(map(hash, zip(*columns, strict=True)), np.int64, count)
 
 
 def to_ms(times: pa.Array) -> Hashes:
-    """Return timestamps as milliseconds since the epoch, without rounding any away.
+    """Return timestamps as milliseconds since the epoch.
 
     Raises:
         pa.ArrowInvalid: a time is finer than a millisecond.
@@ -136,13 +136,13 @@ def to_ms(times: pa.Array) -> Hashes:
 
 
 def _may_hold(metadata: pq.FileMetaData, offsets: tuple[int, int]) -> bool:
-    """Look at the least and the greatest offset that the file's footer names."""
+    """Check the least and the greatest offset in the file's footer against a range."""
     column = metadata.schema.names.index("offset")
     for number in range(metadata.num_row_groups):
-        told = metadata.row_group(number).column(column).statistics
-        if told is None or not told.has_min_max:
+        extent = metadata.row_group(number).column(column).statistics
+        if extent is None or not extent.has_min_max:
             return True
-        if told.min < offsets[1] and offsets[0] <= told.max:
+        if extent.min < offsets[1] and offsets[0] <= extent.max:
             return True
     return False
 

@@ -1,8 +1,8 @@
-"""A record's bytes judged by rules of the oracle's own: a play, none, or "don't know".
+"""Decide from a record's bytes whether it is a play: yes, no, or undecided.
 
-They are the contract's table read once more, and careful: whatever is unusual (a user like an
-address, a list of artists, deep nesting) is left to others to judge. Where they took it for a play,
-its fields must still be what the bytes say.
+These rules implement the contract's table independently, and leave unusual records undecided (a
+user id like an e-mail address, a list of artists, deep nesting). If the product accepts an
+undecided record, its fields must still match the bytes.
 """
 
 import json
@@ -36,7 +36,7 @@ _UNREAD = {
     *("client_version", "session_id", "context_type", "context_id", "reason_start", "reason_end"),
     *("skipped", "shuffle", "offline", "source_play_id", "time_precision"),
 }
-"""Fields that have rules, and no place in silver."""
+"""Fields that have rules, but no column in silver."""
 
 _MANY_DIGITS = 30
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -44,7 +44,7 @@ _EVENT_ID = re.compile("[A-Za-z0-9_-]{8,64}")
 
 
 class Play(NamedTuple):
-    """The fields of silver/plays that come from the bytes; `event_time` in ms since the epoch."""
+    """The columns of silver/plays that come from the bytes; `event_time` in ms since the epoch."""
 
     event_time: int
     event_id: str
@@ -66,54 +66,54 @@ class Play(NamedTuple):
 
     @property
     def identity(self) -> tuple[str, str, int]:
-        """Return what makes two records the same play: listener, event id, UTC day."""
+        """Return the play's identity: listener, event id, UTC day."""
         return self.user_id, self.event_id, self.event_time // DAY_MS
 
     @property
     def grain(self) -> tuple[str, str, str, str, str | None, str | None]:
-        """Return what a play is counted by in a window or a day."""
+        """Return the columns by which windows and days group the play."""
         return self.country, self.song_id, self.title, self.artist, self.album, self.genre
 
 
-class Sure(IntEnum):
-    """What the oracle says of a record."""
+class Decision(IntEnum):
+    """The oracle's decision about a record."""
 
-    NOTHING = 0
-    """It was not looked at."""
+    NOT_READ = 0
+    """The record was not read."""
     PLAY = 1
-    NO_PLAY = 2
-    UNSURE = 3
+    NOT_A_PLAY = 2
+    UNDECIDED = 3
 
 
-class _NoPlayError(Exception):
-    """The record breaks a rule, without doubt."""
+class _NotAPlayError(Exception):
+    """The record certainly breaks a rule."""
 
 
-class _UnsureError(Exception):
-    """The record is so unusual that the oracle does not say what it is."""
+class _UndecidedError(Exception):
+    """The record is too unusual for the oracle to decide."""
 
 
-def read_play(value: bytes | None, log_time: int | None) -> tuple[Sure, Play | None]:
-    """Judge a record; of a doubtful one the play is given too, if its fields can be read.
+def read_play(value: bytes | None, log_time: int | None) -> tuple[Decision, Play | None]:
+    """Decide whether a record is a play; also return an undecided record's play if it is readable.
 
     Args:
-        value: its bytes.
-        log_time: in ms since the epoch; None where it is not the broker's clock.
+        value: the record's bytes.
+        log_time: in ms since the epoch; None if it is not by the broker's clock.
     """
     try:
         fields, is_doubtful = _open(value, log_time)
         play = _read_fields(fields, log_time or 0)
         if is_doubtful or "@" in play.user_id or _has_unusual(fields):
-            return Sure.UNSURE, play
-    except _NoPlayError:
-        return Sure.NO_PLAY, None
-    except _UnsureError:
-        return Sure.UNSURE, None
-    return Sure.PLAY, play
+            return Decision.UNDECIDED, play
+    except _NotAPlayError:
+        return Decision.NOT_A_PLAY, None
+    except _UndecidedError:
+        return Decision.UNDECIDED, None
+    return Decision.PLAY, play
 
 
 def event_id_of(value: bytes | None) -> str | None:
-    """Return a record's event id, to name it; None where there is none to be read."""
+    """Return a record's event id for a message; None if it cannot be read."""
     try:
         event_id = json.loads(value or b"")["event_id"]
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -122,30 +122,30 @@ def event_id_of(value: bytes | None) -> str | None:
 
 
 def _open(value: bytes | None, log_time: int | None) -> tuple[dict[str, Any], bool]:
-    """Return the object's fields, and whether its form leaves a doubt."""
+    """Return the object's fields, and whether its form makes it undecidable."""
     if log_time is None or value is None or len(value) > MAX_BYTES:
-        raise _NoPlayError
+        raise _NotAPlayError
     try:
         text = value.decode("utf-8")
         fields = _JSON.decode(text)
     except (UnicodeDecodeError, json.JSONDecodeError):
-        raise _NoPlayError from None
+        raise _NotAPlayError from None
     except RecursionError:
-        raise _UnsureError from None
+        raise _UndecidedError from None
     if not isinstance(fields, dict):
-        raise _NoPlayError
+        raise _NotAPlayError
     may_be_deep = value.count(b"{") + value.count(b"[") > MAX_DEPTH
-    return fields, may_be_deep or _has_half_character(value, fields)
+    return fields, may_be_deep or _has_unpaired_surrogate(value, fields)
 
 
 def _read_fields(fields: Mapping[str, Any], log_time: int) -> Play:
     version = _integer(fields, "schema_version", least=1, most=1)
     event_time = _integer(fields, "event_time", least=100_000_000_000, most=log_time + FUTURE_MS)
     if version is None or event_time is None:
-        raise _NoPlayError
+        raise _NotAPlayError
     event_id = _required(fields, "event_id", 64)
     if _EVENT_ID.fullmatch(event_id) is None:
-        raise _NoPlayError
+        raise _NotAPlayError
     ms_played = _integer(fields, "ms_played", least=0, most=DAY_MS)
     kind = _one_of(fields, "kind", {"track", "episode", "video"}) or "track"
     return Play(
@@ -172,7 +172,7 @@ def _read_fields(fields: Mapping[str, Any], log_time: int) -> Play:
 def _required(fields: Mapping[str, Any], name: str, longest: int, *, is_text: bool = False) -> str:
     found = fields.get(name)
     if not isinstance(found, str):
-        raise _NoPlayError
+        raise _NotAPlayError
     return _text(found, longest, is_text=is_text)
 
 
@@ -187,11 +187,11 @@ def _optional(
 
 
 def _text(found: str, longest: int, *, is_text: bool) -> str:
-    # NFC makes at most four code points one; of a longer text it would only take very long.
+    # NFC combines at most four code points into one, so a longer text cannot fit. Skip it: slow.
     may_fit = is_text and len(found) <= 4 * longest
     text = unicodedata.normalize("NFC", found) if may_fit else found
     if not 1 <= len(text) <= longest or _CONTROL.search(text):
-        raise _NoPlayError
+        raise _NotAPlayError
     return text
 
 
@@ -200,7 +200,7 @@ def _integer(fields: Mapping[str, Any], name: str, *, least: int, most: int) -> 
     if found is None:
         return None
     if not isinstance(found, int) or isinstance(found, bool) or not least <= found <= most:
-        raise _NoPlayError
+        raise _NotAPlayError
     return found
 
 
@@ -214,7 +214,7 @@ def _one_of(
     if found is None or (may_be_empty and found == ""):
         return None
     if not isinstance(found, str) or found not in known:
-        raise _NoPlayError
+        raise _NotAPlayError
     return found
 
 
@@ -223,12 +223,12 @@ def _device(fields: Mapping[str, Any]) -> str | None:
     if found is None:
         return None
     if not isinstance(found, str):
-        raise _NoPlayError
+        raise _NotAPlayError
     return found if found in _DEVICES else "other"
 
 
 def _has_unusual(fields: Mapping[str, Any]) -> bool:
-    """Check whether a field that the oracle does not read is other than plain."""
+    """Check whether a field that the oracle does not read has an unusual value."""
     for name in _UNREAD & fields.keys():
         found = fields[name]
         if found is None or (isinstance(found, bool) and name in ("skipped", "shuffle", "offline")):
@@ -247,8 +247,8 @@ def _has_unusual(fields: Mapping[str, Any]) -> bool:
     return False
 
 
-def _has_half_character(value: bytes, fields: dict[str, Any]) -> bool:
-    r"""Check whether an escape such as \ud800 stands alone: such a text cannot be written."""
+def _has_unpaired_surrogate(value: bytes, fields: dict[str, Any]) -> bool:
+    r"""Check whether a text has an unpaired surrogate such as \ud800, which UTF-8 cannot encode."""
     if b"\\u" not in value:
         return False
     try:
@@ -259,12 +259,12 @@ def _has_half_character(value: bytes, fields: dict[str, Any]) -> bool:
 
 
 def _read_integer(digits: str) -> int:
-    """Read an integer; one that is too long for any field is only known to be so."""
+    """Parse an integer; return 10^30 for any with 30 digits or more, which no field allows."""
     return int(digits) if len(digits) < _MANY_DIGITS else 10**_MANY_DIGITS
 
 
 def _refuse(constant: str) -> None:
-    raise _NoPlayError(constant)
+    raise _NotAPlayError(constant)
 
 
 _JSON = json.JSONDecoder(parse_constant=_refuse, parse_int=_read_integer)

@@ -1,4 +1,4 @@
-"""Every position of the topic as one number, so that what is known of each is an array."""
+"""Number the positions of a topic consecutively, so that facts about them are stored in arrays."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ NOWHERE = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """The offsets [first, end) of each topic partition, numbered from 0 in one row.
+class Positions:
+    """The offsets [first, end) of each topic partition, numbered from 0.
 
-    They are in the order (partition, offset): the smaller number is the smaller position.
+    The numbers follow the order (partition, offset).
     """
 
     firsts: Mapping[int, int]
     ends: Mapping[int, int]
     partitions: Indexes
     bases: Indexes
-    """`bases[i]` is the number of the first offset of `partitions[i]`; the last one is the end."""
+    """`bases[i]` is the number of the first offset of `partitions[i]`; the last item is the end."""
 
     @classmethod
-    def between(cls, firsts: Mapping[int, int], ends: Mapping[int, int]) -> "Places":
-        """Number the offsets from `firsts` (0 where it says nothing) to, not with, `ends`."""
+    def between(cls, firsts: Mapping[int, int], ends: Mapping[int, int]) -> "Positions":
+        """Number the offsets from `firsts` (0 by default) to `ends`, exclusive."""
         partitions = sorted(ends)
         begins = {p: min(firsts.get(p, 0), ends[p]) for p in partitions}
         sizes = [ends[p] - begins[p] for p in partitions]
@@ -35,11 +35,11 @@ class Places:
 
     @property
     def size(self) -> int:
-        """Return how many positions there are."""
+        """Return the number of positions."""
         return int(self.bases[-1])
 
     def find(self, partition: Iterable[int], offset: Iterable[int]) -> Indexes:
-        """Return each position's number; `NOWHERE` where it is not among these."""
+        """Return each position's number; `NOWHERE` for a position outside the ranges."""
         given, offsets = np.asarray(partition, np.int64), np.asarray(offset, np.int64)
         found = np.full(len(given), NOWHERE, np.int64)
         for number, p in enumerate(self.partitions.tolist()):
@@ -54,7 +54,7 @@ class Places:
         return partition, int(index - self.bases[number]) + self.firsts[partition]
 
     def below(self, ends: Mapping[int, int]) -> NDArray[np.bool_]:
-        """Mark the positions that lie before these offsets of their topic partition."""
+        """Mark the positions before the given offset of their topic partition."""
         marked = np.zeros(self.size, np.bool_)
         for number, p in enumerate(self.partitions.tolist()):
             count = min(max(ends.get(p, 0), self.firsts[p]), self.ends[p]) - self.firsts[p]
@@ -62,11 +62,11 @@ class Places:
         return marked
 
     def spread(self, values: Mapping[int, int], otherwise: int = 0) -> Indexes:
-        """Return every position the value of its topic partition."""
+        """Return, for every position, the value of its topic partition."""
         each = [values.get(p, otherwise) for p in self.partitions.tolist()]
         return np.repeat(np.array(each, np.int64), np.diff(self.bases))
 
 
-def name_place(partition: int, offset: int) -> str:
-    """Write a position as people find it in Kafka."""
+def format_position(partition: int, offset: int) -> str:
+    """Format a position for a message."""
     return f"song-plays [{partition}] offset {offset}"

@@ -1,7 +1,8 @@
-"""What speed said last of each window: its topic, read by the rules of the design.
+"""Read speed's newest value of each window from its topic.
 
-A key is (generation, epoch, window, grain), a value absolute. Within one generation the highest
-(epoch, batch) counts; a younger generation counts once its end offsets have passed the older one's.
+A key is (generation, epoch, window, grain), and a value is absolute. Within one generation the
+highest (epoch, batch) wins. A younger generation is used once its end offsets have passed those of
+the older one.
 """
 
 import json
@@ -31,14 +32,14 @@ _ROW = np.dtype(
 
 @dataclass(slots=True)
 class Generation:
-    """What one checkpoint of speed has said.
+    """The values that one checkpoint of speed has sent.
 
     Attributes:
-        rows: the newest value of each (window, grain), whose hash is the key.
-        recent: the same with names, of windows from the boundary on.
+        rows: the newest value of each (window, grain); the key is the hash of that pair.
+        recent: the newest values with their grains in clear, for windows from the boundary on.
         markers: the newest marker of each partition of the topic: epoch, batch, end offsets.
-        first_offsets: where it began to read, as far as that is known.
-        dropped_before: windows that end before this may be short: the watermark dropped plays.
+        first_offsets: the offsets at which it began to read, as far as they are known.
+        dropped_before: windows that end before this time may lack plays, dropped by the watermark.
     """
 
     born: int
@@ -50,13 +51,13 @@ class Generation:
     _waiting: list[tuple[int, ...]] = field(default_factory=list)
 
     def take_row(self, row: tuple[int, ...]) -> None:
-        """Note a value; see `_ROW`."""
+        """Add a value; see `_ROW`."""
         self._waiting.append(row)
         if len(self._waiting) > _KEPT_AT_MOST:
             self.settle()
 
     def settle(self) -> None:
-        """Keep the newest value of each key."""
+        """Reduce the rows to the newest value of each key."""
         rows = np.concatenate([self.rows, np.array(self._waiting, _ROW)])
         self._waiting.clear()
         rows = rows[np.lexsort((rows["batch"], rows["epoch"], rows["key"]))]
@@ -65,16 +66,16 @@ class Generation:
         self.rows = rows[is_last]
 
     def end_offsets(self, partitions: Iterable[int]) -> dict[int, int] | None:
-        """Return how far it is in every partition of its topic; None while it did not say so."""
+        """Return the end offsets read so far; None until each partition has a marker."""
         if not self.markers.keys() >= set(partitions):
             return None
-        said = [ends for _, _, ends in self.markers.values()]
-        return {p: min(ends.get(p, 0) for ends in said) for p in set().union(*said)}
+        marked = [ends for _, _, ends in self.markers.values()]
+        return {p: min(ends.get(p, 0) for ends in marked) for p in set().union(*marked)}
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """The generation in use, how far it is in `song-plays`, and from where on all is retained."""
+    """The generation in use, its end offsets in `song-plays`, and the start of what is retained."""
 
     generation: Generation
     end_offsets: Mapping[int, int]
@@ -82,19 +83,19 @@ class Speed:
 
 
 def read_speed(log: Log, *, recent_from: int) -> Speed:
-    """Read the whole topic.
+    """Read the whole topic, and choose the generation in use.
 
     Args:
-        log: of `plays-by-window`.
-        recent_from: the window from which on rows are kept with their names.
+        log: the log of `plays-by-window`.
+        recent_from: the first window whose rows are kept with their grains in clear.
     """
     generations: dict[str, Generation] = {}
     retained_from = -(2**53)
-    heard: set[int] = set()
+    begun: set[int] = set()
     for chunk in log.chunks():
         for record in chunk:
-            if record.partition not in heard:
-                heard.add(record.partition)
+            if record.partition not in begun:
+                begun.add(record.partition)
                 if log.starts[record.partition] > 0:
                     retained_from = max(retained_from, record.log_time + FUTURE_MS)
             _take(generations, record, recent_from)

@@ -1,4 +1,4 @@
-"""Sums by key, on both sides of a comparison; a key is the hash of what it stands for."""
+"""Sums by key for both sides of a comparison; a key is a hash of the columns grouped by."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ Ints = NDArray[np.int64]
 
 
 class Sums:
-    """Adds up measures by key, and holds no more than a row a key for long."""
+    """Adds up measures by key, and reduces the rows regularly to one a key to limit memory."""
 
     def __init__(self, measures: int) -> None:
         self._keys: list[Ints] = []
@@ -50,11 +50,11 @@ class Pairs(NamedTuple):
 
 
 def pair_up(left: tuple[Ints, Ints], right: tuple[Ints, Ints]) -> Pairs:
-    """Lay two sides beside each other; each has every key once, in order."""
+    """Align two sides by key; each side has every key once, in order."""
     keys = np.union1d(left[0], right[0])
     sides = []
     for own, values in (left, right):
-        laid = np.zeros((len(keys), values.shape[1]), np.int64)
-        laid[np.searchsorted(keys, own)] = values
-        sides.append(laid)
+        aligned = np.zeros((len(keys), values.shape[1]), np.int64)
+        aligned[np.searchsorted(keys, own)] = values
+        sides.append(aligned)
     return Pairs(keys, *sides)

@@ -1,4 +1,4 @@
-"""What each record of bronze is, by the oracle's own rules: read once, kept as arrays."""
+"""The ground truth: what each record of bronze is by the oracle's rules, kept in arrays."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,8 +8,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from faults.oracle_lake import BRONZE, DAY_MS, FUTURE_MS, Hashes, Lake, TimeRules, to_ms
-from faults.oracle_places import NOWHERE, Indexes, Places
 from faults.oracle_plays import Play, read_play
+from faults.oracle_positions import NOWHERE, Indexes, Positions
 
 _COLUMNS = ["partition", "offset", "log_time", "timestamp_type", "value"]
 _BROKERS_CLOCK = 1
@@ -17,24 +17,24 @@ _Mask = NDArray[np.bool_]
 
 
 class Truth:
-    """What the bytes say of each position; hashes stand for what is only compared.
+    """What follows from the bytes at each position; values that are only compared are hashes.
 
     Attributes:
-        sure: of `Sure`, what the record is.
-        row: of the record's row in silver, should it be accepted.
-        identity: of listener, event id and day: two alike are the same play.
-        value: of the bytes.
-        event_time: ms since the epoch; 0 for what is no play.
-        window: of the window's start and the grain.
-        ms_played: 0 where the play does not say.
-        is_counted: heard for 30 s or more.
-        is_on_time: speed counts it, too.
+        decision: a `Decision`.
+        row: hash of the row that silver should have if the record is accepted.
+        identity: hash of listener, event id and day; equal for two records of one play.
+        value: hash of the bytes.
+        event_time: ms since the epoch; 0 if the record is not a play.
+        window: hash of the window's start and the grain.
+        ms_played: 0 if the play does not state it.
+        is_counted: whether the play was heard for 30 s or more.
+        is_on_time: whether speed counts it too.
     """
 
-    def __init__(self, lake: Lake, places: Places, rules: TimeRules) -> None:
-        size = places.size
-        self.places = places
-        self.sure = np.zeros(size, np.int8)
+    def __init__(self, lake: Lake, positions: Positions, rules: TimeRules) -> None:
+        size = positions.size
+        self.positions = positions
+        self.decision = np.zeros(size, np.int8)
         self.row = np.zeros(size, np.int64)
         self.identity = np.zeros(size, np.int64)
         self.value = np.zeros(size, np.int64)
@@ -47,13 +47,13 @@ class Truth:
             self._take(batch, rules)
 
     def choose_winners(self, is_play: _Mask) -> Indexes:
-        """Return each play's position the one that wins: the smallest with the same identity.
+        """Return, for each play, the winner: the smallest position with the same identity.
 
         Args:
-            is_play: the positions that take part.
+            is_play: a mask of the positions to include.
 
         Returns:
-            A number for each position; `NOWHERE` for one that takes no part.
+            The winner's number for each position; `NOWHERE` for a position not included.
         """
         winner = np.full(len(is_play), NOWHERE, np.int64)
         plays = np.flatnonzero(is_play)
@@ -66,14 +66,14 @@ class Truth:
         return winner
 
     def _take(self, batch: pa.RecordBatch, rules: TimeRules) -> None:
-        at = self.places.find(batch["partition"], batch["offset"])
+        at = self.positions.find(batch["partition"], batch["offset"])
         values, log_times = batch["value"].to_pylist(), to_ms(batch["log_time"]).tolist()
         is_known = [kind == _BROKERS_CLOCK for kind in batch["timestamp_type"].to_pylist()]
         times = [time if known else None for time, known in zip(log_times, is_known, strict=True)]
         judged = list(map(read_play, values, times))
         inside = np.flatnonzero(at != NOWHERE).tolist()
         where = at[inside]
-        self.sure[where] = [judged[one][0] for one in inside]
+        self.decision[where] = [judged[one][0] for one in inside]
         self.value[where] = [hash(values[one]) for one in inside]
         plays = [(one, play) for one in inside if (play := judged[one][1]) is not None]
         facts = [_describe(play, log_times[one], rules) for one, play in plays]
@@ -84,7 +84,7 @@ class Truth:
 
 
 def _describe(play: Play, log_time: int, rules: TimeRules) -> tuple[int | bool, ...]:
-    """Return what is kept of a play, in the order of the arrays."""
+    """Return a play's values, in the order of the arrays."""
     window = play.event_time - play.event_time % rules.grain
     return (
         hash((log_time, play.event_time // DAY_MS, *play)),
@@ -98,7 +98,7 @@ def _describe(play: Play, log_time: int, rules: TimeRules) -> tuple[int | bool, 
 
 
 def silver_rows(lake: Lake, version: int | None) -> Iterator[tuple[pa.RecordBatch, Hashes]]:
-    """Read silver/plays, each row with the hash that `Truth.row` should have."""
+    """Yield silver/plays in batches, with the hashes that `Truth.row` should have."""
     columns = ["partition", "offset", "log_time", "date", *Play._fields]
     for batch in lake.rows("silver/plays", columns, version):
         plain = {name: batch[name] for name in Play._fields}

@@ -6,7 +6,7 @@ import time
 _began = time.monotonic()
 
 
-def tell(text: str) -> None:
+def print_progress(text: str) -> None:
     """Say a line, with how long the run lasts."""
     minutes, seconds = divmod(int(time.monotonic() - _began), 60)
     sys.stderr.write(f"[{minutes:3}:{seconds:02}] {text}\n")

@@ -6,8 +6,8 @@ import time
 from crossfade.clock import now_ms, parse_time
 from faults.case import Outcome
 from faults.live_bench import LiveBench
+from faults.progress_output import print_progress
 from faults.report import Row, Section
-from faults.tell import tell
 
 _WITHIN_S = 900.0
 """So long a run may take that was begun in time, on a machine that has much else to do."""
@@ -38,10 +38,10 @@ class Publications:
         published_at = self._find_published(self._stopped_at)
         if published_at is not None:
             self._took.append((published_at - self._stopped_at) / 1_000)
-            tell(f"Batch published a run {self._took[-1]:.0f} s after its stop.")
+            print_progress(f"Batch published a run {self._took[-1]:.0f} s after its stop.")
         elif waited_s > _WITHIN_S:
             self._row.failure = f"no run was published within {_WITHIN_S:.0f} s of a stop"
-            tell(f"Batch: {self._row.failure}")
+            print_progress(f"Batch: {self._row.failure}")
         else:
             return True
         self._stopped_at = None
@@ -70,5 +70,5 @@ class Publications:
         self.wait()
         if self._took:
             usual, most = statistics.median(self._took), max(self._took)
-            said = f"after {usual:.0f} s at the median, {most:.0f} s at most"
-            self._row.outcomes.append(Outcome(injected=len(self._took), said=said))
+            seen = f"after {usual:.0f} s at the median, {most:.0f} s at most"
+            self._row.outcomes.append(Outcome(injected=len(self._took), seen=seen))

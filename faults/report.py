@@ -33,7 +33,7 @@ class Row:
             repeated=sum(one.repeated for one in self.outcomes),
             wrong=sum(one.wrong for one in self.outcomes),
             healed_s=max(healed, default=None),
-            said=self._said(),
+            seen=self._seen(),
         )
 
     @property
@@ -48,15 +48,15 @@ class Row:
             return "not run"
         return "holds" if self.holds else "FAILS"
 
-    def _said(self) -> str:
-        words = [one.said for one in self.outcomes if one.said]
-        bad = [one.said for one in self.outcomes if one.said and not one.holds]
+    def _seen(self) -> str:
+        words = [one.seen for one in self.outcomes if one.seen]
+        bad = [one.seen for one in self.outcomes if one.seen and not one.holds]
         return self.failure or self.not_run or next(iter([*bad, *words]), "")
 
 
 @dataclass(slots=True)
 class Section:
-    """A part of the run: rows, and what is to be said of the whole part."""
+    """A part of the run: rows, and what is to be seen of the whole part."""
 
     title: str
     rows: dict[str, Row] = field(default_factory=dict)
@@ -134,7 +134,7 @@ def _cells(row: Row) -> list[str]:
     healed = "-" if whole.healed_s is None else f"{whole.healed_s:.0f} s"
     counts = (whole.injected, whole.lost, whole.repeated, whole.wrong)
     verdict = "**FAILS**" if row.verdict == "FAILS" else row.verdict
-    return [row.id, row.title, *map(str, counts), healed, verdict, _one_line(whole.said)]
+    return [row.id, row.title, *map(str, counts), healed, verdict, _one_line(whole.seen)]
 
 
 def _one_line(text: str) -> str:

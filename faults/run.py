@@ -21,8 +21,8 @@ from faults.cases_start import START_CASES
 from faults.cases_zombie import ZOMBIE_CASES
 from faults.damage import CannotInjectError
 from faults.live_run import run_random, run_rows
+from faults.progress_output import print_progress
 from faults.report import Report, Section
-from faults.tell import tell
 from faults.template import Bench, make_template
 
 _Chosen = TypeVar("_Chosen", Case, LiveFault)
@@ -51,17 +51,17 @@ def main() -> int:
         seed=seed,
         began=format_time(now_ms()),
     )
-    tell(f"Seed {seed}.")
+    print_progress(f"Seed {seed}.")
     scratch = Path(tempfile.mkdtemp(prefix="crossfade-faults-"))
     try:
         _run(asked, seed, scratch, report)
     finally:
         report.write(asked.report, scratch)
-        tell(f"Report: {asked.report}")
+        print_progress(f"Report: {asked.report}")
         if report.holds:
             shutil.rmtree(scratch)
         else:
-            tell(f"What does not hold is left in {scratch}: look, and remove it.")
+            print_progress(f"What does not hold is left in {scratch}: look, and remove it.")
     return 0 if report.holds else 1
 
 
@@ -92,7 +92,7 @@ def _to_the_end_of(section: Section) -> Iterator[None]:
     except BaseException as error:
         words = f"{type(error).__name__}: {error}"
         section.row("end", "the part comes to its end").failure = words
-        tell(f"Broken off: {words}")
+        print_progress(f"Broken off: {words}")
         if not isinstance(error, Exception):
             raise
 
@@ -100,7 +100,7 @@ def _to_the_end_of(section: Section) -> Iterator[None]:
 def _run_cases(section: Section, cases: Sequence[Case], seed: int, scratch: Path) -> None:
     """Run cases that each have a folder of their own, copied from one template."""
     scratch.mkdir(parents=True)
-    tell("Making the template: a small stack's folder …")
+    print_progress("Making the template: a small stack's folder …")
     make_template(scratch / "template", seed)
     for case in cases:
         began = time.monotonic()
@@ -114,8 +114,8 @@ def _run_cases(section: Section, cases: Sequence[Case], seed: int, scratch: Path
         else:
             row.outcomes.append(outcome)
         took_s = time.monotonic() - began
-        said = " ".join(row.summary().said.split())[:200]
-        tell(f"{case.id}: {row.verdict} ({took_s:.0f} s): {said}")
+        seen = " ".join(row.summary().seen.split())[:200]
+        print_progress(f"{case.id}: {row.verdict} ({took_s:.0f} s): {seen}")
 
 
 def _choose(cases: Sequence[_Chosen], chosen: set[str]) -> list[_Chosen]:
@@ -132,7 +132,7 @@ def _parse() -> argparse.Namespace:
         prog="scripts/faults", description=_DESCRIPTION, epilog=_EXAMPLE
     )
     parser.add_argument("--minutes", type=float, default=10, help="random schedules so long (10)")
-    parser.add_argument("--seed", type=int, help="the dice; told at the start")
+    parser.add_argument("--seed", type=int, help="the rng; told at the start")
     parser.add_argument("--rate", type=int, default=2000, help="plays a second of the audience")
     parser.add_argument(
         "--rounds", type=int, default=1, help="each row of the running stack so often (1)"

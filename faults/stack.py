@@ -173,7 +173,7 @@ class RunningStack:
         return time.monotonic() - began
 
     def last_words(self) -> str:
-        """Return the end of what the supervisor said."""
+        """Return the end of what the supervisor seen."""
         return self.log.read_text("utf-8", "replace")[-_LOG_SHOWN:]
 
     def kill(self, child: str) -> None:
@@ -195,7 +195,7 @@ class RunningStack:
 
 
 @contextmanager
-def a_running_stack(data: Path, settings: Mapping[str, str] = QUICK) -> Iterator[RunningStack]:
+def run_stack(data: Path, settings: Mapping[str, str] = QUICK) -> Iterator[RunningStack]:
     """Start a stack, wait until the API answers, and stop it in the end."""
     running = RunningStack(data, settings)
     try:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faults.case import Outcome
-from faults.place import ENVIRONMENT, Place, copy_folder
-from faults.stack import RunningStack, a_running_stack
+from faults.stack import RunningStack, run_stack
+from faults.workspace import ENVIRONMENT, Workspace, copy_folder
 
 _EVERYTHING = Path(__file__).with_name("everything.toml")
 _SETTINGS = {
@@ -47,20 +47,20 @@ def make_template(folder: Path, seed: int = 1, size: Size = Size()) -> None:
     """
     ledgers = folder / "ledgers"
     ledgers.mkdir(parents=True)
-    with a_running_stack(folder / "data", _SETTINGS) as stack:
+    with run_stack(folder / "data", _SETTINGS) as stack:
         for turn in (1, 2):
             _send(stack, ledgers / f"present-{turn}", _present(size, seed + turn))
             _send(stack, ledgers / f"past-{turn}", _past(size, seed + turn, year=2022 + turn))
             done = stack.run("batch", "--once")
             assert done.returncode == 0, done.stderr
         assert stack.stop() == 0
-    place = Place(folder, [], random.Random(seed))
+    workspace = Workspace(folder, [], random.Random(seed))
     try:
         few = ["--events", str(size.unread), "--rate", str(size.rate)]
-        place.generate("unread", *few, *_present(size, seed + 3)[2:])
-        place.generate("unread-past", *_past(size, seed + 3, year=2025))
+        workspace.generate("unread", *few, *_present(size, seed + 3)[2:])
+        workspace.generate("unread-past", *_past(size, seed + 3, year=2025))
     finally:
-        place.close()
+        workspace.close()
     for name in ("run", "logs"):
         shutil.rmtree(folder / "data" / name)
     for path in folder.glob("*.*"):
@@ -70,52 +70,52 @@ def make_template(folder: Path, seed: int = 1, size: Size = Size()) -> None:
 def make_other(folder: Path, seed: int) -> None:
     """Make a stopped stack that has to do with no template: other topics, tables, checkpoints."""
     folder.mkdir(parents=True)
-    place = Place(folder, [], random.Random(seed))
+    workspace = Workspace(folder, [], random.Random(seed))
     try:
-        place.generate("other", "--rate", "max", "--events", "400", "--seed", str(seed + 50))
-        place.catch_up()
+        workspace.generate("other", "--rate", "max", "--events", "400", "--seed", str(seed + 50))
+        workspace.catch_up()
         for turn in range(3):
-            place.generate(f"past-{turn}", *_past(Size(), seed + 60 + turn, year=2020 + turn))
-            place.publish()
+            workspace.generate(f"past-{turn}", *_past(Size(), seed + 60 + turn, year=2020 + turn))
+            workspace.publish()
     finally:
-        place.close()
+        workspace.close()
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Where cases run: a template, a folder for copies of it, and the seed of their dice."""
+    """Where cases run: a template, a folder for copies of it, and the seed of their rng."""
 
     template: Path
     scratch: Path
     seed: int
 
     @contextmanager
-    def copy(self) -> Iterator[Place]:
+    def copy(self) -> Iterator[Workspace]:
         """Return a copy of the template; in the end its processes and mounts are gone.
 
         The copy itself stays only where a case failed.
         """
         ledgers = sorted((self.template / "ledgers").iterdir())
-        with self._place(ledgers) as place:
-            copy_folder(self.template / "data", place.data)
-            yield place
+        with self._open_workspace(ledgers) as workspace:
+            copy_folder(self.template / "data", workspace.data)
+            yield workspace
 
     @contextmanager
-    def new_folder(self) -> Iterator[Place]:
-        """Return a place without a data folder yet; else as `copy`."""
-        with self._place([]) as place:
-            yield place
+    def new_folder(self) -> Iterator[Workspace]:
+        """Return a workspace without a data folder yet; else as `copy`."""
+        with self._open_workspace([]) as workspace:
+            yield workspace
 
     @contextmanager
-    def _place(self, ledgers: Sequence[Path]) -> Iterator[Place]:
+    def _open_workspace(self, ledgers: Sequence[Path]) -> Iterator[Workspace]:
         self.scratch.mkdir(parents=True, exist_ok=True)
         root = Path(tempfile.mkdtemp(dir=self.scratch))
-        place = Place(root, ledgers, random.Random(self.seed))
+        workspace = Workspace(root, ledgers, random.Random(self.seed))
         try:
-            yield place
+            yield workspace
         finally:
-            place.close()
-        if not place.is_kept:
+            workspace.close()
+        if not workspace.is_kept:
             shutil.rmtree(root)
 
     def other(self) -> Path:
@@ -130,39 +130,39 @@ class Bench:
         return folder / "data"
 
 
-def on_copy(case: Callable[[Place], Outcome]) -> Callable[[Bench], Outcome]:
+def on_copy(case: Callable[[Workspace], Outcome]) -> Callable[[Bench], Outcome]:
     """Return a case a copy of the template."""
 
     def run(bench: Bench) -> Outcome:
-        with bench.copy() as place:
-            return _keep_if_wrong(place, case(place))
+        with bench.copy() as workspace:
+            return _keep_if_wrong(workspace, case(workspace))
 
     return run
 
 
-def in_new_folder(case: Callable[[Place], Outcome]) -> Callable[[Bench], Outcome]:
-    """Return a case a place where no stack ever ran."""
+def in_new_folder(case: Callable[[Workspace], Outcome]) -> Callable[[Bench], Outcome]:
+    """Return a case a workspace where no stack ever ran."""
 
     def run(bench: Bench) -> Outcome:
-        with bench.new_folder() as place:
-            return _keep_if_wrong(place, case(place))
+        with bench.new_folder() as workspace:
+            return _keep_if_wrong(workspace, case(workspace))
 
     return run
 
 
-def beside_other(case: Callable[[Place, Path], Outcome]) -> Callable[[Bench], Outcome]:
+def beside_other(case: Callable[[Workspace, Path], Outcome]) -> Callable[[Bench], Outcome]:
     """Return a case a copy of the template, and the data folder of another stack to take from."""
 
     def run(bench: Bench) -> Outcome:
         other = bench.other()
-        with bench.copy() as place:
-            return _keep_if_wrong(place, case(place, other))
+        with bench.copy() as workspace:
+            return _keep_if_wrong(workspace, case(workspace, other))
 
     return run
 
 
-def _keep_if_wrong(place: Place, outcome: Outcome) -> Outcome:
-    place.is_kept = not outcome.holds
+def _keep_if_wrong(workspace: Workspace, outcome: Outcome) -> Outcome:
+    workspace.is_kept = not outcome.holds
     return outcome
 
 

@@ -17,7 +17,7 @@ from crossfade.kafka.address import KafkaAddress
 from crossfade.stack.broker import Broker
 from crossfade.stack.child import Child
 from faults.commands import WITHIN_S, Command
-from faults.damage import clock_of_java
+from faults.damage import java_clock
 from faults.oracle import Logs, Oracle
 from faults.oracle_findings import Judgement
 from faults.oracle_kafka import PLAYS_BY_WINDOW, SONG_PLAYS, read_log
@@ -33,22 +33,22 @@ _BROKER_WITHIN_S = 60.0
 _POLL_S = 0.05
 
 
-class Place:
+class Workspace:
     """A data folder of a case's own, its broker, and the commands given beside it.
 
     Attributes:
         root: the folder of the copy: `data`, logs, and what a case puts there.
         data: the data folder; a case that moves it says so here.
         ledgers: of all that was sent to the broker by simulations.
-        dice: the random numbers of this case.
+        rng: the random numbers of this case.
         is_kept: whether somebody is to look at the folder afterwards.
     """
 
-    def __init__(self, root: Path, ledgers: Sequence[Path], dice: random.Random) -> None:
+    def __init__(self, root: Path, ledgers: Sequence[Path], rng: random.Random) -> None:
         self.root = root
         self.data = root / "data"
         self.ledgers = list(ledgers)
-        self.dice = dice
+        self.rng = rng
         self.is_kept = False
         self.at_end = ExitStack()
         self._broker: Broker | None = None
@@ -66,13 +66,13 @@ class Place:
         inside = self.data / "kafka"
         return inside if inside.exists() else self.root / "kafka"
 
-    def kafka(self, env: Mapping[str, str] | None = None) -> KafkaAddress:
+    def ensure_kafka(self, env: Mapping[str, str] | None = None) -> KafkaAddress:
         """Return the broker of this folder, started now if it was not, in that environment."""
         if self._broker is None:
             cache = load_settings().cache
             broker = Broker(self.kafka_folder, cache=cache, log=self.root / "broker.log")
             spec = broker.prepare()
-            spec = replace(spec, env={**spec.env, **(env or {}), **clock_of_java(env or {})})
+            spec = replace(spec, env={**spec.env, **(env or {}), **java_clock(env or {})})
             self._broker, self._child = broker, Child(spec, broker.log)
             deadline = time.monotonic() + _BROKER_WITHIN_S
             while not (broker.is_ready() and _leads_all(broker.address)):
@@ -91,7 +91,9 @@ class Place:
         self, *words: str, env: Mapping[str, str] | None = None, before: Sequence[str] = ()
     ) -> Command:
         """Start a command; it uses the broker where one was started."""
-        kafka = {} if self._broker is None else {"CROSSFADE_BOOTSTRAP": self.kafka().bootstrap}
+        kafka = (
+            {} if self._broker is None else {"CROSSFADE_BOOTSTRAP": self.ensure_kafka().bootstrap}
+        )
         told = {**ENVIRONMENT, "CROSSFADE_DATA": str(self.data), **kafka, **(env or {})}
         log = self.root / f"{len(self._commands)}-{words[0]}.log"
         command = Command(words, told, log, before)
@@ -106,7 +108,7 @@ class Place:
         command.wait(within_s)
         return command
 
-    def must(self, *words: str, env: Mapping[str, str] | None = None) -> Command:
+    def run_successfully(self, *words: str, env: Mapping[str, str] | None = None) -> Command:
         """Return a command that has to succeed.
 
         Raises:
@@ -118,16 +120,16 @@ class Place:
 
     def generate(self, name: str, *words: str, env: Mapping[str, str] | None = None) -> int:
         """Let an audience send plays to the broker, with a ledger; give the number of records."""
-        self.kafka()
+        self.ensure_kafka()
         ledger = self.root / "ledgers" / name
         ledger.parent.mkdir(exist_ok=True)
-        told = self.must("generate", *words, "--ledger", str(ledger), "--json", env=env)
+        told = self.run_successfully("generate", *words, "--ledger", str(ledger), "--json", env=env)
         self.ledgers.append(ledger)
-        return int(json.loads(told.answer.read_bytes())["sent"])
+        return int(json.loads(told.stdout_file.read_bytes())["sent"])
 
-    def ends(self) -> dict[int, int]:
+    def end_offsets(self) -> dict[int, int]:
         """Return where `song-plays` ends now."""
-        return dict(read_log(self.kafka().bootstrap, SONG_PLAYS).ends)
+        return dict(read_log(self.ensure_kafka().bootstrap, SONG_PLAYS).ends)
 
     def progress(self) -> dict[str, dict[str, Any]]:
         """Return what the streaming driver last told of each query."""
@@ -143,7 +145,7 @@ class Place:
 
     def start_streams(self, word: str = "streams", env: Mapping[str, str] | None = None) -> Command:
         """Start a streaming driver; of an earlier one's progress nothing stays."""
-        self.kafka()
+        self.ensure_kafka()
         (self.data / "run" / "streams.json").unlink(missing_ok=True)
         return self.start(word, env=env)
 
@@ -157,7 +159,7 @@ class Place:
         Raises:
             AssertionError: it died, or does not come so far, or does not end well.
         """
-        ends = self.ends()
+        ends = self.end_offsets()
         [word] = driver.words
         queries = ["speed", "archive"] if word == "streams" else [word]
         took = driver.wait_for(
@@ -169,16 +171,16 @@ class Place:
 
     def publish(self, env: Mapping[str, str] | None = None) -> None:
         """Let the archive read all that Kafka holds, and batch publish a run."""
-        self.kafka()
-        self.must("batch", "--once", "--json", env=env)
+        self.ensure_kafka()
+        self.run_successfully("batch", "--once", "--json", env=env)
 
     def judge(self, *, others_allowed: bool = False) -> Judgement:
         """Let the oracle hold Kafka, the ledgers and the lake against each other."""
-        logs = Logs(self.kafka().bootstrap)
+        logs = Logs(self.ensure_kafka().bootstrap)
         return Oracle(self.data, logs, self.ledgers, others_allowed=others_allowed).check_all()
 
     def close(self) -> None:
-        """End every process of this place, and undo what it did to the machine."""
+        """End every process of this workspace, and undo what it did to the machine."""
         for command in self._commands:
             command.kill()
         self.stop_kafka()

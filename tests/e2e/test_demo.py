@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.left_behind import list_processes
+from faults.leftover_processes import list_leftover_processes
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -29,4 +29,4 @@ def test_the_demo_ends_by_itself_with_the_real_years_charts_and_the_proof(tmp_pa
     assert any(row.startswith("1 Robinson Crusoe") and row.endswith(" 14") for row in rows)
     assert "proved: nothing lost, nothing twice, both layers agree" in done.stdout
     assert list(tmp_path.iterdir()) == []
-    assert list_processes(tmp_path) == []
+    assert list_leftover_processes(tmp_path) == []

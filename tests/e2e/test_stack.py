@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from faults.left_behind import list_processes
-from faults.stack import RunningStack, a_running_stack
+from faults.leftover_processes import list_leftover_processes
+from faults.stack import RunningStack, run_stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -23,7 +23,7 @@ _EVERYTHING = Path(__file__).parents[2] / "faults" / "everything.toml"
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[RunningStack]:
-    with a_running_stack(tmp_path / "data") as running:
+    with run_stack(tmp_path / "data") as running:
         yield running
 
 
@@ -63,7 +63,7 @@ def test_a_killed_driver_and_a_killed_broker_come_back_and_the_proof_holds(
 
     stack.process.send_signal(signal.SIGINT)
     assert stack.process.wait(120) == 0
-    assert list_processes(stack.data) == []
+    assert list_leftover_processes(stack.data) == []
     assert not (stack.data / "stack.json").exists()
 
     _expect_proof(stack, ledger)
