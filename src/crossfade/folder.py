@@ -13,11 +13,11 @@ from crossfade.contract.time_rules import TimeRules
 from crossfade.errors import MisuseError, StackError
 
 FORMAT_VERSION = 2
-"""The version of everything in a folder; in 2, a row of `plays-by-window` names its grain as one array."""
+"""Since 2, a row of `plays-by-window` has its grain as one array."""
 
 _IDENTITY_FILE = "crossfade.json"
 _STRANGE = frozenset("%,*?[]{}|^\\\"'`")
-"""Characters of a path that Delta, Kafka or Spark interpret: escapes, separators, patterns, quotes."""
+"""Characters that Delta, Kafka or Spark interpret in a path, as escapes, patterns or quotes."""
 
 ARCHIVE, SPEED, CLASSIC = "archive", "speed", "classic"
 """The streaming queries; their checkpoints and locks have these names."""

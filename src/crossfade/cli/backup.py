@@ -33,7 +33,7 @@ def backup(target: TargetArgument, data: DataOption = None, *, as_json: JsonOpti
     """
     from crossfade.backup.take import take_backup
     from crossfade.cli.copy_progress import show_copying
-    from crossfade.proof.classic_lake import CLASSIC_TABLE
+    from crossfade.lake.tables import CLASSIC_TABLE
 
     folder = open_folder(load_settings(data=data), create=False)
     began = time.monotonic()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from crossfade.clock import DAY_MS, HOUR_MS, now_ms
 from crossfade.folder import DataFolder
+from crossfade.lake.tables import CLASSIC_TABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ def measure_disk(folder: DataFolder) -> Disk:
         "silver": _size(folder.lake / "silver"),
         "gold": _size(folder.lake / "gold"),
         "checkpoints": _size(folder.checkpoints),
-        "classic lake": _size(folder.lake / "song_plays"),
+        "classic lake": _size(folder.lake / CLASSIC_TABLE),
         "logs": _size(folder.logs),
     }
     free = shutil.disk_usage(folder.root).free

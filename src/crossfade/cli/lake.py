@@ -83,11 +83,12 @@ def tables(data: DataOption = None, *, as_json: JsonOption = False) -> None:
 def _list_files(lake: Path, table: str, version: int | None) -> list[str]:
     from crossfade.lake.runs import read_newest_run
     from crossfade.lake.tables import (
+        CLASSIC_TABLE,
         TABLES,
         list_files,
         open_table,
     )
-    from crossfade.proof.classic_lake import CLASSIC_TABLE, list_classic_files
+    from crossfade.proof.classic_lake import list_classic_files
 
     if table == CLASSIC_TABLE:
         return list_classic_files(lake)

@@ -22,6 +22,7 @@ from crossfade.lake.runs import Run, read_newest_run
 from crossfade.lake.table_files import count_rows, read_files
 from crossfade.lake.tables import (
     BRONZE_SONG_PLAYS,
+    CLASSIC_TABLE,
     SILVER_ERASED,
     list_files,
 )
@@ -39,8 +40,6 @@ _COVERED_WITHIN_S = 600.0
 _POLL_S = 0.5
 _MORE_ROUNDS = 5
 """Runs that may find new records of the listener, who is still there, once all others are gone."""
-
-_CLASSIC = "song_plays"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ def refuse_classic_lake(folder: DataFolder) -> None:
     Raises:
         LakeError: it is there.
     """
-    classic = folder.lake / _CLASSIC
+    classic = folder.lake / CLASSIC_TABLE
     if classic.exists():
         what = f"The classic lake {classic} holds every record, and its files cannot be rewritten."
         cure = (

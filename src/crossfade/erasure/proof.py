@@ -149,7 +149,7 @@ def _search_bytes(folder: DataFolder, needle: Needle) -> Iterator[Finding]:
 
 
 def _holds(path: Path, needle: Needle) -> bool:
-    """Check whether a file holds the id; of a checkpoint of a log, whose bytes are packed, a row."""
+    """Check whether a file holds the id, in its bytes or, in a packed log checkpoint, in a row."""
     try:
         if holds_bytes(path, needle):
             return True

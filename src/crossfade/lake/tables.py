@@ -111,6 +111,9 @@ BATCH_TABLES = (
 ADDED_TABLES = frozenset({SILVER_ERASED.name})
 """Tables of batch that runs of an earlier release do not pin: to them they were empty."""
 
+CLASSIC_TABLE = "song_plays"
+"""The folder of the classic lake: plain Parquet with the log of Spark's own file sink."""
+
 TABLES = {table.name: table for table in (BRONZE_SONG_PLAYS, *BATCH_TABLES, GOLD_RUN, OPS_HANDOVER)}
 
 

@@ -6,8 +6,7 @@ from urllib.parse import unquote, urlparse
 import msgspec
 
 from crossfade.errors import LakeError
-
-CLASSIC_TABLE = "song_plays"
+from crossfade.lake.tables import CLASSIC_TABLE
 
 _VERSION = "v1"
 _COMPACT = ".compact"

@@ -19,14 +19,11 @@ from crossfade.kafka.topics import (
 )
 from crossfade.lake.binding import ArchiveBinding, bind_archive
 from crossfade.lake.checkpoint import NO_BATCH, read_committed
-from crossfade.lake.tables import BRONZE_SONG_PLAYS
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, CLASSIC_TABLE
 from crossfade.processing.streams.archive import CORES, lay_out_records
 from crossfade.processing.streams.halves import refuse_other_moment
 from crossfade.processing.streams.lost_records import refuse_lost_records
 from crossfade.processing.streams.source import read_stream, starting_at
-
-CLASSIC = "song_plays"
-"""Folder of the classic lake."""
 
 
 def start_classic(
@@ -38,15 +35,15 @@ def start_classic(
         LakeError: checkpoint, folder and topic do not belong together.
         BrokerError: Kafka no longer holds what is to be read next.
     """
-    output = folder.lake / CLASSIC
+    output = folder.lake / CLASSIC_TABLE
     written = _newest_written(output)
     found = ArchiveBinding(
         topic_id=topic_id(address, SONG_PLAYS),
-        table_id=CLASSIC,
+        table_id=CLASSIC_TABLE,
         first_offsets=read_start_offsets(address, SONG_PLAYS),
     )
     bound = bind_archive(folder, found, has_data=written != NO_BATCH, query=CLASSIC)
-    checkpoint = folder.checkpoints / CLASSIC
+    checkpoint = folder.checkpoint(CLASSIC)
     refuse_other_moment(checkpoint, written, CLASSIC)
     reached = read_committed(checkpoint).end_offsets or bound.first_offsets
     refuse_lost_records(CLASSIC, reached, address)
