@@ -15,7 +15,7 @@ from crossfade.folder import DataFolder, heartbeat_path, open_folder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 from crossfade.stack.child import ChildSpec
-from crossfade.stack.liveness import beats
+from crossfade.stack.liveness import heartbeat_check
 from crossfade.stack.stop_request import StopRequest
 from crossfade.stack.supervisor import Backoff, Supervisor
 from support.speed_runs import a_play, send
@@ -42,7 +42,7 @@ class Driver:
                 "CROSSFADE_ARCHIVE_EVERY": "1s",
                 **variables,
             },
-            alive=beats(heartbeat_path(folder, "streams")),
+            alive=heartbeat_check(heartbeat_path(folder, "streams")),
         )
         self.supervisor = Supervisor(
             [spec],
@@ -105,7 +105,7 @@ def a_driver(address: KafkaAddress, data: Path, **settings: str) -> Iterator[Dri
         driver.read(1)
         yield driver
     finally:
-        request.hurry.set()
+        request.immediate.set()
         driver.supervisor.stop(request)
 
 

@@ -62,7 +62,7 @@ def test_a_ledger_on_a_full_disk_ends_the_run_in_one_line_and_does_not_look_whol
 def test_a_full_disk_loses_nothing_acknowledged_and_says_what_to_do(
     small_disk: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_module, "require_room", lambda *_: None)
+    monkeypatch.setattr(broker_module, "require_disk_space", lambda *_: None)
     outcomes: dict[str, list[str]] = {"acknowledged": [], "failed": []}
 
     def note(error: KafkaError | None, _: Message) -> None:

@@ -52,7 +52,7 @@ class Stack:
 
     def _set_door(self, is_open: bool) -> None:
         self.broker.set_door(is_open=is_open)
-        self.supervisor.ask_restart("broker")
+        self.supervisor.request_restart("broker")
 
 
 @contextlib.contextmanager

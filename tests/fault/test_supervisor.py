@@ -14,7 +14,7 @@ import pytest
 
 from crossfade.errors import StackError
 from crossfade.stack.child import ChildSpec
-from crossfade.stack.liveness import beats
+from crossfade.stack.liveness import heartbeat_check
 from crossfade.stack.stop_request import StopRequest, stop_on_signals
 from crossfade.stack.supervisor import (
     Backoff,
@@ -193,7 +193,7 @@ def test_a_child_that_keeps_dying_waits_longer_each_time_and_raises_an_alarm(
         stack.watch_until(lambda: stack.of("batch").restarts >= 3)
         stack.watch_until(lambda: stack.of("batch").state == "waiting")
     told = capsys.readouterr()
-    assert "keeps dying" in told.out + told.err
+    assert "keeps failing" in told.out + told.err
     assert "no room" in told.out + told.err
 
 
@@ -241,7 +241,7 @@ def test_a_second_request_waits_for_no_grace(tmp_path: Path) -> None:
     began = time.monotonic()
     with running(tmp_path, a_child("stubborn", IGNORES_TERM, stop_grace_s=120.0)) as stack:
         eventually(lambda: "up" in stack.log("stubborn"))
-        stack.request.hurry.set()
+        stack.request.immediate.set()
     assert time.monotonic() - began < 60
 
 
@@ -356,9 +356,9 @@ def test_the_first_signal_asks_and_the_second_hurries() -> None:
     with stop_on_signals() as request:
         os.kill(os.getpid(), signal.SIGTERM)
         eventually(request.asked.is_set)
-        assert not request.hurry.is_set()
+        assert not request.immediate.is_set()
         os.kill(os.getpid(), signal.SIGINT)
-        eventually(request.hurry.is_set)
+        eventually(request.immediate.is_set)
 
 
 def test_a_child_that_was_stopped_by_a_signal_is_buried_and_comes_back(tmp_path: Path) -> None:
@@ -366,7 +366,9 @@ def test_a_child_that_was_stopped_by_a_signal_is_buried_and_comes_back(tmp_path:
     script = (
         f"import pathlib, time\nwhile True: pathlib.Path({str(beat)!r}).touch(); time.sleep(.1)"
     )
-    spec = a_child("streams", script, ready=beat.exists, alive=beats(beat), silent_for_s=4.0)
+    spec = a_child(
+        "streams", script, ready=beat.exists, alive=heartbeat_check(beat), silent_for_s=4.0
+    )
     with running(tmp_path, spec) as stack:
         first = stack.pid("streams")
         deadline = time.monotonic() + 6
@@ -414,7 +416,7 @@ def test_three_deaths_over_one_piece_of_work_are_an_alarm_until_it_is_done(
 def test_a_restart_that_is_asked_for_is_no_death(tmp_path: Path) -> None:
     with running(tmp_path, a_child("broker", LIVES), a_child("streams", LIVES)) as stack:
         first, other = stack.pid("broker"), stack.pid("streams")
-        stack.supervisor.ask_restart("broker")
+        stack.supervisor.request_restart("broker")
         stack.watch_until(lambda: stack.of("broker").pid not in (None, first))
         assert stack.of("broker").state in ("starting", "running")
         assert stack.pid("streams") == other

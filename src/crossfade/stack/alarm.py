@@ -1,49 +1,49 @@
-"""The alarm over a piece of work that a child dies of again and again, until it is done."""
+"""The alarm for a child that fails repeatedly while it does the same piece of work."""
 
 import time
 from collections.abc import Callable, Sequence
 
-_AT_DEATHS = 3
-_LOOK_EVERY_S = 1.0
+_AT_FAILURES = 3
+_CHECK_EVERY_S = 1.0
 
 
 class Alarm:
-    """Counts the deaths over each piece of work that was begun and not done.
+    """Counts the failures of a child for each piece of unfinished work.
 
-    A child that dies of one micro-batch lives well in between, since Spark plans the same one
-    again at each start: deaths in a row say less than deaths over the same work.
+    A child that fails on one micro-batch runs well for a while after each start, because Spark
+    plans the same micro-batch again. So failures in a row say less than failures at the same work.
     """
 
     def __init__(self) -> None:
-        self._deaths: dict[str, int] = {}
+        self._failures: dict[str, int] = {}
         self._work = ""
-        self._looked_at = 0.0
+        self._checked_at = 0.0
         self.text = ""
-        """What it rings for: the work, how often it failed and why; empty while it is silent."""
+        """The work that fails, how often it failed and why; empty while there is no alarm."""
 
-    def note_death(self, unfinished: Sequence[str], how: str, said: str) -> None:
-        """Learn that the child has died, and what it said last.
+    def record_failure(self, unfinished: Sequence[str], how: str, said: str) -> None:
+        """Record that the child failed, and raise the alarm at the third failure at one work.
 
         Args:
-            unfinished: what it was at; each begins with a name and a comma.
-            how: how it ended.
-            said: its last words: where they name one, that piece of work is taken as the cause.
+            unfinished: the unfinished pieces of work; each begins with a name and a comma.
+            how: how the child ended.
+            said: the last line of its log. If it names a piece of work, that one is the cause.
         """
-        self._deaths = {work: self._deaths.get(work, 0) + 1 for work in unfinished}
-        most = [work for work, deaths in self._deaths.items() if deaths >= _AT_DEATHS]
-        if not most:
+        self._failures = {work: self._failures.get(work, 0) + 1 for work in unfinished}
+        repeated = [work for work, count in self._failures.items() if count >= _AT_FAILURES]
+        if not repeated:
             return
-        named = [work for work in most if work.partition(",")[0] in said]
-        self._work = (named or most)[0]
-        self.text = f"{self._work}: failed {self._deaths[self._work]} times ({how}): {said}"
+        named = [work for work in repeated if work.partition(",")[0] in said]
+        self._work = (named or repeated)[0]
+        self.text = f"{self._work}: failed {self._failures[self._work]} times ({how}): {said}"
 
     def is_over(self, unfinished: Callable[[], Sequence[str]]) -> bool:
-        """Tell, once, that the work it rang for is done; asked often, it looks now and then."""
+        """Return True once, when the work that raised the alarm is done; checks once a second."""
         now = time.monotonic()
-        if not self.text or now - self._looked_at < _LOOK_EVERY_S:
+        if not self.text or now - self._checked_at < _CHECK_EVERY_S:
             return False
-        self._looked_at = now
+        self._checked_at = now
         if self._work in unfinished():
             return False
-        self._deaths, self._work, self.text = {}, "", ""
+        self._failures, self._work, self.text = {}, "", ""
         return True

@@ -1,4 +1,4 @@
-"""A real Kafka broker on one machine: a JVM of its own, one node, on loopback, on its own data."""
+"""The embedded Kafka broker: one node in its own JVM, on loopback, with its own data folder."""
 
 import shutil
 import time
@@ -17,7 +17,7 @@ from crossfade.stack.broker_config import LOG_CONFIG, BrokerPorts, broker_proper
 from crossfade.stack.child import Child, ChildSpec
 from crossfade.stack.child_log import last_line
 from crossfade.stack.class_data import class_data_options
-from crossfade.stack.disk_space import LEAST_FREE, describe_full_disk, require_room
+from crossfade.stack.disk_space import LEAST_FREE, describe_full_disk, require_disk_space
 from crossfade.stack.jars import class_path
 from crossfade.stack.java import ENVIRONMENT, find_java
 from crossfade.stack.ports import (
@@ -29,17 +29,17 @@ from crossfade.stack.ports import (
 )
 
 _COMPILER = "-XX:TieredStopAtLevel=1"
-"""The quick compiler alone: a broker copies bytes, and the thorough one takes from Spark's start
-what one machine's broker never earns back."""
+"""Only the quick compiler: a broker copies bytes, and the thorough compiler would slow down the
+start of Spark beside it."""
 
 _POLL_S = 0.05
-_AT_ONCE_S = 2.0
-_SLOWLY_S = 10.0
-"""What a broker on a busy machine may take: slow is not dead."""
+_READY_WITHIN_S = 2.0
+_ALIVE_WITHIN_S = 10.0
+"""How long a live broker on a busy machine may take to answer."""
 
 
 class Broker:
-    """Kafka as a child process. Its folder is formatted once, then started on again and again."""
+    """Kafka as a child process. Its data are formatted at the first start and used at each."""
 
     def __init__(
         self,
@@ -51,12 +51,12 @@ class Broker:
         log: Path | None = None,
         least_free: int = LEAST_FREE,
     ) -> None:
-        """Name what the broker uses; nothing happens yet.
+        """Take what the broker uses; nothing is started yet.
 
         Args:
-            folder: the broker's own: configuration and data.
+            folder: the folder of its configuration and data, used by nothing else.
             cache: the per-user cache of jars.
-            port: where clients reach it; 0: a free one. It may differ between starts.
+            port: the port for clients; 0: a free one. It may differ between starts.
             heap: the JVM's heap limit, in Java's notation.
             log: its log; default: `broker.log` in the folder.
             least_free: bytes that must be free on its disk at a start.
@@ -72,12 +72,12 @@ class Broker:
 
     @property
     def address(self) -> KafkaAddress:
-        """Return where clients reach the broker; known once it is prepared."""
+        """Return the address for clients; known after `prepare`."""
         return KafkaAddress(f"{LOOPBACK}:{self._ports.clients}")
 
     @property
     def inside(self) -> KafkaAddress:
-        """Return where the stack's own processes reach it, also while its door is closed."""
+        """Return the address for the stack's own processes, which works with the door closed."""
         return KafkaAddress(f"{LOOPBACK}:{self._ports.inside}")
 
     @property
@@ -89,12 +89,12 @@ class Broker:
         return self._child.pid
 
     def prepare(self) -> ChildSpec:
-        """Choose ports, write the configuration, format new data; give what a supervisor starts.
+        """Choose ports, write the configuration, format new data; return what to start.
 
         Raises:
             MachineError: Java or a jar is missing, the port is taken, the disk is full.
         """
-        require_room(self.folder, self._least_free)
+        require_disk_space(self.folder, self._least_free)
         self._ports = self._choose_ports()
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._scratch.mkdir(parents=True)
@@ -108,27 +108,27 @@ class Broker:
             env=ENVIRONMENT,
             ready=self.is_ready,
             stop_grace_s=20.0,
-            alive=lambda: self.is_answering(_SLOWLY_S),
+            alive=lambda: self.is_answering(_ALIVE_WITHIN_S),
         )
 
     def set_door(self, *, is_open: bool) -> None:
-        """Let the broker listen for clients from its next start on, or not.
+        """Write whether the broker listens for clients from its next start on.
 
-        Kafka itself has no way to refuse plays and to go on giving them: with one replica it takes
-        any number of in-sync replicas as met, and listeners cannot change while it runs.
+        Kafka cannot refuse produce requests and still serve fetches: with one replica, any minimum
+        of in-sync replicas counts as met, and listeners cannot change while it runs.
         """
         properties = broker_properties(self._data, self._ports, is_open=is_open)
         write_atomically(self._properties, properties.encode())
 
     def start(self) -> None:
-        """Start the broker as a child of this thread; `wait_ready` tells when it answers."""
+        """Start the broker as a child of this thread; call `wait_ready` before using it."""
         self._child = Child(self.prepare(), self.log)
 
     def wait_ready(self, deadline_s: float = 60.0) -> None:
         """Wait until the broker answers clients.
 
         Raises:
-            BrokerError: it ended, or does not answer in time; with the last line of its log.
+            BrokerError: it ended or does not answer in time; names the last line of its log.
         """
         deadline = time.monotonic() + deadline_s
         while not self.is_ready():
@@ -140,11 +140,11 @@ class Broker:
             time.sleep(_POLL_S)
 
     def is_ready(self) -> bool:
-        """Check whether this broker, and no other one on its port, answers a client at once."""
-        return self.is_answering(_AT_ONCE_S)
+        """Check whether this broker answers a client immediately."""
+        return self.is_answering(_READY_WITHIN_S)
 
     def is_answering(self, within_s: float) -> bool:
-        """Check whether this broker answers a client in that time."""
+        """Check whether this broker, and no other one on its port, answers within a time."""
         if not is_answering(self._ports.inside):
             return False
         admin = AdminClient({**self.inside.client_config(), "log_level": 0})
@@ -154,13 +154,13 @@ class Broker:
             return False
 
     def stop(self) -> None:
-        """Stop the broker: in order, or by force when it takes too long. Its data stay."""
+        """Stop the broker in order, or kill it when it takes too long. Its data stay."""
         if self._child is not None:
             self._child.stop()
             self._child = None
 
     def __enter__(self) -> Self:
-        """Start, and come back when clients are answered."""
+        """Start the broker and wait until it is ready."""
         self.start()
         try:
             self.wait_ready()
@@ -175,7 +175,7 @@ class Broker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop."""
+        """Stop the broker."""
         self.stop()
 
     @property
@@ -206,7 +206,7 @@ class Broker:
         return BrokerPorts(self._asked_port, *find_free_ports(2))
 
     def _format(self) -> None:
-        """Format beside the place and move it there whole: a start cut short leaves no half."""
+        """Format a draft folder and rename it, so that an interrupted start leaves nothing."""
         draft = self.folder / f".format-{uuid.uuid4().hex}"
         config = self._scratch / "format.properties"
         write_atomically(config, broker_properties(draft, self._ports).encode())

@@ -1,4 +1,4 @@
-"""The embedded broker's configuration, each setting with its reason."""
+"""The embedded broker's configuration, with a reason for each setting."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -12,12 +12,12 @@ _SETTINGS = {
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": ("CONTROLLER:PLAINTEXT,INSIDE:PLAINTEXT,PLAINTEXT:PLAINTEXT"),
-    # The stack's own processes come by a door of their own: the other one may be closed.
+    # The stack's own processes use their own listener, since the other one may be closed.
     "inter.broker.listener.name": "INSIDE",
-    # A misspelt topic is an error, never a new topic.
+    # A misspelt topic is an error, not a new topic.
     "auto.create.topics.enable": "false",
     "num.partitions": "4",
-    # What a topic may take, a broker must take: records too large for the contract are kept.
+    # The broker's limit must not be below the topic's: records too large for the contract are kept.
     "message.max.bytes": str(MAX_RECORD_BYTES),
     # One node has one replica.
     "offsets.topic.replication.factor": "1",
@@ -25,16 +25,16 @@ _SETTINGS = {
     "transaction.state.log.min.isr": "1",
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
-    # 50 partitions of each are files and memory that one machine has no use for.
+    # The default of 50 partitions each wastes files and memory on one machine.
     "offsets.topic.num.partitions": "1",
     "transaction.state.log.num.partitions": "1",
     "share.coordinator.state.topic.num.partitions": "1",
-    # Nobody else will join: do not wait 3 s for them.
+    # No other member joins a group: do not wait 3 s for one.
     "group.initial.rebalance.delay.ms": "0",
-    # A killed broker is let in again once its old registration is over: half of the default.
+    # A killed broker may register again when its old session has expired: half of the default.
     "broker.session.timeout.ms": "4500",
     "broker.heartbeat.interval.ms": "1000",
-    # Threads and heap for two cores; the cleaner's buffer alone is 128 MiB by default.
+    # Threads and heap for two cores; the cleaner's buffer is 128 MiB by default.
     "num.network.threads": "2",
     "num.io.threads": "4",
     "background.threads": "4",
@@ -63,7 +63,7 @@ logger.log.level = info
 logger.config.name = org.apache.kafka.common.config
 logger.config.level = error
 """
-"""Warnings, and the few lines that tell a start, a recovery and a stop; for Kafka's log4j 2."""
+"""Configuration of Kafka's log4j 2: warnings, and the lines about start, recovery and stop."""
 
 _BEYOND_ASCII = 0x80
 
@@ -81,25 +81,25 @@ def broker_properties(data: Path, ports: BrokerPorts, *, is_open: bool = True) -
 
     Args:
         data: the folder of its data.
-        ports: where it listens.
-        is_open: whether it listens for clients at all, or for the stack's own processes alone.
+        ports: the ports it listens on.
+        is_open: whether it listens for clients too, or only for the stack's own processes.
     """
-    doors = [f"INSIDE://{LOOPBACK}:{ports.inside}"]
+    listeners = [f"INSIDE://{LOOPBACK}:{ports.inside}"]
     if is_open:
-        doors.append(f"PLAINTEXT://{LOOPBACK}:{ports.clients}")
+        listeners.append(f"PLAINTEXT://{LOOPBACK}:{ports.clients}")
     controller = f"{LOOPBACK}:{ports.controller}"
-    places = {
+    variable = {
         "log.dirs": str(data),
-        "listeners": ",".join([*doors, f"CONTROLLER://{controller}"]),
-        "advertised.listeners": ",".join(doors),
+        "listeners": ",".join([*listeners, f"CONTROLLER://{controller}"]),
+        "advertised.listeners": ",".join(listeners),
         "controller.quorum.bootstrap.servers": controller,
     }
-    lines = (f"{name}={_escaped(value)}" for name, value in (_SETTINGS | places).items())
+    lines = (f"{name}={_escape(value)}" for name, value in (_SETTINGS | variable).items())
     return "\n".join(lines) + "\n"
 
 
-def _escaped(value: str) -> str:
-    """Write a value as Java reads it from a properties file: escaped beyond ASCII."""
+def _escape(value: str) -> str:
+    """Return a value as Java reads it from a properties file: escaped beyond ASCII."""
     units = value.replace("\\", "\\\\").encode("utf-16-be")
     codes = (int.from_bytes(units[i : i + 2]) for i in range(0, len(units), 2))
     return "".join(chr(code) if code < _BEYOND_ASCII else f"\\u{code:04x}" for code in codes)

@@ -1,4 +1,4 @@
-"""One child process: in a session of its own, logged, ended together with all it started."""
+"""A child process in its own session: logged, and ended together with everything it started."""
 
 import contextlib
 import os
@@ -17,31 +17,31 @@ from crossfade.clock import now_ms
 from crossfade.errors import StackError
 from crossfade.stack.child_log import RotatedLog
 
-_LEASH = Path(__file__).with_name("exec_with_parent.py")
+_EXEC_WITH_PARENT = Path(__file__).with_name("exec_with_parent.py")
 _POLL_S = 0.02
 _SWEEP_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """What a child is: how it is started, when it counts as ready, how it is stopped.
+    """How to start a child, when it counts as ready and how to stop it.
 
     Attributes:
         name: its name in logs and in `status`.
         command: program and arguments.
-        env: what its environment has beside ours.
-        ready: asked again and again after a start until it says yes.
+        env: variables added to our environment.
+        ready: called repeatedly after a start until it returns True.
         ready_within_s: how long that may take.
-        drain: called before the child is asked to end; it bounds its own time.
+        drain: called before the child is asked to end; must limit its own time.
         stop_grace_s: how long the child may take to end after SIGTERM.
-        nice: how much it, and all that it starts, yields to others.
-        alive: asked again and again. A child that has said yes once and then says nothing for too
-            long is buried: stopped by a signal, or hanging, it would not end by itself.
-        silent_for_s: so long; more than any pause of Java's or of a busy machine, and little enough
-            that it is back within a minute, its start included.
-        unfinished: names each piece of work that is begun and not done; asked when it has died, and
-            while an alarm is on.
-        is_early: started at once beside the first; it waits by itself for what it needs.
+        nice: nice value of the child and of all that it starts.
+        alive: called repeatedly. A child that was alive once and is then silent for too long is
+            killed: stopped by a signal, or hung, it would not end.
+        silent_for_s: the longest silence; more than any pause of Java or of a busy machine, and
+            short enough that the child is back within a minute, start included.
+        unfinished: returns the names of unfinished pieces of work; called when the child has
+            failed, and while there is an alarm.
+        is_early: start it together with the first child; it waits for what it needs.
     """
 
     name: str
@@ -59,29 +59,29 @@ class ChildSpec:
 
 
 class Child:
-    """A started child. It dies when the thread that made it ends, so a lasting one makes it."""
+    """A started child. On Linux, the kernel kills it when the thread that created it ends."""
 
     def __init__(self, spec: ChildSpec, log: Path) -> None:
         self.spec = spec
         self.log = log
         self.since_ms = now_ms()
         rotated = RotatedLog(log)
-        leash = (sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()), str(spec.nice))
+        script = (sys.executable, "-I", "-S", str(_EXEC_WITH_PARENT))
         self._process = subprocess.Popen(
-            [*leash, *spec.command],
+            [*script, str(os.getpid()), str(spec.nice), *spec.command],
             env={**os.environ, **spec.env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        self._pump = threading.Thread(
-            target=rotated.pour,
+        self._log_thread = threading.Thread(
+            target=rotated.copy_from,
             args=(self._process.stdout,),
             name=f"log of {spec.name}",
             daemon=True,
         )
-        self._pump.start()
+        self._log_thread.start()
 
     @property
     def pid(self) -> int:
@@ -90,22 +90,22 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """Return how it ended, minus the signal's number if one ended it; None while it lives."""
+        """Return the exit code, or minus the number of the signal; None while it runs."""
         return self._process.poll()
 
-    def stop(self, *, hurry: Callable[[], bool] = lambda: False) -> None:
-        """Ask the process to end; after its grace, or in a hurry, end it and all it started."""
+    def stop(self, *, is_immediate: Callable[[], bool] = lambda: False) -> None:
+        """Ask the process to end; after its grace time, or immediately, kill all of its session."""
         if self.exit_code is None:
             self._process.terminate()
             deadline = time.monotonic() + self.spec.stop_grace_s
-            while self.exit_code is None and time.monotonic() < deadline and not hurry():
+            while self.exit_code is None and time.monotonic() < deadline and not is_immediate():
                 time.sleep(_POLL_S)
         self.kill()
 
     def kill(self) -> None:
-        """End the process and everything in its session, and wait until nothing is left."""
+        """Kill the process and everything in its session, and wait until nothing is left."""
         deadline = time.monotonic() + _SWEEP_S
-        while left := _session(self.pid):
+        while left := _list_session(self.pid):
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -115,11 +115,11 @@ class Child:
                 raise StackError(what, "They may hang on a disk; see them with ps.")
             time.sleep(_POLL_S)
         self._process.wait(_SWEEP_S)
-        self._pump.join(_SWEEP_S)
+        self._log_thread.join(_SWEEP_S)
 
 
-def _session(session: int) -> list[int]:
-    """List the living processes of a session: also those with a process group of their own."""
+def _list_session(session: int) -> list[int]:
+    """List the running processes of a session, whatever their process group."""
     living = []
     for pid in psutil.pids():
         try:

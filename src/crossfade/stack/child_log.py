@@ -1,4 +1,4 @@
-"""A log file that a child's output is poured into, and that stays small."""
+"""The rotated log file of a child's output."""
 
 import contextlib
 import itertools
@@ -9,13 +9,13 @@ MAX_BYTES = 10 * 1024 * 1024
 KEPT = 5
 _CHUNK = 64 * 1024
 _TAIL = 8 * 1024
-_EMPTY_WORDS = ("\tat ", "Error: A fatal exception", "Error: Could not create the Java")
+_NO_REASON = ("\tat ", "Error: A fatal exception", "Error: Could not create the Java")
 _OWN_ERROR = "Error: "
 _TRACE = ("Traceback ", "Exception ")
 
 
 class RotatedLog:
-    """Appends bytes to a file; a full one becomes `.1`, `.1` becomes `.2`, and the sixth goes."""
+    """Appends bytes to a file; a full file becomes `.1`, `.1` becomes `.2`, the oldest goes."""
 
     def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES, kept: int = KEPT) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -25,16 +25,16 @@ class RotatedLog:
         self._file = path.open("ab", buffering=0)
 
     def write(self, content: bytes) -> None:
-        """Append; what a full disk refuses is dropped, since a log must never stop a child."""
+        """Append bytes; drop what a full disk refuses, since a log must never stop a child."""
         with contextlib.suppress(OSError):
             if self._file.tell() + len(content) > self._max_bytes:
                 self._rotate()
             self._file.write(content)
 
-    def pour(self, source: IO[bytes]) -> None:
-        """Append everything that a pipe gives until its last writer has gone, then close both."""
-        with source, self._file:
-            while content := source.read1(_CHUNK):  # type: ignore[attr-defined]
+    def copy_from(self, pipe: IO[bytes]) -> None:
+        """Append everything read from a pipe until its last writer closes it, then close both."""
+        with pipe, self._file:
+            while content := pipe.read1(_CHUNK):  # type: ignore[attr-defined]
                 self.write(content)
 
     def _rotate(self) -> None:
@@ -51,9 +51,9 @@ class RotatedLog:
 
 
 def last_line(path: Path) -> str:
-    """Return the last line of a log that says why: not a Java trace, not a JVM's good-bye.
+    """Return the last line of a log that gives a reason, so no line of a Java stack trace.
 
-    A process's own last word is better than the trace of a thread that outlived it for a moment.
+    The process's own last error is preferred to the trace of a thread that ended after it.
     """
     try:
         with path.open("rb") as file:
@@ -61,8 +61,8 @@ def last_line(path: Path) -> str:
             lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return ""
-    telling = [line.strip() for line in lines if line.strip() and not line.startswith(_EMPTY_WORDS)]
-    for line, after in reversed(list(itertools.pairwise(telling))):
+    useful = [line.strip() for line in lines if line.strip() and not line.startswith(_NO_REASON)]
+    for line, after in reversed(list(itertools.pairwise(useful))):
         if line.startswith(_OWN_ERROR):
-            return line if after.startswith(_TRACE) else telling[-1]
-    return telling[-1] if telling else ""
+            return line if after.startswith(_TRACE) else useful[-1]
+    return useful[-1] if useful else ""

@@ -1,8 +1,8 @@
-"""Class-data sharing: the classes that Kafka and Spark load, prepared once for every later start.
+"""Class-data sharing: the classes that Kafka and Spark load, recorded once to speed up starts.
 
 Java calls the file a dynamic archive (JEP 350). It belongs to one Java and one class path, so it
-lies in the Python environment whose jars it was made of; Java itself looks at both again, and goes
-without it where they differ.
+is stored in the Python environment whose jars it was made from. Java checks both at each start and
+ignores the file if they differ.
 """
 
 import hashlib
@@ -22,10 +22,10 @@ from crossfade.stack.jars import class_path
 from crossfade.stack.java import find_java
 
 _QUIET = "-Xlog:cds*=off"
-"""A file that does not fit is no news to anybody: the start is slower, that is all."""
+"""No warning about a file that does not match: the start is only slower."""
 
 _QUICK = "-XX:TieredStopAtLevel=1"
-"""Code that runs once earns back no thorough compiler."""
+"""Only the quick compiler: for code that runs once, the thorough one takes longer than it saves."""
 
 _ALL: tuple[JarSet, ...] = get_args(JarSet)
 
@@ -33,14 +33,14 @@ _drafts: ContextVar[Path | None] = ContextVar("drafts", default=None)
 
 
 def class_data_options(jar_set: JarSet, cache: Path) -> list[str]:
-    """Return the options of a Java that runs a set's jars: nothing where no classes are recorded.
+    """Return the options of a Java that runs a jar set; empty when no classes are recorded.
 
     Raises:
         MachineError: Java or a jar is missing.
     """
     if (drafts := _drafts.get()) is not None:
         return [f"-XX:ArchiveClassesAtExit={drafts / jar_set}", _QUICK, _QUIET]
-    recorded = _find(jar_set, cache)
+    recorded = _find_archive(jar_set, cache)
     return [f"-XX:SharedArchiveFile={recorded}", _QUIET] if recorded is not None else []
 
 
@@ -50,15 +50,15 @@ def is_recorded(cache: Path) -> bool:
     Raises:
         MachineError: Java or a jar is missing.
     """
-    return all(_find(jar_set, cache) is not None for jar_set in _ALL)
+    return all(_find_archive(jar_set, cache) is not None for jar_set in _ALL)
 
 
 @contextmanager
 def record_classes(cache: Path, jar_sets: Sequence[JarSet] = _ALL) -> Iterator[None]:
-    """Let each Java that is started within write down its classes when it ends, and keep that.
+    """Record the classes of each Java started in the block, which it writes when it ends.
 
-    One of each set is started, and has ended in order, before the block ends. If the block raises,
-    nothing is kept.
+    The block must start one Java of each set and let it end in order. If the block raises, nothing
+    is kept.
 
     Raises:
         MachineError: the folder cannot be written, or a Java wrote nothing.
@@ -66,15 +66,15 @@ def record_classes(cache: Path, jar_sets: Sequence[JarSet] = _ALL) -> Iterator[N
     folder = _folder()
     with _explain_unwritable(folder):
         folder.mkdir(exist_ok=True)
-        for left_by_a_killed_one in folder.glob(".draft-*"):
-            shutil.rmtree(left_by_a_killed_one)
+        for left_by_a_killed_process in folder.glob(".draft-*"):
+            shutil.rmtree(left_by_a_killed_process)
         drafts = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
     token = _drafts.set(drafts)
     try:
         yield
         with _explain_unwritable(folder):
             for jar_set in jar_sets:
-                _keep(drafts / jar_set, jar_set, cache)
+                _store(drafts / jar_set, jar_set, cache)
     finally:
         _drafts.reset(token)
         shutil.rmtree(drafts, ignore_errors=True)
@@ -89,7 +89,7 @@ def _explain_unwritable(folder: Path) -> Iterator[None]:
         raise MachineError(what, "Make room there; without it every start takes longer.") from None
 
 
-def _keep(draft: Path, jar_set: JarSet, cache: Path) -> None:
+def _store(draft: Path, jar_set: JarSet, cache: Path) -> None:
     if not draft.exists():
         what = f"{find_java().executable} recorded no classes."
         raise MachineError(what, "Some builds of Java cannot; every start takes longer.")
@@ -100,11 +100,11 @@ def _keep(draft: Path, jar_set: JarSet, cache: Path) -> None:
     draft.replace(_folder() / f"{_name(jar_set, cache)}-{draft.stat().st_size}.jsa")
 
 
-def _find(jar_set: JarSet, cache: Path) -> Path | None:
-    """Find a whole file: Java crashes on one that was cut short, so the name tells its size."""
-    for found in _folder().glob(f"{_name(jar_set, cache)}-*.jsa"):
-        if found.stem.rpartition("-")[2] == str(found.stat().st_size):
-            return found
+def _find_archive(jar_set: JarSet, cache: Path) -> Path | None:
+    """Return the set's file if it has the size in its name: Java crashes on a truncated one."""
+    for path in _folder().glob(f"{_name(jar_set, cache)}-*.jsa"):
+        if path.stem.rpartition("-")[2] == str(path.stat().st_size):
+            return path
     return None
 
 
@@ -113,11 +113,11 @@ def _folder() -> Path:
 
 
 def _name(jar_set: JarSet, cache: Path) -> str:
-    """Name a file after what it depends on: the Java, and each jar's place, size and time."""
+    """Return a file name that depends on the Java and on each jar's path, size and mtime."""
     java = find_java()
-    told = [str(java.executable), str(java.executable.stat().st_mtime_ns)]
+    inputs = [str(java.executable), str(java.executable.stat().st_mtime_ns)]
     for jar in class_path(jar_set, cache):
         status = jar.stat()
-        told.append(f"{jar} {status.st_size} {status.st_mtime_ns}")
-    digest = hashlib.sha256("\n".join(told).encode()).hexdigest()
+        inputs.append(f"{jar} {status.st_size} {status.st_mtime_ns}")
+    digest = hashlib.sha256("\n".join(inputs).encode()).hexdigest()
     return f"{jar_set}-{digest[:16]}"

@@ -1,4 +1,4 @@
-"""Stops taking plays before a disk is full, and takes them again when there is room."""
+"""The disk guard: closes Kafka's door for plays before a disk is full, and opens it again."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -14,12 +14,12 @@ from crossfade.telemetry import get_logger
 
 _EVERY_S = 1.0
 _ENOUGH_AGAIN = 1.25
-"""So much more than the limit must be free before plays are taken again: no to and fro."""
-_CURE = 'Make room (see "crossfade status"): plays are then taken again, and none is lost.'
+"""Factor above the limit at which plays are taken again, so that the door does not flap."""
+_CURE = 'Make room (see "crossfade status"): then Kafka takes plays again, and none is lost.'
 
 
 class DoorState(msgspec.Struct, frozen=True):
-    """Whether Kafka takes plays, and if not, since when and why."""
+    """Whether Kafka takes plays, since when, and if not, why."""
 
     is_open: bool
     since_ms: int
@@ -27,7 +27,7 @@ class DoorState(msgspec.Struct, frozen=True):
 
 
 def read_door(folder: DataFolder) -> DoorState | None:
-    """Read what the running stack's guard says; None where none has said anything."""
+    """Read the state that the running stack's guard wrote; None when there is none."""
     try:
         return msgspec.json.decode(_path(folder).read_bytes(), type=DoorState)
     except (FileNotFoundError, msgspec.DecodeError):
@@ -59,17 +59,17 @@ class DiskGuard:
         self._ended = threading.Event()
 
     def start(self) -> None:
-        """Look every second, in a thread, until `end` is called."""
-        self._tell("")
+        """Check every second, in a thread, until `end` is called."""
+        self._write_state("")
         threading.Thread(target=self._watch, name="disk guard", daemon=True).start()
 
     def end(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         self._ended.set()
         _path(self._folder).unlink(missing_ok=True)
 
-    def look(self) -> None:
-        """Look once at each disk, and close or open the door."""
+    def check(self) -> None:
+        """Check each disk once, and close or open the door."""
         fullest = min(self._disks, key=free_bytes)
         free = free_bytes(fullest)
         if self._is_open and free < self._least_free:
@@ -77,23 +77,24 @@ class DiskGuard:
                 f"The disk of {fullest} has {free / GIGABYTE:.3g} GB free, less than "
                 f"{self._least_free / GIGABYTE:.3g}: Kafka takes no plays."
             )
-            self._turn(why)
+            self._move_door(why)
             get_logger("disk").error("no plays are taken", why=why, cure=_CURE)
         elif not self._is_open and free >= self._least_free * _ENOUGH_AGAIN:
-            self._turn("")
+            self._move_door("")
             get_logger("disk").info("plays are taken again", free=free, disk=str(fullest))
 
     def _watch(self) -> None:
         while not self._ended.wait(_EVERY_S):
             with suppress(OSError):
-                self.look()
+                self.check()
 
-    def _turn(self, why: str) -> None:
+    def _move_door(self, why: str) -> None:
+        """Close the door for a reason, or open it when there is none."""
         self._set_door(not why)
         self._is_open = not why
-        self._tell(why)
+        self._write_state(why)
 
-    def _tell(self, why: str) -> None:
+    def _write_state(self, why: str) -> None:
         state = DoorState(not why, now_ms(), f"{why} {_CURE}" if why else "")
         with suppress(OSError):
             write_atomically(_path(self._folder), msgspec.json.encode(state))

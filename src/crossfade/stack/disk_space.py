@@ -1,4 +1,4 @@
-"""Room on the disk: refused early and named, instead of failing somewhere in the middle."""
+"""Free space on a disk, checked before work starts so that nothing fails in the middle."""
 
 import shutil
 from pathlib import Path
@@ -14,12 +14,12 @@ _CURE = 'Make room (see "crossfade status"), or choose another disk with --data.
 
 
 def free_bytes(path: Path) -> int:
-    """Return the free room on the disk that holds a path, or will hold it."""
+    """Return the free bytes on the disk of a path, which need not exist yet."""
     return shutil.disk_usage(next(p for p in (path, *path.absolute().parents) if p.exists())).free
 
 
-def require_room(path: Path, least: int = LEAST_FREE, cure: str = _CURE) -> None:
-    """Refuse to start on a disk that is as good as full.
+def require_disk_space(path: Path, least: int = LEAST_FREE, cure: str = _CURE) -> None:
+    """Check that a path's disk has enough free space.
 
     Raises:
         MachineError: less than `least` bytes are free.
@@ -33,7 +33,7 @@ def require_room(path: Path, least: int = LEAST_FREE, cure: str = _CURE) -> None
 
 
 def describe_full_disk(path: Path) -> str:
-    """Say that a path's disk is full, if it is: programs that it stops seldom say so themselves."""
+    """Return a sentence if a path's disk is full, else ""; few programs report that themselves."""
     if free_bytes(path) >= _AS_GOOD_AS_FULL:
         return ""
     return f"The disk of {path} is full: make room. "

@@ -1,8 +1,8 @@
-"""Becomes another program, one that dies with its parent: exec_with_parent.py PARENT_PID NICE COMMAND.
+"""Script that runs a command which the kernel kills with its parent: PARENT_PID NICE COMMAND.
 
-Run as a script between fork and exec, so that the parent may have threads. The kernel sends the
-signal when the parent's starting *thread* ends, so children are started by a thread that stays.
-Elsewhere than on Linux the program is only started.
+It runs between fork and exec, so that the parent may have threads. The kernel sends the signal
+when the parent's *thread* that started the child ends, so start children from a thread that stays.
+On systems other than Linux the command is only started.
 """
 
 import contextlib
@@ -16,22 +16,23 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(parent: int, nice: int, command: list[str]) -> None:
-    """Tie this process to its parent, then become the command."""
+    """Ask the kernel to kill this process with its parent, then execute the command."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        sys.exit(f"Process {parent} was gone before {command[0]} began.")
-    _yield_to_others(nice)
+        sys.exit(f"Process {parent} ended before {command[0]} was started.")
+    _lower_priority(nice)
     try:
         os.execvp(command[0], command)  # noqa: S606 - the command is the caller's own list
     except OSError as error:
         sys.exit(f"Cannot start {command[0]}: {error.strerror}.")
 
 
-def _yield_to_others(nice: int) -> None:
-    """Return way as a whole session: where Linux shares out by session, a process's own is nothing.
+def _lower_priority(nice: int) -> None:
+    """Lower the priority of the process and of its session's autogroup.
 
-    See sched(7), "The autogroup feature".
+    Where Linux shares out the processor by session, the nice value of a process has no effect
+    outside its session; see sched(7), "The autogroup feature".
     """
     if nice:
         os.nice(nice)

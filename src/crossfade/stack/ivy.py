@@ -1,4 +1,4 @@
-"""Downloads of jars by the Apache Ivy inside pyspark: no host name, no client of our own."""
+"""Jar downloads by the Apache Ivy inside pyspark, so that no host name stands in our code."""
 
 import os
 import re
@@ -15,11 +15,11 @@ from crossfade.stack.jar_lock import Jar
 from crossfade.stack.java import find_java
 
 _DONE = re.compile(r"\[SUCCESSFUL \] (\S+)#(\S+);(\S+)!")
-_TROUBLE = re.compile(r"(Server access error|UnknownHost|[Cc]onnect|[Tt]imed out|not found|FAILED)")
-_PATIENCE_MS = 60_000
+_PROBLEM = re.compile(r"(Server access error|UnknownHost|[Cc]onnect|[Tt]imed out|not found|FAILED)")
+_TIMEOUT_MS = 60_000
 _CURE = (
-    "Check the network and go on with the same command; behind a proxy set https_proxy, "
-    "elsewhere set CROSSFADE_MAVEN_MIRROR to a Maven repository that you reach."
+    "Check the network and repeat the command, which goes on where it stopped. Behind a proxy set "
+    "https_proxy; or set CROSSFADE_MAVEN_MIRROR to a Maven repository that you can reach."
 )
 
 _SETTINGS = """<ivysettings>
@@ -27,12 +27,12 @@ _SETTINGS = """<ivysettings>
   <settings defaultResolver="repository"/>
   <caches defaultCacheDir={folder} artifactPattern="files/[artifact]-[revision].[ext]"/>
   <timeout-constraints>
-    <timeout-constraint name="patience" connectionTimeout="{patience_ms}"
-                        readTimeout="{patience_ms}"/>
+    <timeout-constraint name="timeout" connectionTimeout="{timeout_ms}"
+                        readTimeout="{timeout_ms}"/>
   </timeout-constraints>
   <resolvers>
     <ibiblio name="repository" m2compatible="true" usepoms="false"
-             timeoutConstraint="patience"{root}/>
+             timeoutConstraint="timeout"{root}/>
   </resolvers>
 </ivysettings>
 """
@@ -50,10 +50,10 @@ ext="jar"/></dependency>"""
 
 
 def pyspark_jars() -> Path:
-    """Return the folder of the jars inside pyspark, without importing it.
+    """Return the folder of the jars inside pyspark, without importing pyspark.
 
     Raises:
-        MachineError: pyspark is not installed whole.
+        MachineError: pyspark or its jars are not installed.
     """
     spec = find_spec("pyspark")
     folder = Path(spec.origin).parent / "jars" if spec and spec.origin else None
@@ -64,24 +64,24 @@ def pyspark_jars() -> Path:
 
 
 def download_jars(
-    jars: Sequence[Jar], folder: Path, mirror: str, *, patience_ms: int = _PATIENCE_MS
+    jars: Sequence[Jar], folder: Path, mirror: str, *, timeout_ms: int = _TIMEOUT_MS
 ) -> Generator[tuple[Jar, Path], None, None]:
-    """Download each jar by itself into a folder, and give it as soon as it is there.
+    """Download jars into a folder; yield each jar and its path when it is complete.
 
     The caller checks the hashes, and removes what Ivy leaves in the folder.
 
     Args:
         jars: what to download.
         folder: an existing folder that is used for nothing else.
-        mirror: root of a Maven repository; empty: the one that Ivy itself knows.
-        patience_ms: how long a server may say nothing.
+        mirror: root of a Maven repository; empty: the one that Ivy uses by default.
+        timeout_ms: how long a server may be silent.
 
     Raises:
-        MachineError: a jar cannot be had; with Ivy's reason and the cure.
+        MachineError: a jar cannot be downloaded; names Ivy's reason.
     """
     root = f" root={quoteattr(mirror)}" if mirror else ""
     settings, module, options = (folder / n for n in ("settings.xml", "ivy.xml", "java.options"))
-    chosen = {"folder": quoteattr(str(folder)), "root": root, "patience_ms": patience_ms}
+    chosen = {"folder": quoteattr(str(folder)), "root": root, "timeout_ms": timeout_ms}
     settings.write_text(_SETTINGS.format(**chosen), "utf-8")
     dependencies = "\n".join(_DEPENDENCY.format(jar=jar) for jar in jars)
     module.write_text(_MODULE.format(dependencies=dependencies), "utf-8")
@@ -106,7 +106,7 @@ def download_jars(
                 if done := _DONE.search(line):
                     jar = waiting.pop((done[1], done[2], done[3]))
                     yield jar, folder / "files" / f"{jar.module}-{jar.revision}.jar"
-                elif _TROUBLE.search(line):
+                elif _PROBLEM.search(line):
                     reasons.append(line.strip())
             if ivy.wait() or waiting:
                 raise _not_fetched(next(iter(waiting.values()), jars[0]), len(waiting), reasons)
@@ -115,7 +115,7 @@ def download_jars(
 
 
 def proxy_options() -> list[str]:
-    """Turn http_proxy, https_proxy and no_proxy, as usual clients read them, into Java's terms."""
+    """Return Java's options for http_proxy, https_proxy and no_proxy."""
     proxies = getproxies()
     options = []
     for scheme in ("http", "https"):
@@ -142,11 +142,11 @@ def _quoted(text: str) -> str:
 
 
 def _ivy_jar() -> Path:
-    found = sorted(pyspark_jars().glob("ivy-*.jar"))
-    if not found:
+    jars = sorted(pyspark_jars().glob("ivy-*.jar"))
+    if not jars:
         what = f"pyspark ships no Ivy in {pyspark_jars()}."
         raise MachineError(what, "Run scripts/setup again.")
-    return found[-1]
+    return jars[-1]
 
 
 def _not_fetched(jar: Jar, missing: int, reasons: list[str]) -> MachineError:

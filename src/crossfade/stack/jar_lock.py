@@ -1,4 +1,4 @@
-"""The lock of jars: coordinates, size and SHA-256 of every jar beside pyspark's own."""
+"""The lock file of jars: coordinates, size and SHA-256 of every jar that pyspark lacks."""
 
 import re
 from dataclasses import dataclass
@@ -27,19 +27,19 @@ class Jar:
 
     @property
     def coordinates(self) -> str:
-        """Return what a person looks a jar up by."""
+        """Return the Maven coordinates: organisation, module and revision."""
         return f"{self.organisation}:{self.module}:{self.revision}"
 
     def path(self, cache: Path) -> Path:
-        """Return where the jar lies in the per-user cache."""
+        """Return the path of the jar in the per-user cache."""
         return cache / "jars" / self.jar_set / f"{self.module}-{self.revision}.jar"
 
 
 def read_lock(path: Path = LOCK) -> list[Jar]:
-    """Read the lock; its last line counts its rows, so that a cut file is seen.
+    """Read the lock; its last line counts the rows, so that a truncated file is noticed.
 
     Raises:
-        MachineError: the lock is missing, cut or changed; the line is named.
+        MachineError: the lock is missing, truncated or changed; names the line.
     """
     try:
         lines = path.read_text("utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""The per-user cache of jars: nothing is used, and nothing enters, whose SHA-256 is not locked."""
+"""The per-user cache of jars; only jars with their locked SHA-256 enter it and are used."""
 
 import hashlib
 import shutil
@@ -19,15 +19,15 @@ from crossfade.stack.jar_lock import Jar, JarSet, read_lock
 
 JarState = Literal["good", "missing", "wrong"]
 OnProgress = Callable[[Jar, int, int], None]
-"""Told of each fetched jar: the jar, how many are fetched, how many there are to fetch."""
+"""Called for each fetched jar with the jar, the number fetched and the number to fetch."""
 
 _FETCH = 'Run "crossfade jars fetch".'
 _LOGGING_JARS = ("slf4j-api-2.*.jar", "log4j-slf4j2-impl-*.jar")
-"""Kafka's closure has log4j but nothing that ties slf4j to it; pyspark ships that."""
+"""Kafka's dependencies have log4j but nothing that connects slf4j to it; pyspark ships that."""
 
 
 class _Stamp(msgspec.Struct, frozen=True, array_like=True):
-    """What a file was when its hash was last computed: hashing again needs a change of it."""
+    """A file's hash, with the size and mtime that it had; while those stay, the hash is valid."""
 
     size: int
     changed_ns: int
@@ -36,7 +36,7 @@ class _Stamp(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class JarCheck:
-    """What the cache holds of one locked jar."""
+    """The state of one locked jar in the cache."""
 
     jar: Jar
     path: Path
@@ -44,9 +44,9 @@ class JarCheck:
 
 
 def require_jars(jar_set: JarSet, cache: Path) -> list[Path]:
-    """Return the paths of a set's jars, all there and all as locked.
+    """Return the paths of a set's jars, each verified against the lock.
 
-    A jar is hashed once; after that its size and time of change tell that it is the same.
+    A jar is hashed once; later its size and mtime show that it is unchanged.
 
     Raises:
         MachineError: a jar is missing or is not the locked one.
@@ -54,7 +54,7 @@ def require_jars(jar_set: JarSet, cache: Path) -> list[Path]:
     checks = [check for check in check_jars(cache) if check.jar.jar_set == jar_set]
     if wrong := [check for check in checks if check.state == "wrong"]:
         what = f"{wrong[0].path} does not have its locked SHA-256."
-        raise MachineError(what, f"{_FETCH} It puts the right one in its place.")
+        raise MachineError(what, f"{_FETCH} It replaces the file with the right one.")
     if missing := [check for check in checks if check.state == "missing"]:
         what = f"{len(missing)} of {len(checks)} jars ({jar_set}) are not in {cache / 'jars'}."
         raise MachineError(what, _FETCH)
@@ -62,7 +62,7 @@ def require_jars(jar_set: JarSet, cache: Path) -> list[Path]:
 
 
 def class_path(jar_set: JarSet, cache: Path) -> list[Path]:
-    """Return every jar that a set's Java runs with: the locked ones, and those inside pyspark.
+    """Return the class path of a set's Java: the locked jars, and jars inside pyspark.
 
     Raises:
         MachineError: a jar is missing or is not the locked one.
@@ -74,7 +74,7 @@ def class_path(jar_set: JarSet, cache: Path) -> list[Path]:
 
 
 def check_jars(cache: Path, *, thorough: bool = False) -> list[JarCheck]:
-    """Compare the cache with the lock, hashing only what changed; `thorough` hashes everything."""
+    """Compare the cache with the lock; hash only what changed, or everything if `thorough`."""
     stamps = {} if thorough else _read_stamps(cache)
     checks, fresh = [], {}
     for jar in read_lock():
@@ -82,20 +82,20 @@ def check_jars(cache: Path, *, thorough: bool = False) -> list[JarCheck]:
         stamp = _stamp(path, stamps.get(str(path)))
         if stamp is not None:
             fresh[str(path)] = stamp
-        checks.append(JarCheck(jar, path, _judge(jar, stamp)))
+        checks.append(JarCheck(jar, path, _compare(jar, stamp)))
     if fresh != stamps:
         _write_stamps(cache, fresh)
     return checks
 
 
 def fetch_jars(cache: Path, mirror: str = "", on_progress: OnProgress | None = None) -> list[Jar]:
-    """Fetch what the cache lacks and give it; a whole cache asks the network nothing.
+    """Fetch the jars that the cache lacks and return them; without network if it is complete.
 
-    Each jar is verified before it enters the cache, in one atomic step, so a fetch that is cut
-    short goes on where it was.
+    Each jar is verified before it is moved into the cache atomically, so an interrupted fetch goes
+    on where it stopped.
 
     Raises:
-        MachineError: a jar cannot be had, or what came is not the locked one.
+        MachineError: a jar cannot be downloaded, or its SHA-256 is not the locked one.
     """
     read_lock()
     try:
@@ -112,13 +112,12 @@ def fetch_jars(cache: Path, mirror: str = "", on_progress: OnProgress | None = N
 
 
 def can_fetch(mirror: str = "") -> bool:
-    """Try the repository with the smallest jar, which is thrown away; bounded to seconds."""
+    """Check whether the repository serves the smallest jar within seconds; the jar is removed."""
     smallest = min(read_lock(), key=lambda jar: jar.size)
     with tempfile.TemporaryDirectory() as folder:
         try:
-            return (
-                len(list(download_jars([smallest], Path(folder), mirror, patience_ms=5_000))) == 1
-            )
+            fetched = list(download_jars([smallest], Path(folder), mirror, timeout_ms=5_000))
+            return len(fetched) == 1
         except MachineError:
             return False
 
@@ -131,21 +130,21 @@ def _fetch(wanted: list[Jar], cache: Path, mirror: str, on_progress: OnProgress 
         closing(download_jars(wanted, Path(staging), mirror)) as fetched,
     ):
         for done, (jar, draft) in enumerate(fetched, start=1):
-            _admit(jar, draft, cache)
+            _add(jar, draft, cache)
             if on_progress is not None:
                 on_progress(jar, done, len(wanted))
 
 
-def _admit(jar: Jar, draft: Path, cache: Path) -> None:
+def _add(jar: Jar, draft: Path, cache: Path) -> None:
     if _hash(draft) != jar.sha256:
-        what = f"The jar {jar.coordinates} that came does not have its locked SHA-256."
-        cure = "It was thrown away. Try again; if it stays so, distrust the mirror."
+        what = f"The downloaded jar {jar.coordinates} does not have its locked SHA-256."
+        cure = "It was deleted. Try again; if it happens again, do not trust the mirror."
         raise MachineError(what, cure)
     jar.path(cache).parent.mkdir(exist_ok=True)
     draft.replace(jar.path(cache))
 
 
-def _judge(jar: Jar, stamp: _Stamp | None) -> JarState:
+def _compare(jar: Jar, stamp: _Stamp | None) -> JarState:
     if stamp is None:
         return "missing"
     return "good" if (stamp.size, stamp.sha256) == (jar.size, jar.sha256) else "wrong"
@@ -174,7 +173,7 @@ def _read_stamps(cache: Path) -> dict[str, _Stamp]:
 
 
 def _write_stamps(cache: Path, stamps: dict[str, _Stamp]) -> None:
-    """Keep the hashes; a cache that may only be read is hashed at each start instead."""
+    """Store the hashes; a read-only cache is hashed at each start instead."""
     try:
         write_atomically(_stamp_file(cache), msgspec.json.encode(stamps))
     except OSError:

@@ -1,4 +1,4 @@
-"""The Java that this machine has: found once, refused early when it cannot run Kafka and Spark."""
+"""The Java runtime of this machine, checked for a version that runs Kafka and Spark."""
 
 import functools
 import os
@@ -13,7 +13,7 @@ from crossfade.errors import MachineError
 OLDEST_JAVA = 17
 
 ENVIRONMENT = {"LC_ALL": "C.UTF-8"}
-"""What every Java gets: under a plain C locale no path outside ASCII exists for it."""
+"""Environment of every Java: under a plain C locale it cannot open paths outside ASCII."""
 
 _INSTALL = (
     "Install it with apt install openjdk-17-jre-headless (Debian, Ubuntu), "
@@ -35,34 +35,35 @@ class Java:
 
 
 def find_java() -> Java:
-    """Return the first Java that is new enough: of JAVA_HOME, else of PATH.
+    """Return the first Java that is new enough: that of JAVA_HOME, else that of PATH.
 
     Raises:
-        MachineError: there is none; the message says what was found instead, and the cure.
+        MachineError: there is none; the message names what was found instead.
     """
     return _find(os.environ.get("JAVA_HOME", ""), os.environ.get("PATH", ""))
 
 
 @functools.cache
 def _find(java_home: str, search_path: str) -> Java:
-    found = []
+    candidates = []
     if java_home:
-        found.append(("JAVA_HOME", Path(java_home) / "bin" / "java"))
+        candidates.append(("JAVA_HOME", Path(java_home) / "bin" / "java"))
     if on_path := shutil.which("java", path=search_path):
-        found.append(("PATH", Path(on_path)))
-    seen = []
-    for origin, executable in found:
-        java = _ask(executable)
+        candidates.append(("PATH", Path(on_path)))
+    unsuitable = []
+    for origin, executable in candidates:
+        java = _inspect(executable)
         if java is not None and java.version >= OLDEST_JAVA:
             return java
         shown = "no working Java" if java is None else f"Java {java.version}"
-        seen.append(f"{origin} has {shown} ({executable})")
-    what = f"Crossfade needs Java {OLDEST_JAVA} or later; {', '.join(seen) or 'there is none'}."
+        unsuitable.append(f"{origin} has {shown} ({executable})")
+    found = ", ".join(unsuitable) or "there is none"
+    what = f"Crossfade needs Java {OLDEST_JAVA} or later; {found}."
     raise MachineError(what, _INSTALL)
 
 
-def _ask(executable: Path) -> Java | None:
-    """Ask a Java what it is; its own word on its home is right behind any link or shim."""
+def _inspect(executable: Path) -> Java | None:
+    """Run a Java to read its version and home, so that links and shims give the right home."""
     command = [str(executable), "-XshowSettings:properties", "-version"]
     try:
         answer = subprocess.run(

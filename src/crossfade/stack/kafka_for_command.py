@@ -1,4 +1,4 @@
-"""The Kafka that a single command uses: the one that runs, or one of its own for the while."""
+"""The Kafka that a single command uses: a running one, or one that it starts temporarily."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ from crossfade.stack.hold import hold_folder
 
 @contextmanager
 def reach_kafka(folder: DataFolder, settings: Settings) -> Iterator[KafkaAddress]:
-    """Return Kafka with both topics made: the settings' own, the running stack's, or the folder's.
+    """Yield the address of a Kafka that has both topics.
 
-    With neither setting nor stack, the embedded broker is started on the folder's data, on a
-    free port, and stopped again at the end; the folder is held meanwhile.
+    It is the Kafka of the settings, else that of the running stack. With neither, start the
+    embedded broker on the folder's data and a free port, hold the folder, and stop at the end.
 
     Raises:
         StackError: another process holds the folder.

@@ -1,4 +1,4 @@
-"""The whole stack on one machine: its children, in start order, and what each is told."""
+"""The whole stack on one machine: its children in start order, and their settings."""
 
 import os
 import sys
@@ -26,18 +26,18 @@ from crossfade.stack.unfinished_work import list_unfinished_micro_batches, list_
 
 _DRAIN_GRACE_S = 60.0
 _START_WITHIN_S = 180.0
-_AT_ONCE_S = 2.0
-_SLOWLY_S = 10.0
-"""What an answer of a busy machine may take: slow is not dead."""
+_ANSWER_WITHIN_S = 2.0
+_ALIVE_WITHIN_S = 10.0
+"""How long a live API on a busy machine may take to answer."""
 
 _DRIVER_SILENT_FOR_S = 10.0
-"""Its heart beats each second; to be back within a minute, a driver that hangs needs most of it for
-Spark's start. Batch has longer: it yields, and so its heart beats later."""
+"""The driver writes a heartbeat each second. To be back within a minute, a hung driver needs most
+of that time for Spark's start. Batch has longer, because it runs at a lower priority."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A stack that is ready to run: `supervise` blocks until it was asked to stop."""
+    """A stack that is ready to run: `supervise` blocks until a stop is requested."""
 
     folder: DataFolder
     settings: Settings
@@ -48,7 +48,7 @@ class Stack:
     guard: DiskGuard
 
     def supervise(self, request: StopRequest) -> None:
-        """Run every child until a stop is asked for; then stop them in order.
+        """Run every child until a stop is requested, then stop them in order.
 
         Raises:
             StackError: a child did not become ready at the first start.
@@ -70,10 +70,10 @@ class Stack:
 
 
 def prepare_stack(folder: DataFolder, settings: Settings) -> Stack:
-    """Choose ports, format the broker's data, name the children; the caller holds the folder.
+    """Choose ports, format the broker's data, specify the children; the caller holds the folder.
 
     Raises:
-        MachineError: Java, a jar, room or a port is missing.
+        MachineError: Java, a jar, disk space or a port is missing.
     """
     require_jars("spark", settings.cache)
     port = _choose_port(settings)
@@ -88,19 +88,22 @@ def prepare_stack(folder: DataFolder, settings: Settings) -> Stack:
     require_disk_space(folder.lake, settings.least_free)
     broker_spec = broker.prepare()
     api = f"http://{settings.host}:{port}"
-    told = setting_variables(settings) | {
+    env = setting_variables(settings) | {
         "CROSSFADE_DATA": str(folder.root),
         "CROSSFADE_BOOTSTRAP": broker.inside.bootstrap,
         "CROSSFADE_PORT": str(port),
     }
-    streams = _stage("streams", told, ready=_progress_of_streams(folder), grace_s=_DRAIN_GRACE_S)
-    batch = _stage("batch", told, ready=lambda: True, nice=settings.batch_nice)
+    streams = _child("streams", env, ready=_progress_check(folder), grace_s=_DRAIN_GRACE_S)
+    batch = _child("batch", env, ready=lambda: True, nice=settings.batch_nice)
     specs = [
         _with_topics(broker_spec, broker.inside, settings),
-        _stage(
-            "serve", told, ready=lambda: True, alive=lambda: is_answering(api, within_s=_SLOWLY_S)
+        _child(
+            "serve",
+            env,
+            ready=lambda: True,
+            alive=lambda: is_answering(api, within_s=_ALIVE_WITHIN_S),
         ),
-        # Spark starts beside the broker: its streams wait for Kafka by themselves.
+        # Spark starts together with the broker: its streams wait for Kafka.
         replace(
             streams,
             is_early=True,
@@ -125,8 +128,8 @@ def prepare_stack(folder: DataFolder, settings: Settings) -> Stack:
     return Stack(folder, settings, broker.address, broker.inside, api, supervisor, guard)
 
 
-def is_answering(api: str, path: str = "/healthz", *, within_s: float = _AT_ONCE_S) -> bool:
-    """Check whether the API answers a path with success."""
+def is_answering(api: str, path: str = "/healthz", *, within_s: float = _ANSWER_WITHIN_S) -> bool:
+    """Check whether the API answers a path with status 200 in time."""
     try:
         with urllib.request.urlopen(f"{api}{path}", timeout=within_s) as answer:  # noqa: S310
             return bool(answer.status == 200)
@@ -134,9 +137,9 @@ def is_answering(api: str, path: str = "/healthz", *, within_s: float = _AT_ONCE
         return False
 
 
-def _stage(
+def _child(
     name: str,
-    told: dict[str, str],
+    env: dict[str, str],
     *,
     ready: Callable[[], bool],
     grace_s: float = 20.0,
@@ -146,7 +149,7 @@ def _stage(
     return ChildSpec(
         name=name,
         command=[sys.executable, "-m", "crossfade", name],
-        env=told,
+        env=env,
         ready=ready,
         ready_within_s=_START_WITHIN_S,
         stop_grace_s=grace_s,
@@ -156,7 +159,7 @@ def _stage(
 
 
 def _with_topics(spec: ChildSpec, address: KafkaAddress, settings: Settings) -> ChildSpec:
-    """Let the broker count as ready when it answers and both topics are made."""
+    """Return the broker's specification, ready only when both topics exist."""
 
     def ready() -> bool:
         if not spec.ready():
@@ -167,8 +170,8 @@ def _with_topics(spec: ChildSpec, address: KafkaAddress, settings: Settings) -> 
     return replace(spec, ready=ready)
 
 
-def _progress_of_streams(folder: DataFolder) -> Callable[[], bool]:
-    """Let the streams count as ready once they told of progress after this moment."""
+def _progress_check(folder: DataFolder) -> Callable[[], bool]:
+    """Return a check for whether the streams have reported progress since this call."""
     began_ms = now_ms()
     path = folder.streams_file
 

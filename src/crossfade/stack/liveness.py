@@ -1,4 +1,4 @@
-"""Whether a child still answers: asked in a thread, since what hangs keeps the asker waiting."""
+"""The liveness probe of a child, asked in a thread because the answer of a hung child blocks."""
 
 import threading
 import time
@@ -9,13 +9,13 @@ from pathlib import Path
 from crossfade.errors import CrossfadeError
 
 _EVERY_S = 2.0
-_LONGEST_LOOK_S = 5.0
-"""How much of one look's time counts as silence at most: a machine that slept, or a supervisor
-that was stopped, says nothing about its children."""
+_MAX_STEP_S = 5.0
+"""The most that one call of `silent_s` adds. When the machine slept or the supervisor was stopped,
+the time that passed says nothing about the child."""
 
 
-def beats(path: Path) -> Callable[[], bool]:
-    """Return the question whether a heartbeat file was touched since it was last asked."""
+def heartbeat_check(path: Path) -> Callable[[], bool]:
+    """Return a check for whether a heartbeat file was touched since the check's last call."""
     known = [_touched_at(path)]
 
     def is_beating() -> bool:
@@ -25,34 +25,34 @@ def beats(path: Path) -> Callable[[], bool]:
     return is_beating
 
 
-class Pulse:
-    """Asks one child again and again whether it is alive, from its first yes on."""
+class LivenessProbe:
+    """Asks one child repeatedly whether it is alive; silence counts after its first yes."""
 
     def __init__(self, is_alive: Callable[[], bool], *, every_s: float = _EVERY_S) -> None:
-        """Name the question: it may raise our errors, and take as long as it likes."""
+        """Start asking; the check may raise our errors and may block."""
         self._is_alive = is_alive
         self._every_s = every_s
         self._ended = threading.Event()
         self._silent_s: float | None = None
         self._has_answered = False
-        self._looked_at = time.monotonic()
-        threading.Thread(target=self._ask, name="pulse", daemon=True).start()
+        self._called_at = time.monotonic()
+        threading.Thread(target=self._ask, name="liveness probe", daemon=True).start()
 
-    def look(self) -> float:
-        """Return for how many seconds there has been no yes; 0 before the first.
+    def silent_s(self) -> float:
+        """Return the seconds since the last yes; 0 before the first one.
 
-        Called often: time that passed between two looks counts only as far as it is short.
+        Call it often: between two calls, at most a few seconds count.
         """
         now = time.monotonic()
-        passed, self._looked_at = now - self._looked_at, now
+        passed, self._called_at = now - self._called_at, now
         if self._has_answered:
             self._has_answered, self._silent_s = False, 0.0
         elif self._silent_s is not None:
-            self._silent_s += min(passed, _LONGEST_LOOK_S)
+            self._silent_s += min(passed, _MAX_STEP_S)
         return self._silent_s or 0.0
 
     def end(self) -> None:
-        """Ask no more."""
+        """Stop asking."""
         self._ended.set()
 
     def _ask(self) -> None:

@@ -1,4 +1,4 @@
-"""Processes that outlived the stack that started them: found by a mark that children inherit."""
+"""Processes that outlived the stack that started them, found by an inherited variable."""
 
 import os
 import time
@@ -11,44 +11,44 @@ from crossfade.errors import StackError
 from crossfade.telemetry import get_logger
 
 MARK = "CROSSFADE_HELD_FOLDER"
-"""Variable of the environment that says for which data folder a process was started."""
+"""Environment variable that holds the data folder for which a process was started."""
 
 _WITHIN_S = 10.0
 _POLL_S = 0.02
 
 
-def end_survivors(root: Path) -> list[int]:
-    """End what an earlier holder of a data folder left alive, and give the process ids.
+def kill_orphans(root: Path) -> list[int]:
+    """Kill the processes that an earlier stack on a data folder left, and return their ids.
 
-    Only the folder's new holder may call this: whatever bears its mark then belongs to nobody.
+    Only the process that holds the folder may call this: then no other stack uses its mark.
 
     Raises:
-        StackError: one does not end.
+        StackError: a process does not end.
     """
     ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    ended = [p for p in psutil.process_iter() if p.pid not in ours and _bears(p, str(root))]
-    for process in ended:
-        get_logger("hold").warning("ending a survivor", pid=process.pid, folder=str(root))
+    orphans = [p for p in psutil.process_iter() if p.pid not in ours and _has_mark(p, str(root))]
+    for process in orphans:
+        get_logger("hold").warning("killing an orphan", pid=process.pid, folder=str(root))
         with suppress(psutil.NoSuchProcess):
             process.kill()
     deadline = time.monotonic() + _WITHIN_S
-    while left := [process.pid for process in ended if is_alive(process)]:
+    while left := [process.pid for process in orphans if is_alive(process)]:
         if time.monotonic() > deadline:
             what = f"Process {left[0]} of an earlier stack on {root} does not end."
             raise StackError(what, "End it, or restart the machine.")
         time.sleep(_POLL_S)
-    return [process.pid for process in ended]
+    return [process.pid for process in orphans]
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Check whether a process lives; a dead one that nobody has taken notice of does not."""
+    """Check whether a process is running; a zombie is not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-def _bears(process: psutil.Process, root: str) -> bool:
+def _has_mark(process: psutil.Process, root: str) -> bool:
     try:
         return is_alive(process) and process.environ().get(MARK) == root
     except (psutil.Error, OSError):

@@ -1,4 +1,4 @@
-"""Ports of this machine's loopback: which are free, and who has one that is not."""
+"""Ports on this machine's loopback address: free ones, and the holders of others."""
 
 import random
 import socket
@@ -8,7 +8,7 @@ import psutil
 LOOPBACK = "127.0.0.1"
 
 _BELOW_OUTGOING = range(20_000, 32_000)
-"""Below the ports that systems give to outgoing connections, so that none of those takes one."""
+"""Below the ports that systems use for outgoing connections, which could take one of these."""
 
 
 def is_free(port: int) -> bool:
@@ -24,10 +24,10 @@ def is_free(port: int) -> bool:
 
 
 def find_free_ports(count: int) -> list[int]:
-    """Return different ports that nobody listens on, and that no other process was given here.
+    """Return different free ports, none of which this function returns to another process.
 
-    A server takes its port seconds after it was chosen. Until this process ends, it holds the same
-    number among UDP's ports, which nobody here serves, and so keeps it from whoever else asks.
+    A server binds its port seconds after it was chosen. To reserve it, this process binds the UDP
+    port of the same number, which nothing here uses, until it ends.
     """
     candidates = random.SystemRandom().sample(_BELOW_OUTGOING, len(_BELOW_OUTGOING))
     free = (port for port in candidates if is_free(port) and _reserve(port))
@@ -41,20 +41,20 @@ def _reserve(port: int) -> bool:
     except OSError:
         holder.close()
         return False
-    # Left open on purpose, for as long as the process lives.
+    # Deliberately left open until the process ends.
     holder.detach()
     return True
 
 
 def is_answering(port: int) -> bool:
-    """Check whether a server takes connections on a port."""
+    """Check whether a server accepts connections on a port."""
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((LOOPBACK, port)) == 0
 
 
 def describe_holder(port: int) -> str:
-    """Say who listens on a port, as far as this user may know: " by java (pid 12)", or nothing."""
+    """Return who listens on a port, as " by java (pid 12)"; empty if the user may not see it."""
     try:
         for connection in psutil.net_connections("tcp"):
             if connection.status != psutil.CONN_LISTEN or not connection.laddr:

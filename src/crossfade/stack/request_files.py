@@ -1,4 +1,4 @@
-"""What a command asks of a process that runs, or of the next one: a file that appears, is taken."""
+"""Requests from one process to another, each an empty file in the data folder."""
 
 from dataclasses import dataclass
 
@@ -6,21 +6,21 @@ from crossfade.folder import DataFolder, write_atomically
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One thing to ask for, by the name of its file; asked twice before it is taken, it is one."""
+class RequestFile:
+    """One kind of request, named by its file. Two requests before it is taken count as one."""
 
     name: str
 
     def ask(self, folder: DataFolder) -> None:
-        """Ask for it."""
+        """Create the file."""
         write_atomically(folder.run / self.name, b"")
 
-    def waits(self, folder: DataFolder) -> bool:
-        """Check whether a request was not taken yet."""
+    def is_pending(self, folder: DataFolder) -> bool:
+        """Check whether there is a request that was not taken yet."""
         return (folder.run / self.name).exists()
 
     def take(self, folder: DataFolder) -> bool:
-        """Take the request that waits, if there is one."""
+        """Remove the file; return whether there was one."""
         try:
             (folder.run / self.name).unlink()
         except FileNotFoundError:
@@ -28,8 +28,8 @@ class Request:
         return True
 
 
-RUN_OF_BATCH = Request("batch.request")
-"""That batch runs at once."""
+BATCH_RUN_REQUEST = RequestFile("batch.request")
+"""Asks batch to start a run immediately."""
 
-RENEWAL_OF_SPEED = Request("speed.renewal")
-"""That speed counts its open windows anew, as a new generation."""
+SPEED_RENEWAL_REQUEST = RequestFile("speed.renewal")
+"""Asks speed to start a new generation, which counts its open windows again."""

@@ -1,4 +1,4 @@
-"""The wish that a stack stops: from a signal, or from the command that runs it."""
+"""The request to stop a process in order, made by a signal or by the process itself."""
 
 import signal
 import threading
@@ -10,19 +10,19 @@ from types import FrameType
 
 @dataclass(slots=True)
 class StopRequest:
-    """Set `asked` for an orderly stop; `hurry` as well for one that waits for nothing."""
+    """Set `asked` for an orderly stop; set `immediate` too for one that waits for nothing."""
 
     asked: threading.Event = field(default_factory=threading.Event)
-    hurry: threading.Event = field(default_factory=threading.Event)
+    immediate: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn SIGINT, SIGTERM and SIGHUP into a request; a second one asks for hurry."""
+    """Yield a request that SIGINT, SIGTERM or SIGHUP sets; a second signal sets `immediate`."""
     request = StopRequest()
 
     def note(_signal: int, _frame: FrameType | None) -> None:
-        (request.hurry if request.asked.is_set() else request.asked).set()
+        (request.immediate if request.asked.is_set() else request.asked).set()
 
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, note) for number in signals}

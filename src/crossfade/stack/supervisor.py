@@ -1,4 +1,4 @@
-"""Keeps the processes of a stack alive: starts them in order, restarts the dead, leaves none."""
+"""The supervisor of a stack's processes: starts them in order, restarts and stops them."""
 
 import threading
 import time
@@ -16,31 +16,31 @@ from crossfade.stack.alarm import Alarm
 from crossfade.stack.child import Child, ChildSpec
 from crossfade.stack.child_log import last_line
 from crossfade.stack.disk_space import describe_full_disk
-from crossfade.stack.liveness import Pulse
+from crossfade.stack.liveness import LivenessProbe
 from crossfade.stack.stop_request import StopRequest
 from crossfade.telemetry import get_logger
 
 State = Literal["starting", "running", "waiting", "stopped"]
 
 _POLL_S = 0.1
-_KEEPS_DYING_AT = 3
+_ERROR_AT_FAILURES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long a child that died waits for its next start."""
+    """How long a child that failed waits for its next start."""
 
     first_s: float = 1.0
     most_s: float = 30.0
     settled_after_s: float = 60.0
 
     def wait_s(self, failures: int) -> float:
-        """Return the wait after so many deaths in a row: doubling, but not for ever."""
+        """Return the wait after a number of failures in a row: it doubles up to `most_s`."""
         return min(self.first_s * 2 ** min(failures - 1, 30), self.most_s)
 
 
 class ChildState(msgspec.Struct, frozen=True):
-    """What `status` tells of a child; `alarm` is what it has died over again and again."""
+    """What `status` shows of a child; `alarm` names the work at which it fails repeatedly."""
 
     name: str
     state: State
@@ -53,12 +53,12 @@ class ChildState(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class _Slot:
-    """A child's place: the child in it comes and goes."""
+    """A specification and the process that runs it now, if one does."""
 
     spec: ChildSpec
     log: Path
     child: Child | None = None
-    pulse: Pulse | None = None
+    probe: LivenessProbe | None = None
     alarm: Alarm = field(default_factory=Alarm)
     ready: bool = False
     started_at: float = 0.0
@@ -68,10 +68,10 @@ class _Slot:
 
 
 class Supervisor:
-    """Runs children in the order given; each is started when the one before is ready, or early.
+    """Runs children in the order given; each starts when the one before is ready, or early.
 
-    A child that dies takes its whole session with it and is started again after a back-off.
-    Children die with the thread that runs the supervisor, even if that is killed.
+    When a child fails, its whole session is killed, and it starts again after a back-off.
+    On Linux, the kernel kills the children when the thread that runs the supervisor ends.
     """
 
     def __init__(
@@ -82,16 +82,16 @@ class Supervisor:
         state_file: Path,
         backoff: Backoff = Backoff(),
     ) -> None:
-        """Name the children, the folder of their logs and the file that tells their state."""
+        """Take the children, the folder of their logs and the file of their state."""
         self._slots = [_Slot(spec, logs / f"{spec.name}.log") for spec in specs]
         self._state_file = state_file
         self._backoff = backoff
-        self._asked: set[str] = set()
-        self._asked_lock = threading.Lock()
+        self._to_restart: set[str] = set()
+        self._to_restart_lock = threading.Lock()
         self._logger = get_logger("supervisor")
 
     def run(self, request: StopRequest) -> None:
-        """Start all, watch them until a stop is asked for, stop all. Nothing is left after it.
+        """Start the children, watch them until a stop is requested, then stop them all.
 
         Raises:
             StackError: a child did not become ready at the first start.
@@ -104,7 +104,7 @@ class Supervisor:
             self.stop(request)
 
     def start(self, request: StopRequest) -> None:
-        """Start each child when the one before is ready; come back when all are."""
+        """Start each child when the one before is ready; return when all are."""
         early = [slot for slot in self._slots if slot.spec.is_early]
         for slot in early:
             self._launch(slot)
@@ -114,41 +114,41 @@ class Supervisor:
             awaited = [slot, *(one for one in early if not one.ready)]
             while not slot.ready and not request.asked.is_set():
                 for one in awaited:
-                    self._refuse_dead_start(one)
-                self._ask_ready(slot)
+                    self._require_start(one)
+                self._check_ready(slot)
                 self.watch(besides=awaited)
                 request.asked.wait(_POLL_S)
             if request.asked.is_set():
                 return
 
-    def ask_restart(self, name: str) -> None:
-        """Ask, from any thread, that a child is stopped in order and started again at once."""
-        with self._asked_lock:
-            self._asked.add(name)
+    def request_restart(self, name: str) -> None:
+        """Request, from any thread, that a child is stopped in order and started again."""
+        with self._to_restart_lock:
+            self._to_restart.add(name)
 
     def watch(self, *, besides: Sequence[_Slot] = ()) -> None:
-        """Look once at each child: bury the dead and the silent, start what is due."""
+        """Check each child once: end what failed or is silent, and start what is due."""
         for slot in self._slots:
             if any(slot is one for one in besides):
                 continue
             if slot.alarm.is_over(slot.spec.unfinished):
                 self._logger.info("alarm is over", child=slot.spec.name)
-                self._tell_state()
-            if slot.child is not None and self._is_restart_asked(slot.spec.name):
+                self._write_state()
+            if slot.child is not None and self._take_restart(slot.spec.name):
                 self._restart(slot, slot.child)
             elif slot.child is not None:
-                self._look_at(slot, slot.child)
+                self._check(slot, slot.child)
             elif slot.due_at and time.monotonic() >= slot.due_at:
                 self._relaunch(slot)
 
     def stop(self, request: StopRequest) -> None:
-        """Stop the children in reverse order, each drained first, unless there is hurry."""
+        """Stop the children in reverse order; drain each first, unless the stop is immediate."""
         with ExitStack() as in_reverse:
             for slot in self._slots:
                 in_reverse.callback(self._stop, slot, request)
 
     def state(self) -> list[ChildState]:
-        """Tell how each child is, in start order."""
+        """Return the state of each child, in start order."""
         return [_describe(slot) for slot in self._slots]
 
     def _stop(self, slot: _Slot, request: StopRequest) -> None:
@@ -156,86 +156,88 @@ class Supervisor:
         if child is None:
             return
         drain = slot.spec.drain
-        if drain is not None and slot.ready and not request.hurry.is_set():
+        if drain is not None and slot.ready and not request.immediate.is_set():
             try:
                 drain()
             except CrossfadeError as error:
                 self._logger.warning("not drained", child=slot.spec.name, why=str(error))
-        child.stop(hurry=request.hurry.is_set)
-        self._empty(slot)
+        child.stop(is_immediate=request.immediate.is_set)
+        self._clear(slot)
         self._logger.info("stopped", child=slot.spec.name, exit_code=child.exit_code)
-        self._tell_state()
+        self._write_state()
 
     def _launch(self, slot: _Slot) -> None:
-        self._is_restart_asked(slot.spec.name)
+        self._take_restart(slot.spec.name)
         slot.child = Child(slot.spec, slot.log)
-        slot.pulse = Pulse(slot.spec.alive) if slot.spec.alive is not None else None
+        slot.probe = LivenessProbe(slot.spec.alive) if slot.spec.alive is not None else None
         slot.ready, slot.due_at, slot.started_at = False, 0.0, time.monotonic()
         self._logger.info("started", child=slot.spec.name, pid=slot.child.pid)
-        self._tell_state()
+        self._write_state()
 
     def _relaunch(self, slot: _Slot) -> None:
         slot.restarts += 1
         try:
             self._launch(slot)
         except OSError as error:
-            self._postpone(slot, f"cannot be started: {error.strerror}")
+            self._schedule_start(slot, f"cannot be started: {error.strerror}")
 
     def _restart(self, slot: _Slot, child: Child) -> None:
-        self._logger.info("restart was asked for", child=slot.spec.name)
+        self._logger.info("restart was requested", child=slot.spec.name)
         child.stop()
-        self._empty(slot)
+        self._clear(slot)
         self._relaunch(slot)
 
-    def _is_restart_asked(self, name: str) -> bool:
-        with self._asked_lock:
-            is_asked = name in self._asked
-            self._asked.discard(name)
-        return is_asked
+    def _take_restart(self, name: str) -> bool:
+        with self._to_restart_lock:
+            is_requested = name in self._to_restart
+            self._to_restart.discard(name)
+        return is_requested
 
-    def _look_at(self, slot: _Slot, child: Child) -> None:
+    def _check(self, slot: _Slot, child: Child) -> None:
         alive_s = time.monotonic() - slot.started_at
         if child.exit_code is not None:
-            self._bury(slot, child, f"ended with {child.exit_code}")
+            self._fail(slot, child, f"ended with {child.exit_code}")
         elif not slot.ready:
-            self._ask_ready(slot)
+            self._check_ready(slot)
             if not slot.ready and alive_s > slot.spec.ready_within_s:
-                self._bury(slot, child, f"not ready within {slot.spec.ready_within_s:.0f} s")
-        elif slot.pulse is not None and slot.pulse.look() > slot.spec.silent_for_s:
-            self._bury(slot, child, f"has not answered for {slot.spec.silent_for_s:.0f} s")
+                self._fail(slot, child, f"not ready within {slot.spec.ready_within_s:.0f} s")
+        elif slot.probe is not None and slot.probe.silent_s() > slot.spec.silent_for_s:
+            self._fail(slot, child, f"has not answered for {slot.spec.silent_for_s:.0f} s")
         elif slot.failures and alive_s > self._backoff.settled_after_s:
             slot.failures = 0
 
-    def _ask_ready(self, slot: _Slot) -> None:
+    def _check_ready(self, slot: _Slot) -> None:
         try:
             slot.ready = slot.spec.ready()
         except BrokerError:
             return
         if slot.ready:
             self._logger.info("ready", child=slot.spec.name)
-            self._tell_state()
+            self._write_state()
 
-    def _bury(self, slot: _Slot, child: Child, how: str) -> None:
+    def _fail(self, slot: _Slot, child: Child, how: str) -> None:
+        """Kill what is left of a failed child and schedule its next start."""
         child.kill()
-        self._empty(slot)
-        slot.alarm.note_death(slot.spec.unfinished(), how, last_line(slot.log))
-        self._postpone(slot, how)
+        self._clear(slot)
+        slot.alarm.record_failure(slot.spec.unfinished(), how, last_line(slot.log))
+        self._schedule_start(slot, how)
 
-    def _empty(self, slot: _Slot) -> None:
-        if slot.pulse is not None:
-            slot.pulse.end()
-        slot.child, slot.pulse, slot.ready = None, None, False
+    def _clear(self, slot: _Slot) -> None:
+        if slot.probe is not None:
+            slot.probe.end()
+        slot.child, slot.probe, slot.ready = None, None, False
 
-    def _postpone(self, slot: _Slot, how: str) -> None:
+    def _schedule_start(self, slot: _Slot, how: str) -> None:
         slot.failures += 1
         is_alarming = bool(slot.alarm.text)
         wait_s = self._backoff.most_s if is_alarming else self._backoff.wait_s(slot.failures)
         slot.due_at = time.monotonic() + wait_s
         if is_alarming:
             self._logger.error("alarm", child=slot.spec.name, over=slot.alarm.text)
-        tell = self._logger.error if slot.failures >= _KEEPS_DYING_AT else self._logger.warning
-        tell(
-            "keeps dying" if slot.failures >= _KEEPS_DYING_AT else "died",
+        is_repeated = slot.failures >= _ERROR_AT_FAILURES
+        log = self._logger.error if is_repeated else self._logger.warning
+        log(
+            "keeps failing" if is_repeated else "failed",
             child=slot.spec.name,
             how=how,
             failures=slot.failures,
@@ -244,9 +246,9 @@ class Supervisor:
             cure=f"{describe_full_disk(slot.log)}See the log.",
             log=str(slot.log),
         )
-        self._tell_state()
+        self._write_state()
 
-    def _refuse_dead_start(self, slot: _Slot) -> None:
+    def _require_start(self, slot: _Slot) -> None:
         child = slot.child
         late = time.monotonic() - slot.started_at > slot.spec.ready_within_s
         if child is None or (child.exit_code is None and not late):
@@ -255,14 +257,14 @@ class Supervisor:
         what = f"{slot.spec.name} {how}: {last_line(slot.log)}"
         raise StackError(what, f"{describe_full_disk(slot.log)}See {slot.log}.")
 
-    def _tell_state(self) -> None:
-        """Write the state; a full disk, which the children will meet, must not stop this one."""
+    def _write_state(self) -> None:
+        """Write the state; a full disk must not stop the supervisor."""
         with suppress(OSError):
             write_atomically(self._state_file, msgspec.json.encode(self.state()))
 
 
 def read_state(state_file: Path) -> list[ChildState]:
-    """Read what a supervisor last told of its children; nothing when none ever ran."""
+    """Read the state that a supervisor wrote last; an empty list when there is none."""
     try:
         return msgspec.json.decode(state_file.read_bytes(), type=list[ChildState])
     except (FileNotFoundError, msgspec.DecodeError):

@@ -1,4 +1,4 @@
-"""What the stages had begun and not done: read from the files that they leave, whoever died."""
+"""The work that stages began and did not finish, read from their files after they failed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +8,8 @@ from crossfade.kafka.topics import SONG_PLAYS
 from crossfade.lake.checkpoint import newest_committed, newest_planned, read_committed, read_plan
 
 
-def list_micro_batches(checkpoints: Path, queries: Sequence[str]) -> list[str]:
-    """Name the micro-batch that each query has planned and not committed, with its records."""
+def list_unfinished_micro_batches(checkpoints: Path, queries: Sequence[str]) -> list[str]:
+    """Name the micro-batch that each query planned and did not commit, with its records."""
     begun = []
     for query in queries:
         checkpoint = checkpoints / query
@@ -20,10 +20,10 @@ def list_micro_batches(checkpoints: Path, queries: Sequence[str]) -> list[str]:
     return begun
 
 
-def list_runs(lake: Path) -> list[str]:
-    """Name the run of batch that comes next: a run is done once it is a commit of `gold/run`.
+def list_unfinished_runs(lake: Path) -> list[str]:
+    """Name batch's next run; a run is done when it is a commit of `gold/run`.
 
-    Read from the names of the files: what reads tables is too heavy for a supervisor.
+    Only file names are read, because reading tables is too heavy for a supervisor.
     """
     names = (path.stem for path in lake.glob("gold/run/_delta_log/*.json"))
     newest = max((int(name) for name in names if name.isdigit()), default=-1)
