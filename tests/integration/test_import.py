@@ -184,7 +184,7 @@ def test_rejected_lines_alone_do_not_fail_an_import(tmp_path: Path) -> None:
     "arguments, expected",
     [
         (["spotify", "absent.json"], "Cannot read absent.json"),
-        (["spotify", "-", "--user", "someone@example.org"], "cannot name the listener"),
+        (["spotify", "-", "--user", "someone@example.org"], "is not a valid user_id"),
         (["jsonl", "-", "--user", "anna"], "each of its lines has a user_id"),
     ],
 )

@@ -20,7 +20,7 @@ from crossfade.contract.time_rules import FUTURE_MS
 from crossfade.erasure.suppression import NOBODY
 from crossfade.folder import DataFolder
 from crossfade.ingest import delivery
-from crossfade.ingest.replay import CountedPlays, replay
+from crossfade.ingest.replay import SilverPlays, replay_records
 from crossfade.ingest.replay_report import Candidate, ReplayReport
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer
@@ -189,8 +189,8 @@ def test_plays_that_kafka_does_not_take_are_counted(
     a_lake([], boundary=NOON).write(data_folder)
     monkeypatch.setattr(delivery, "_DELIVERY_TIMEOUT_MS", 1_000)
     report = ReplayReport()
-    with CountedPlays(data_folder.lake, require_run(data_folder.lake)) as counted:
-        replay(
+    with SilverPlays(data_folder.lake, require_run(data_folder.lake)) as counted:
+        replay_records(
             [[Candidate((0, 0), encode_play(a_play(1)))]],
             counted,
             report,

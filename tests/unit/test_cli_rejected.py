@@ -22,7 +22,7 @@ from crossfade.erasure.suppression import add_listener
 from crossfade.errors import CrossfadeError, LakeError, MisuseError
 from crossfade.folder import DataFolder
 from crossfade.ingest import replay as replay_module
-from crossfade.ingest.replay import judge_again
+from crossfade.ingest.replay import judge_candidate
 from crossfade.ingest.replay_report import Candidate
 from support.handmade_lake import NOON, Record, a_lake, a_play
 
@@ -191,9 +191,9 @@ def test_lines_that_repair_no_rejected_record_are_refused_with_their_number(
     assert whys[2] == "Line 1 has the same position."
     assert whys[3] == "No record was rejected at partition 0, offset 77."
     assert whys[4] == "No record was rejected at partition 1, offset 1."
-    assert "it is of another folder" in whys[5]
+    assert "it is from another data folder" in whys[5]
     assert whys[6] == "It has no value."
-    assert whys[9].startswith("It is no line of crossfade rejected --json")
+    assert whys[9].startswith("It is not a line of crossfade rejected --json")
 
 
 def test_a_reason_option_selects_the_lines_of_a_file(folder: DataFolder, tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_a_missing_file_is_misuse_and_a_truncated_file_is_named(
 
 
 def judge(candidate: Candidate) -> Any:
-    return judge_again(candidate, lambda value: decode_play(value, NOON + 10_000))[1]
+    return judge_candidate(candidate, lambda value: decode_play(value, NOON + 10_000))[1]
 
 
 @pytest.mark.parametrize("event_id", [None, "short", 7, "no spaces please", ["a"]])
@@ -254,7 +254,7 @@ def test_a_repaired_play_without_a_valid_event_id_gets_one_from_its_position(
 
 def test_a_record_that_needs_no_event_id_is_unchanged() -> None:
     good = encode_play(a_play(5))
-    value, verdict = judge_again(
+    value, verdict = judge_candidate(
         Candidate((0, 0), good, line=1), lambda value: decode_play(value, NOON + 10_000)
     )
     assert (value, verdict) == (good, a_play(5))

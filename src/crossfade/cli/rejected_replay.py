@@ -112,22 +112,22 @@ def _replay(
     on_progress: "Callable[[ReplayReport], None]",
 ) -> "ReplayReport":
     from crossfade.ingest.repaired import read_repaired
-    from crossfade.ingest.replay import CountedPlays, read_stored, replay
+    from crossfade.ingest.replay import SilverPlays, read_stored, replay_records
     from crossfade.ingest.replay_report import ReplayReport
     from crossfade.lake.rejected_log import RejectedLog
 
     report = ReplayReport(dry_run=open_delivery is None)
     with ExitStack() as opened:
         log = opened.enter_context(RejectedLog(folder.lake, run))
-        counted = opened.enter_context(CountedPlays(folder.lake, run))
+        silver = opened.enter_context(SilverPlays(folder.lake, run))
         if file is None:
             batches = read_stored(log, report, reason)
         else:
             content = opened.enter_context(open_source(file)).content
             batches = read_repaired(file, content, log, report, reason)
-        replay(
+        replay_records(
             batches,
-            counted,
+            silver,
             report,
             clock_slack_ms=folder.time_rules.clock_slack_ms,
             suppression=load_suppression(folder),

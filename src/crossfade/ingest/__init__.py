@@ -1,1 +1,1 @@
-"""Real plays in: files of other services, line by line, into Kafka."""
+"""Import of plays from the files of other services, and replay of rejected records."""

@@ -1,4 +1,4 @@
-"""Plays on their way into Kafka: sent with the listener as key, until each is acknowledged."""
+"""Sending of plays to Kafka, with the listener as key, until each is acknowledged."""
 
 from confluent_kafka import KafkaError, Message
 
@@ -9,26 +9,26 @@ from crossfade.kafka.topics import SONG_PLAYS
 _FULL_QUEUE_WAIT_S = 0.1
 _FLUSH_WAIT_S = 0.2
 _DELIVERY_TIMEOUT_MS = 600_000
-"""Long enough for a person to make room on a disk: plays are kept waiting on purpose then."""
-_SILENT = 0
-"""librdkafka's log level here: what became of each record is told by its delivery report."""
+"""Plays wait while a disk is nearly full; this is enough time for a user to free some space."""
+_NO_LOG = 0
+"""librdkafka's log level: delivery reports have the outcome of each record."""
 
 
 class Delivery:
-    """Sends records and learns what became of each.
+    """Sends records and collects their delivery reports.
 
-    `undelivered` counts those that Kafka did not take, `why` is what it said of the last one.
+    `undelivered` counts the records that Kafka did not accept, `why` is the last one's error.
     """
 
     def __init__(self, address: KafkaAddress) -> None:
         self._producer = open_producer(
-            address, **{"message.timeout.ms": _DELIVERY_TIMEOUT_MS, "log_level": _SILENT}
+            address, **{"message.timeout.ms": _DELIVERY_TIMEOUT_MS, "log_level": _NO_LOG}
         )
         self.undelivered = 0
         self.why = ""
 
     def send(self, user_id: str, value: bytes) -> None:
-        """Queue a record, waiting while the queue is full."""
+        """Queue a record; wait while the queue is full."""
         while True:
             try:
                 self._producer.produce(
@@ -41,7 +41,7 @@ class Delivery:
                 return
 
     def finish(self) -> None:
-        """Wait until every record is acknowledged, or given up and counted as undelivered."""
+        """Wait until every record is acknowledged, or has failed and is counted as undelivered."""
         while self._producer.flush(_FLUSH_WAIT_S):
             pass
 

@@ -1,4 +1,4 @@
-"""Files as they come: plain, gzip or xz, or standard input."""
+"""Reading of files (plain, gzip or xz) and of standard input."""
 
 import gzip
 import io
@@ -14,27 +14,27 @@ from crossfade.errors import MisuseError
 
 STDIN = "-"
 READ_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError)
-"""What reading may raise when a file is cut, damaged or on a failing disk."""
+"""What reading raises if a file is truncated or damaged, or its disk fails."""
 
 _GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
 
 
 class SourceFile(NamedTuple):
-    """An open file: its content, uncompressed, and what was read of its bytes on disk."""
+    """An open file: its uncompressed content, and the file as stored on disk."""
 
     content: BinaryIO
     stored: BinaryIO
 
     def bytes_read(self) -> int:
-        """Return how many of the stored bytes were read; 0 where that cannot be told."""
+        """Return how many of the stored bytes were read; 0 if that is unknown."""
         return self.stored.tell() if self.stored.seekable() else 0
 
 
 def check_files(names: list[str]) -> int:
-    """Refuse names that are no readable files, before anything is sent; give their size.
+    """Check that every file can be read, and return the sum of their sizes in bytes.
 
     Raises:
-        MisuseError: a file is missing, or may not be read.
+        MisuseError: a file does not exist or cannot be read.
     """
     size = 0
     for name in names:
@@ -51,7 +51,7 @@ def check_files(names: list[str]) -> int:
 
 @contextmanager
 def open_source(name: str) -> Iterator[SourceFile]:
-    """Open a file for reading, uncompressed by what it begins with, whatever its name."""
+    """Open a file for reading; its first bytes, not its name, decide how it is uncompressed."""
     if name == STDIN:
         stored = cast("io.BufferedReader", sys.stdin.buffer)
         with _uncompress(stored) as content:

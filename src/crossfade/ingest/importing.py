@@ -1,4 +1,4 @@
-"""Import of files into Kafka: every good row is sent, every other one reported."""
+"""Import of files into Kafka: accepted rows are sent, rejected rows are reported."""
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -17,24 +17,24 @@ from crossfade.ingest.rows import BrokenFileError, Judge, Row
 from crossfade.ingest.spotify import read_spotify
 from crossfade.kafka.address import KafkaAddress
 
-Progress = Callable[[int, ImportReport], None]
-"""Told now and then: bytes of the files read so far, and the report as it stands."""
+ImportProgressCallback = Callable[[int, ImportReport], None]
+"""Called with the bytes of the files read so far, and the report so far."""
 
-_PLAYS_PER_PROGRESS = 500
+_PLAYS_PER_CALLBACK = 500
 
 
 class ImportFormat(StrEnum):
-    """The formats that can be imported."""
+    """The supported formats of files."""
 
     JSONL = "jsonl"
     SPOTIFY = "spotify"
 
 
-Reader = Callable[[BinaryIO, Judge], Iterator[Row]]
+RowReader = Callable[[BinaryIO, Judge], Iterator[Row]]
 
 
-def reader_of(import_format: ImportFormat, *, user_id: str) -> Reader:
-    """Return the reader of a format; `user_id` is the listener where the files name none."""
+def reader_of(import_format: ImportFormat, *, user_id: str) -> RowReader:
+    """Return the reader of a format; `user_id` is the listener if the files have no user_id."""
     if import_format is ImportFormat.SPOTIFY:
         return partial(read_spotify, user_id=user_id)
     return read_jsonl
@@ -42,17 +42,17 @@ def reader_of(import_format: ImportFormat, *, user_id: str) -> Reader:
 
 def import_files(
     names: list[str],
-    read: Reader,
+    read: RowReader,
     address: KafkaAddress,
     *,
     clock_slack_ms: int,
-    on_progress: Progress = lambda _bytes, _report: None,
+    on_progress: ImportProgressCallback = lambda _bytes, _report: None,
 ) -> ImportReport:
-    """Send the plays of files to Kafka, and wait until every one is acknowledged.
+    """Send the plays of files to Kafka, and wait until each is acknowledged.
 
-    A row is judged as Kafka would judge it a moment from now, or more strictly: the clock here
-    may differ from the broker's by `clock_slack_ms`. Interrupted, or with plays that were not
-    delivered, the same import can simply be made again: ids are made from content.
+    A row has no log time yet, so the local clock minus `clock_slack_ms`, the most by which it may
+    differ from the broker's, replaces it. That never accepts a row that the layers would reject.
+    After an interruption or a failed delivery, repeat the import: ids depend only on content.
     """
     report = ImportReport()
     delivery = Delivery(address)
@@ -61,7 +61,7 @@ def import_files(
         with open_source(name) as file:
             for play, value in read_plays(name, file, read, report, clock_slack_ms=clock_slack_ms):
                 delivery.send(play.user_id, value)
-                if report.accepted % _PLAYS_PER_PROGRESS == 0:
+                if report.accepted % _PLAYS_PER_CALLBACK == 0:
                     on_progress(done + file.bytes_read(), report)
                 if delivery.undelivered:
                     break
@@ -75,9 +75,9 @@ def import_files(
 
 
 def read_plays(
-    name: str, file: SourceFile, read: Reader, report: ImportReport, *, clock_slack_ms: int
+    name: str, file: SourceFile, read: RowReader, report: ImportReport, *, clock_slack_ms: int
 ) -> Iterator[tuple[Play, bytes]]:
-    """Return the accepted plays of one file with the records to send; report all the others."""
+    """Yield each accepted play of a file with its record; add every row to the report."""
     line = 1
     try:
         for row in read(file.content, lambda value: decode_play(value, now_ms() - clock_slack_ms)):
@@ -88,6 +88,6 @@ def read_plays(
                 report.add_play(row.verdict)
                 yield row.verdict, row.value
     except BrokenFileError as error:
-        report.add_break(name, error)
+        report.add_broken_file(name, error)
     except READ_ERRORS as error:
-        report.add_break(name, BrokenFileError(line, f"more of the file ({error})"))
+        report.add_broken_file(name, BrokenFileError(line, f"more of the file ({error})"))

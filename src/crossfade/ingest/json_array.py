@@ -1,4 +1,4 @@
-"""Elements of a JSON array, one by one and each with its line, however long the file is."""
+"""Incremental reader of a JSON array: yields each element with its line number."""
 
 import codecs
 import json
@@ -9,23 +9,24 @@ from typing import Any, BinaryIO
 from crossfade.ingest.rows import BrokenFileError
 
 _CHUNK = 256 * 1024
-_LONGEST = 1024 * 1024
-"""Characters that one element may have; a file with a longer one is broken."""
+_MAX_ELEMENT = 1024 * 1024
+"""The maximum length of an element in characters; a file with a longer one is broken."""
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _scan = json.JSONDecoder().raw_decode
 
 
 def read_elements(file: BinaryIO) -> Iterator[tuple[int, Any]]:
-    """Return each element with the line on which it begins.
+    """Yield each element with the line on which it begins.
 
-    Bytes that are no UTF-8 become half characters, so that only the element that holds them
-    suffers.
+    Bytes that are not UTF-8 become lone surrogates, so only the element that contains them is
+    rejected.
 
     Raises:
-        BrokenFileError: the array ends or breaks in the wrong place; earlier elements were given.
+        BrokenFileError: the file is not one valid JSON array; the elements before the error were
+            yielded.
     """
-    text = _Text(file)
+    text = _JsonText(file)
     text.take("[", 'a JSON array, so "["')
     if text.peek() == "]":
         text.take("]", "")
@@ -40,8 +41,8 @@ def read_elements(file: BinaryIO) -> Iterator[tuple[int, Any]]:
         raise BrokenFileError(text.line, "the end of the file after the array")
 
 
-class _Text:
-    """The part of a file that is being looked at."""
+class _JsonText:
+    """The part of a file that is in memory, with the current position in it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -52,7 +53,7 @@ class _Text:
         self.line = 1
 
     def peek(self) -> str:
-        """Skip space and give the next character; empty at the end of the file."""
+        """Skip white space and return the next character; empty at the end of the file."""
         while True:
             self._move(_SPACE.match(self._text, self._at).end())  # type: ignore[union-attr]
             if self._at < len(self._text):
@@ -61,18 +62,18 @@ class _Text:
                 return ""
 
     def take(self, character: str, expected: str) -> None:
-        """Step over one character that must come next."""
+        """Skip one character; raise `BrokenFileError` if another one comes next."""
         if self.peek() != character:
             raise BrokenFileError(self.line, expected)
         self._at += 1
 
     def take_element(self) -> Any:
-        """Read one value; more of the file is fetched until it is whole."""
+        """Parse one value, reading more of the file until the value is complete."""
         while True:
             try:
                 element, end = _scan(self._text, self._at)
             except (ValueError, RecursionError) as error:
-                if len(self._text) - self._at < _LONGEST and self._read_on():
+                if len(self._text) - self._at < _MAX_ELEMENT and self._read_on():
                     continue
                 raise self._broken(error) from None
             if end < len(self._text) or not self._read_on():

@@ -1,4 +1,4 @@
-"""Plays as JSON lines: a record of the contract on each line."""
+"""The format JSON lines: each line is a record as the contract defines it."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -21,28 +21,28 @@ _read_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def read_jsonl(file: BinaryIO, judge: Judge) -> Iterator[Row]:
-    """Return a row for each line that is not blank; its bytes are sent as they stand.
+    """Yield a row for each line that is not blank; its bytes are the record to send.
 
-    A line without `event_id` or `song_id` gets derived ones; equal lines are numbered, so each
-    of them is a play of its own, and importing the file again gives the same ids.
+    A line without `event_id` or `song_id` gets derived ids. Equal lines are numbered, so each of
+    them is a separate play, and importing the file again results in the same ids.
     """
     seen: Counter[tuple[Any, ...]] = Counter()
     for line, text in _read_lines(file):
         verdict = judge(text)
         if isinstance(verdict, Rejection) and verdict.reason is Reason.MISSING_FIELD:
-            text, verdict = _complete(text, judge, seen)
+            text, verdict = _add_derived_ids(text, judge, seen)
         yield Row(line, text, verdict)
 
 
 def _read_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Number the lines that are not blank; of an endless one, keep what shows that it is."""
+    """Yield the lines that are not blank, with their numbers; cut one that is too long."""
     number = 0
     while text := file.readline(MAX_PLAY_BYTES + 2):
         number += 1
         rest = text
         while len(rest) > MAX_PLAY_BYTES and not rest.endswith(b"\n"):
             rest = file.readline(MAX_PLAY_BYTES + 2)
-        if rest is not text:  # With its end cut off, stripped it might look like a play.
+        if rest is not text:  # Not stripped: what is left of it might look like a play.
             yield number, text
             continue
         if number == 1:
@@ -51,19 +51,19 @@ def _read_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
             yield number, text
 
 
-def _complete(
+def _add_derived_ids(
     text: bytes, judge: Judge, seen: Counter[tuple[Any, ...]]
 ) -> tuple[bytes, Play | Rejection]:
-    """Derive the ids that a line lacks, once all the rest of it is known to be good."""
+    """Add the ids that a line does not have, if all its other fields are valid."""
     fields = _read_object(text)
-    lacking = [name for name in ("event_id", "song_id") if _lacks(fields, name)]
-    trial = judge(msgspec.json.encode(fields | dict.fromkeys(lacking, _PLACEHOLDER)))
+    missing = [name for name in ("event_id", "song_id") if _is_missing(fields, name)]
+    trial = judge(msgspec.json.encode(fields | dict.fromkeys(missing, _PLACEHOLDER)))
     if isinstance(trial, Rejection):
         return text, trial
-    if "song_id" in lacking:
+    if "song_id" in missing:
         fields["song_id"] = _raw(derive_song_id(trial.artist, trial.title))
     song_id = msgspec.json.decode(fields["song_id"], type=str)
-    if "event_id" in lacking:
+    if "event_id" in missing:
         source = trial.source or SOURCE
         equal = (source, trial.user_id, trial.event_time, song_id, trial.ms_played)
         fields["event_id"] = _raw(
@@ -81,7 +81,7 @@ def _complete(
     return completed, judge(completed)
 
 
-def _lacks(fields: dict[str, msgspec.Raw], name: str) -> bool:
+def _is_missing(fields: dict[str, msgspec.Raw], name: str) -> bool:
     return bytes(fields.get(name, b"null")) == b"null"
 
 

@@ -1,4 +1,4 @@
-"""Rejected records sent again: those that the present rules accept, or that somebody repaired."""
+"""Replay of rejected records that were repaired, or that the current rules accept."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
@@ -26,26 +26,26 @@ _BATCH_ROWS = 10_000
 _BATCH_BYTES = 32 * 1024 * 1024
 
 _EVENT_ID = next(rule for rule in RULES if rule.name == "event_id")
-_OF_AN_EVENT_ID = (Reason.MISSING_FIELD, Reason.TYPE_MISMATCH, Reason.EVENT_ID_INVALID)
+_EVENT_ID_REASONS = (Reason.MISSING_FIELD, Reason.TYPE_MISMATCH, Reason.EVENT_ID_INVALID)
 _read_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-class CountedPlays:
-    """The plays of silver as a run pinned them, asked for by identity; use it as a context."""
+class SilverPlays:
+    """The plays in silver at the version that a run pinned; use it as a context manager."""
 
     def __init__(self, lake: Path, run: Run) -> None:
         files = list_files(lake, SILVER_PLAYS, run.pins.get(SILVER_PLAYS.name))
         self._connection = connect()
         register_table(self._connection, SILVER_PLAYS, files)
 
-    def __enter__(self) -> "CountedPlays":
+    def __enter__(self) -> "SilverPlays":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
     def find(self, plays: Sequence[Play]) -> set[tuple[str, str, date]]:
-        """Return the identities, of these plays, that silver has."""
+        """Return the identities of those plays that silver contains."""
         if not plays:
             return set()
         users, events, days = zip(*map(_identify, plays), strict=True)
@@ -60,9 +60,9 @@ class CountedPlays:
         return set(rows)
 
 
-def replay(
+def replay_records(
     batches: Iterable[Sequence[Candidate]],
-    counted: CountedPlays,
+    silver: SilverPlays,
     report: ReplayReport,
     *,
     clock_slack_ms: int,
@@ -70,24 +70,24 @@ def replay(
     open_delivery: Callable[[], Delivery] | None,
     on_progress: Callable[[ReplayReport], None] = lambda _report: None,
 ) -> None:
-    """Judge records anew, and send those that are plays now and that batch has not counted yet.
+    """Judge records again, and send those that are plays now and are not in silver yet.
 
-    Each is judged as the edge judges, by the clock here less its slack. A play keeps its identity,
-    so one that is sent again, before batch could count it, is counted once all the same.
+    Log time is replaced by the local clock minus `clock_slack_ms`, as for an import. A play keeps
+    its identity, so one that is sent twice before batch has read it is counted once.
 
     Args:
-        batches: the records, some at a time.
-        counted: what batch has counted.
-        report: told of everything.
-        clock_slack_ms: how far the clock here may differ from the broker's.
-        suppression: the erased listeners: of theirs nothing is sent.
-        open_delivery: reaches Kafka; asked at the first play. None sends nothing: a dry run.
-        on_progress: told after each batch.
+        batches: the records, in batches.
+        silver: the plays that batch has read already.
+        report: gets all results.
+        clock_slack_ms: the most by which the local clock may differ from the broker's.
+        suppression: the erased listeners, whose plays are not sent.
+        open_delivery: connects to Kafka; called before the first play is sent. None: a dry run.
+        on_progress: called after each batch.
     """
     delivery: Delivery | None = None
     for batch in batches:
         plays = _judge_batch(batch, report, clock_slack_ms)
-        known = counted.find([play for play, _ in plays])
+        known = silver.find([play for play, _ in plays])
         for play, value in plays:
             if suppression.covers(play.user_id):
                 report.erased += 1
@@ -110,7 +110,7 @@ def replay(
 def read_stored(
     log: RejectedLog, report: ReplayReport, reason: Reason | None = None
 ) -> Iterator[list[Candidate]]:
-    """Return the lake's rejected records as they are, the oldest first; count those without bytes."""
+    """Yield the lake's rejected records in batches, oldest first; count those without bytes."""
 
     def read() -> Iterator[Candidate]:
         for record in log.read(reason, is_newest_first=False):
@@ -123,7 +123,7 @@ def read_stored(
 
 
 def cut_batches(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
-    """Cut records into batches that are worth one look into the lake, and fit into memory."""
+    """Group records into batches: one query of the lake each, and small enough for memory."""
     batch: list[Candidate] = []
     size = 0
     for candidate in candidates:
@@ -141,7 +141,7 @@ def _judge_batch(
 ) -> list[tuple[Play, bytes]]:
     plays = []
     for candidate in batch:
-        value, verdict = judge_again(
+        value, verdict = judge_candidate(
             candidate, lambda value: decode_play(value, now_ms() - clock_slack_ms)
         )
         report.judged += 1
@@ -152,12 +152,12 @@ def _judge_batch(
     return plays
 
 
-def judge_again(candidate: Candidate, judge: Judge) -> tuple[bytes, Play | Rejection]:
-    """Judge a record; a repaired one without a good `event_id` gets one made of its position."""
+def judge_candidate(candidate: Candidate, judge: Judge) -> tuple[bytes, Play | Rejection]:
+    """Judge a record; a repaired one without a valid `event_id` gets one from its position."""
     verdict = judge(candidate.value)
     if candidate.line is None or not isinstance(verdict, Rejection):
         return candidate.value, verdict
-    if verdict.reason not in _OF_AN_EVENT_ID:
+    if verdict.reason not in _EVENT_ID_REASONS:
         return candidate.value, verdict
     fields = _read_object(candidate.value)
     if _has_event_id(fields):
@@ -177,5 +177,5 @@ def _has_event_id(fields: dict[str, msgspec.Raw]) -> bool:
 
 
 def _identify(play: Play) -> tuple[str, str, date]:
-    """Return a play's identity as silver's columns say it."""
+    """Return a play's identity with the types of silver's columns."""
     return play.user_id, play.event_id, utc_date(play.event_time)

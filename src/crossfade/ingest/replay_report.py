@@ -1,4 +1,4 @@
-"""What a replay judges, and what it did: sent, counted before, still rejected, refused."""
+"""The input of a replay, and its report."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -6,14 +6,15 @@ from typing import NamedTuple
 import msgspec
 
 from crossfade.contract.reasons import Reason, Rejection
-from crossfade.ingest.report import PROBLEMS_KEPT, Break
+from crossfade.ingest.report import PROBLEMS_KEPT, BrokenFile
 from crossfade.lake.rejected_log import Position
 
 
 class Candidate(NamedTuple):
-    """A rejected record to judge anew; if it was repaired, the line that says so and its log time.
+    """A rejected record to judge again.
 
-    `line` is None for a stored record; `log_time` is text, and empty where it is not said.
+    A repaired record has the number of its line in the file (None: the record comes from the
+    lake), and the log time that the line states, as text (empty: none).
     """
 
     position: Position
@@ -23,7 +24,7 @@ class Candidate(NamedTuple):
 
 
 class StillRejected(msgspec.Struct, frozen=True):
-    """A line whose record is no play yet, and what is expected of it."""
+    """A line whose record is still not a play, and what was expected instead."""
 
     line: int
     partition: int
@@ -33,17 +34,17 @@ class StillRejected(msgspec.Struct, frozen=True):
 
 
 class RefusedLine(msgspec.Struct, frozen=True):
-    """A line that repairs no rejected record of this lake."""
+    """A line that is invalid, or matches no rejected record of this lake."""
 
     line: int
     why: str
 
 
 class ReplayReport(msgspec.Struct):
-    """The outcome of one replay; `sent` plays that are not `undelivered` are in Kafka.
+    """The outcome of a replay: `sent` minus `undelivered` plays are in Kafka.
 
-    `erased` are those of erased listeners, whose bytes may be gone. Of the lists, only the first
-    `PROBLEMS_KEPT` are kept. In a dry run `sent` are those that would have been.
+    `erased` counts records of erased listeners, and those whose bytes are gone. Each list has at
+    most `PROBLEMS_KEPT` entries. In a dry run, `sent` counts the plays that would be sent.
     """
 
     dry_run: bool = False
@@ -56,12 +57,12 @@ class ReplayReport(msgspec.Struct):
     refused: int = 0
     refusals: list[RefusedLine] = msgspec.field(default_factory=list)
     erased: int = 0
-    torn: Break | None = None
+    torn: BrokenFile | None = None
     undelivered: int = 0
     undelivered_why: str = ""
 
     def add_rejection(self, candidate: Candidate, rejection: Rejection) -> None:
-        """Count a record that is still rejected; of a repaired one, note where and why."""
+        """Count a record that is still rejected; if it was repaired, record its line and reason."""
         self.rejected += 1
         self.reasons[rejection.reason] += 1
         if candidate.line is not None and len(self.problems) < PROBLEMS_KEPT:
@@ -69,7 +70,7 @@ class ReplayReport(msgspec.Struct):
             self.problems.append(problem)
 
     def refuse(self, line: int, why: str) -> None:
-        """Count a line that cannot be judged, and note why."""
+        """Count a refused line, and record why it was refused."""
         self.refused += 1
         if len(self.refusals) < PROBLEMS_KEPT:
             self.refusals.append(RefusedLine(line, why))

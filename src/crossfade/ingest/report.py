@@ -1,4 +1,4 @@
-"""What an import did: how many plays went in, what was rejected and where, what stayed unread."""
+"""The report of an import."""
 
 from collections import Counter
 
@@ -9,11 +9,11 @@ from crossfade.contract.reasons import Reason, Rejection
 from crossfade.ingest.rows import BrokenFileError, Row
 
 PROBLEMS_KEPT = 1_000
-"""Rejected rows that are reported one by one; the others are only counted."""
+"""The number of rejected rows that are reported in detail; further ones are only counted."""
 
 
-class Problem(msgspec.Struct, frozen=True):
-    """A row that was rejected, and what its file should have there."""
+class RejectedRow(msgspec.Struct, frozen=True):
+    """A row that was rejected, and what was expected instead."""
 
     file: str
     line: int
@@ -21,8 +21,8 @@ class Problem(msgspec.Struct, frozen=True):
     expected: str
 
 
-class Break(msgspec.Struct, frozen=True):
-    """A file that could not be read beyond a line, and what was expected there."""
+class BrokenFile(msgspec.Struct, frozen=True):
+    """A file that cannot be read beyond a line, and what was expected there."""
 
     file: str
     line: int
@@ -30,15 +30,15 @@ class Break(msgspec.Struct, frozen=True):
 
 
 class ImportReport(msgspec.Struct):
-    """The outcome of one import; `accepted` plays that are not `undelivered` are in Kafka."""
+    """The outcome of an import: `accepted` minus `undelivered` plays are in Kafka."""
 
     accepted: int = 0
     counted: int = 0
     ms_played: int = 0
     rejected: int = 0
     reasons: Counter[Reason] = msgspec.field(default_factory=Counter)
-    problems: list[Problem] = msgspec.field(default_factory=list)
-    breaks: list[Break] = msgspec.field(default_factory=list)
+    problems: list[RejectedRow] = msgspec.field(default_factory=list)
+    breaks: list[BrokenFile] = msgspec.field(default_factory=list)
     undelivered: int = 0
     undelivered_why: str = ""
 
@@ -48,18 +48,18 @@ class ImportReport(msgspec.Struct):
         return not self.breaks and not self.undelivered
 
     def add_play(self, play: Play) -> None:
-        """Count a play that obeys the contract."""
+        """Count an accepted play."""
         self.accepted += 1
         self.counted += play.is_counted
         self.ms_played += play.ms_played or 0
 
     def add_rejection(self, file: str, row: Row, rejection: Rejection) -> None:
-        """Count a row that does not, and note where it stands."""
+        """Count a rejected row, and record its line and reason."""
         self.rejected += 1
         self.reasons[rejection.reason] += 1
         if len(self.problems) < PROBLEMS_KEPT:
-            self.problems.append(Problem(file, row.line, rejection.reason, rejection.detail))
+            self.problems.append(RejectedRow(file, row.line, rejection.reason, rejection.detail))
 
-    def add_break(self, file: str, error: BrokenFileError) -> None:
-        """Note a file that broke off."""
-        self.breaks.append(Break(file, error.line, error.expected))
+    def add_broken_file(self, file: str, error: BrokenFileError) -> None:
+        """Record that a file could not be read to its end."""
+        self.breaks.append(BrokenFile(file, error.line, error.expected))

@@ -1,4 +1,4 @@
-"""What every import format gives: rows of a file, each with its record and its verdict."""
+"""The rows that the reader of every format yields."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,11 +7,11 @@ from crossfade.contract.play import Play
 from crossfade.contract.reasons import Rejection
 
 Judge = Callable[[bytes], Play | Rejection]
-"""The contract's decoder with the edge's rule for the present."""
+"""`decode_play` with the current time as log time."""
 
 
 class Row(NamedTuple):
-    """One row of a file: where it stands, the record to send for it, and the contract's verdict."""
+    """One row of a file: its line, the record to send, and the decoder's verdict on it."""
 
     line: int
     value: bytes
@@ -19,7 +19,7 @@ class Row(NamedTuple):
 
 
 class BrokenFileError(Exception):
-    """A file cannot be read beyond a line; the rows before it are good."""
+    """A file cannot be read beyond a line; the rows before it were read."""
 
     def __init__(self, line: int, expected: str) -> None:
         super().__init__(line, expected)

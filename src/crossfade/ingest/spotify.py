@@ -1,4 +1,4 @@
-"""Spotify's short export: an array of {endTime, artistName, trackName, msPlayed}."""
+"""Spotify's short export format: an array of {endTime, artistName, trackName, msPlayed}."""
 
 import re
 from collections import Counter
@@ -25,7 +25,7 @@ _MINUTE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}")
 
 
 class _ExportedPlay(msgspec.Struct, frozen=True):
-    """A row as Spotify writes it; `endTime` is UTC, to the minute."""
+    """A row as Spotify writes it; `endTime` is in UTC, to the minute."""
 
     endTime: str  # noqa: N815 - Spotify's names
     artistName: str  # noqa: N815
@@ -34,13 +34,14 @@ class _ExportedPlay(msgspec.Struct, frozen=True):
 
 
 def read_spotify(file: BinaryIO, judge: Judge, *, user_id: str) -> Iterator[Row]:
-    """Return a row for each play, with its start: its end less the time heard.
+    """Yield a row for each play; its start is its end minus the time heard.
 
-    Identical rows are separate plays, numbered, so importing the file again gives the same ids.
+    Identical rows are separate plays. They are numbered, so importing the file again results in
+    the same ids.
 
     Args:
-        file: the export, uncompressed.
-        judge: the contract's decoder.
+        file: the uncompressed export.
+        judge: the decoder to apply to each play.
         user_id: the listener, whom the export does not name.
     """
     seen: Counter[tuple[int, str, int]] = Counter()
@@ -54,16 +55,16 @@ def read_spotify(file: BinaryIO, judge: Judge, *, user_id: str) -> Iterator[Row]
 
 
 def check_user_id(user_id: str) -> None:
-    """Refuse a name for the listener that the contract would reject on every row.
+    """Check a user_id before it is used for every row.
 
     Raises:
-        MisuseError: the name breaks the contract's rule.
+        MisuseError: it breaks the contract's rule.
     """
     rule = next(rule for rule in RULES if rule.name == "user_id")
     try:
         rule.judge(msgspec.Raw(msgspec.json.encode(user_id)))
     except BrokenRuleError:
-        what = f'"{user_id}" cannot name the listener.'
+        what = f'"{user_id}" is not a valid user_id.'
         raise MisuseError(what, f"A user_id is {rule.expected}.") from None
 
 
@@ -72,7 +73,7 @@ def _read_play(element: Any, user_id: str, seen: Counter[tuple[int, str, int]]) 
         row = msgspec.convert(element, _ExportedPlay)
     except msgspec.ValidationError as error:
         return Rejection(_reason_of(element, error), f"{error}.")
-    if not (_is_whole(row.artistName) and _is_whole(row.trackName)):
+    if not (_is_utf8(row.artistName) and _is_utf8(row.trackName)):
         return Rejection(Reason.ENCODING_INVALID, "artistName and trackName must be UTF-8.")
     end = _read_minute(row.endTime)
     if end is None:
@@ -104,8 +105,8 @@ def _read_play(element: Any, user_id: str, seen: Counter[tuple[int, str, int]]) 
     )
 
 
-def _is_whole(text: str) -> bool:
-    """Check whether a text holds no half characters, which is how broken bytes were read."""
+def _is_utf8(text: str) -> bool:
+    """Check whether a text has no lone surrogates, which replace bytes that are not UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -117,10 +118,10 @@ def _read_minute(text: str) -> int | None:
     if _MINUTE.fullmatch(text) is None:
         return None
     try:
-        moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
+        end = datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return int(moment.timestamp()) * SECOND_MS
+    return int(end.timestamp()) * SECOND_MS
 
 
 def _reason_of(element: Any, error: msgspec.ValidationError) -> Reason:
