@@ -14,7 +14,7 @@ from crossfade.proof.handover_check import check_handovers
 from crossfade.proof.judgement import check_judgement
 from crossfade.proof.kafka_copy import SAME_BYTES, check_kafka_copy
 from crossfade.proof.ledger_check import check_ledgers
-from crossfade.proof.listeners import check_listeners
+from crossfade.proof.listener_estimates import check_listeners
 from crossfade.proof.pinned import open_pinned_lake
 from crossfade.proof.positions import check_beginning, check_positions
 from crossfade.proof.totals import check_song_names, check_totals

@@ -42,7 +42,7 @@ from crossfade.processing.batch.refine import (
     summarize_partitions,
     summarize_plays,
 )
-from crossfade.processing.batch.restore import undo_dead_run
+from crossfade.processing.batch.dead_run import undo_dead_run
 from crossfade.processing.batch.seal import seal_files
 from crossfade.processing.batch.silver import append_judged, demote_losers, judge_orphaned
 from crossfade.processing.batch.tables import create_added_tables, head_versions, read_table
