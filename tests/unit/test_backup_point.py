@@ -8,7 +8,7 @@ from deltalake import DeltaTable
 from crossfade.backup import backup_point
 from crossfade.backup.copier import Copier
 from crossfade.backup.take import take_backup
-from crossfade.backup.version_files import check_copy, list_table_files
+from crossfade.backup.version_files import list_version_files, verify_table_copy
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.lake.runs import read_newest_run
@@ -22,10 +22,10 @@ from support.backups import (
     a_backed_up_folder,
     back_up,
     commit_micro_batch,
+    ignore_progress,
     log_of,
     read_table,
     restore,
-    ignore_progress,
     write_checkpoint,
 )
 from support.handmade_lake import a_run, write_table
@@ -49,14 +49,14 @@ def test_a_table_is_copied_at_a_version_while_it_is_written(
     rewrite(folder, "gold/song", 3).create_checkpoint()
     pinned = rewrite(folder, "gold/song", 2)
     version, expected = pinned.version(), read_table(folder.lake, "gold/song")
-    listed = list_table_files(folder.lake, GOLD_SONG, version)
+    listed = list_version_files(folder.lake, GOLD_SONG, version)
 
     rewrite(folder, "gold/song", 2).create_checkpoint()
     copier = Copier(folder.lake, tmp_path / "copy", ignore_progress)
     for path in listed:
         copier.copy(path)
 
-    check_copy(tmp_path / "copy", GOLD_SONG, version)
+    verify_table_copy(tmp_path / "copy", GOLD_SONG, version)
     assert read_table(tmp_path / "copy", "gold/song") == expected
     commits = [f"{number:020}.json" for number in range(version + 1)]
     assert log_of(tmp_path / "copy", "gold/song") == sorted(
@@ -69,20 +69,20 @@ def test_a_table_is_copied_at_a_version_while_it_is_written(
 def test_a_copy_that_lacks_a_file_or_part_of_one_is_detected(
     folder: DataFolder, tmp_path: Path
 ) -> None:
-    listed = list_table_files(folder.lake, SILVER_PLAYS, 0)
+    listed = list_version_files(folder.lake, SILVER_PLAYS, 0)
     copier = Copier(folder.lake, tmp_path, ignore_progress)
     for path in listed:
         copier.copy(path)
-    check_copy(tmp_path, SILVER_PLAYS, 0)
+    verify_table_copy(tmp_path, SILVER_PLAYS, 0)
     data = next(tmp_path / path for path in listed if path.endswith(".parquet"))
     whole = data.read_bytes()
 
     data.write_bytes(whole[:-1])
-    with pytest.raises(LakeError, match=r"silver/plays at version 0 is not whole: .* other size"):
-        check_copy(tmp_path, SILVER_PLAYS, 0)
+    with pytest.raises(LakeError, match=r"silver/plays at version 0 is incomplete: .* other size"):
+        verify_table_copy(tmp_path, SILVER_PLAYS, 0)
     data.unlink()
-    with pytest.raises(LakeError, match="not whole"):
-        check_copy(tmp_path, SILVER_PLAYS, 0)
+    with pytest.raises(LakeError, match="is incomplete"):
+        verify_table_copy(tmp_path, SILVER_PLAYS, 0)
 
 
 def test_a_restored_folder_answers_as_the_newest_published_run_did(

@@ -27,17 +27,17 @@ class _Bench:
 
 def test_a_run_is_due_until_one_that_began_after_the_stop_is_published() -> None:
     bench, section = _Bench(), Section("part")
-    owing = Publications(cast("LiveBench", bench), section)
-    assert not owing.still_owes()
+    pending = Publications(cast("LiveBench", bench), section)
+    assert not pending.is_pending()
 
-    owing.stop()
-    assert owing.still_owes()  # the API does not answer
+    pending.stop()
+    assert pending.is_pending()  # the API does not answer
     bench.publish(took_ms=60_000)
-    assert owing.still_owes()  # that one began before the stop
+    assert pending.is_pending()  # that one began before the stop
     bench.publish(took_ms=0)
-    assert not owing.still_owes()
+    assert not pending.is_pending()
 
-    owing.sum_up()
+    pending.finish()
     row = section.rows["published"]
     assert row.holds
     assert row.summary().injected == 1
@@ -45,8 +45,8 @@ def test_a_run_is_due_until_one_that_began_after_the_stop_is_published() -> None
 
 def test_a_run_that_does_not_come_in_time_fails_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
     section = Section("part")
-    owing = Publications(cast("LiveBench", _Bench()), section)
-    owing.stop()
+    pending = Publications(cast("LiveBench", _Bench()), section)
+    pending.stop()
     monkeypatch.setattr(publications, "_WITHIN_S", -1.0)
-    owing.sum_up()
+    pending.finish()
     assert not section.rows["published"].holds

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from faults.case import Outcome
 from faults.cases_live import LIVE_FAULTS
-from faults.live_run import Pack
+from faults.live_run import FaultSampler
 from faults.report import Report
 
 
@@ -62,10 +62,10 @@ def test_a_part_that_breaks_off_fails_the_run_though_its_rows_pass() -> None:
 
 
 def test_a_pack_deals_every_fault_by_its_share_and_never_the_same_one_twice_together() -> None:
-    pack, dealt = Pack(random.Random(3)), Counter[str]()
-    shares = {fault.id: fault.share for fault in LIVE_FAULTS if fault.share}
+    sampler, dealt = FaultSampler(random.Random(3)), Counter[str]()
+    shares = {fault.id: fault.weight for fault in LIVE_FAULTS if fault.weight}
     while dealt.total() < sum(shares.values()):
-        two = pack.deal(2 if dealt.total() < sum(shares.values()) / 2 else 1)
+        two = sampler.draw(2 if dealt.total() < sum(shares.values()) / 2 else 1)
         assert len({fault.id for fault in two}) == len(two)
         dealt.update(fault.id for fault in two)
     assert dealt == shares
@@ -73,14 +73,14 @@ def test_a_pack_deals_every_fault_by_its_share_and_never_the_same_one_twice_toge
 
 
 def test_a_pack_holds_back_faults_that_stop_batch_while_batch_is_spared() -> None:
-    pack = Pack(random.Random(3))
-    spared = [pack.deal(1, spare_batch=True)[0] for _ in range(200)]
+    sampler = FaultSampler(random.Random(3))
+    spared = [sampler.draw(1, keep_batch=True)[0] for _ in range(200)]
     assert not any(fault.stops_batch for fault in spared)
-    assert any(fault.stops_batch for fault in pack.deal(2) + pack.deal(2) + pack.deal(2))
+    assert any(fault.stops_batch for fault in sampler.draw(2) + sampler.draw(2) + sampler.draw(2))
 
 
 def test_a_pack_is_shuffled() -> None:
-    pack = Pack(random.Random(3))
-    dealt = [pack.deal(1)[0].id for _ in range(40)]
+    sampler = FaultSampler(random.Random(3))
+    dealt = [sampler.draw(1)[0].id for _ in range(40)]
     assert len(set(dealt)) > 10
     assert sum(one == other for one, other in itertools.pairwise(dealt)) < 8

@@ -1,4 +1,4 @@
-"""Joined columns are the contract's own bytes."""
+"""Records joined from columns equal the contract's encoding byte for byte."""
 
 from dataclasses import replace
 
@@ -44,7 +44,7 @@ NAMES = (
 
 
 def odd_catalogue() -> Catalogue:
-    """Return songs that have everything a catalogue can say, or nothing."""
+    """Return songs with odd names, some with every optional field and some with none."""
     rows = [
         CatalogueRow(
             title=name,
@@ -66,7 +66,7 @@ def odd_catalogue() -> Catalogue:
 
 
 def plays_of(catalogue: Catalogue, count: int) -> Plays:
-    """Return at least so many plays, over the night in which Europe's clocks change."""
+    """Return at least `count` plays around the night in which Europe's clocks change."""
     society = Society(seed=11, listeners=20_000, plays_per_second=count / 100_000)
     audience = Audience(society, catalogue, begin=BEGIN, end=BEGIN + 2 * 10**8)
     parts: list[Plays] = []

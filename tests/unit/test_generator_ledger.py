@@ -1,4 +1,4 @@
-"""The ledger gives each record the answer that the contract gives it."""
+"""The ledger's answer for each record equals the contract's verdict."""
 
 import io
 import os
@@ -60,10 +60,10 @@ def rows_of(ledger: Ledger) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module", params=["past", "present"])
-def told(
+def simulated(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Ledger, list[bytes], int]:
-    """Return a ledger of 80,000 records, the lines, and when they would be logged."""
+    """Return a ledger of 80,000 records, the lines, and the log time to judge them with."""
     folder = tmp_path_factory.mktemp(request.param)
     past: dict[str, Any] = {"start_ms": PAST, "rate": 20.0}
     options = past if request.param == "past" else {"rate": None}
@@ -71,9 +71,9 @@ def told(
 
 
 def test_every_record_is_judged_as_the_contract_judges_it(
-    told: tuple[Ledger, list[bytes], int],
+    simulated: tuple[Ledger, list[bytes], int],
 ) -> None:
-    ledger, lines, log_time = told
+    ledger, lines, log_time = simulated
     rows = rows_of(ledger)
     assert [row["number"] for row in rows] == list(range(len(lines)))
     seen: dict[tuple[str, str, int], int] = {}
@@ -92,18 +92,18 @@ def test_every_record_is_judged_as_the_contract_judges_it(
 
 
 def test_a_copy_has_the_bytes_of_the_record_it_repeats(
-    told: tuple[Ledger, list[bytes], int],
+    simulated: tuple[Ledger, list[bytes], int],
 ) -> None:
-    ledger, lines, _ = told
+    ledger, lines, _ = simulated
     copies = [row for row in rows_of(ledger) if row["kind"] == "copy"]
     assert len(copies) > 500
     assert all(lines[row["number"]] == lines[row["copy_of"]] for row in copies)
 
 
 def test_every_fault_is_named_and_everything_is_counted(
-    told: tuple[Ledger, list[bytes], int],
+    simulated: tuple[Ledger, list[bytes], int],
 ) -> None:
-    ledger, lines, _ = told
+    ledger, lines, _ = simulated
     seal, rows = ledger.seal, rows_of(ledger)
     assert seal.records == len(lines) == 80_000
     assert (seal.acknowledged, seal.unknown) == (0, 0)
@@ -120,9 +120,9 @@ def test_every_fault_is_named_and_everything_is_counted(
 
 
 def test_the_true_counts_are_those_of_the_accepted_plays(
-    told: tuple[Ledger, list[bytes], int],
+    simulated: tuple[Ledger, list[bytes], int],
 ) -> None:
-    ledger, lines, log_time = told
+    ledger, lines, log_time = simulated
     plays: dict[tuple[str, str, int], Play] = {}
     for line in lines:
         verdict = decode_play(line, log_time)

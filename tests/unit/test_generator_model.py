@@ -1,4 +1,4 @@
-"""The simulated audience: shaped as docs/generator.md says, in what is heard and by whom."""
+"""The simulated audience plays songs with the distributions that docs/generator.md states."""
 
 import math
 from collections import Counter, defaultdict
@@ -56,7 +56,7 @@ def country_of(plays: Plays, code: str) -> NDArray[np.bool_]:
 
 
 def slope_of(counts: NDArray[np.int64], ranks: NDArray[np.int64]) -> float:
-    """Fit a power of rank + 10 to the counts, by bins that grow with the rank."""
+    """Fit a power law of rank + 10 to the counts, in bins that grow with the rank."""
     edges = np.geomspace(1, SONGS, 20)
     bins = np.digitize(ranks + 1, edges)
     found = np.unique(bins)
@@ -69,14 +69,14 @@ def test_worldwide_popularity_follows_zipf_and_mandelbrot(catalogue: Catalogue) 
     taste = Taste(catalogue)
     taste.open_day(BEGIN // DAY_MS)
     words = draw(key_of(1, "zipf"), np.arange(2_000_000)) | np.uint64(0xFF)
-    nobody = np.zeros(len(words), np.int64)
-    counts = np.bincount(taste.choose(words, nobody, nobody), minlength=SONGS)
+    zeros = np.zeros(len(words), np.int64)
+    counts = np.bincount(taste.choose(words, zeros, zeros), minlength=SONGS)
     [settled] = np.nonzero(BEGIN // DAY_MS - catalogue.release_day > SETTLED_DAYS)
     assert slope_of(counts[settled], settled) == pytest.approx(-ZIPF_EIGHTHS / 8, abs=0.01)
 
 
 def test_popularity_among_all_plays_is_close_to_it(catalogue: Catalogue, plays: Plays) -> None:
-    """Countries and genres have their own favourites, which lifts some rare songs."""
+    """The favourites of countries and genres raise some rare songs."""
     counts = np.bincount(plays.song, minlength=SONGS)
     [settled] = np.nonzero(BEGIN // DAY_MS - catalogue.release_day > SETTLED_DAYS)
     assert slope_of(counts[settled], settled) == pytest.approx(-ZIPF_EIGHTHS / 8, abs=0.05)
@@ -99,13 +99,13 @@ def test_large_countries_share_more_than_half_of_their_top_fifty(plays: Plays) -
         assert 24 <= len(one & other) <= 36
 
 
-def test_the_rest_of_a_top_fifty_is_by_artists_of_the_country(
+def test_listeners_play_more_songs_by_artists_of_their_own_country(
     catalogue: Catalogue, plays: Plays
 ) -> None:
     india = country_of(plays, "IN")
     is_indian = catalogue.home[plays.song] == read_places().countries.index("IN")
     at_home, abroad = float(is_indian[india].mean()), float(is_indian[~india].mean())
-    # Elsewhere a few plays more are chosen from the country's own artists, which are others.
+    # Listeners elsewhere prefer artists of their own countries in the same way.
     assert at_home - abroad == pytest.approx(LOCAL_OF_256 / 256, abs=0.03)
 
 
@@ -180,7 +180,7 @@ def test_a_release_rises_for_a_week_and_falls_by_half_each_fortnight() -> None:
     number = songs.song_ids.index("song 0")
     new = np.bincount(on_day[found.song == number], minlength=50)
     assert new[:10].sum() == 0
-    # Of the others, each is heard as the song will be in the end.
+    # The other songs are as popular as the new one will be at the end.
     times_usual = new * 49 / np.bincount(on_day[found.song != number], minlength=50)
     law = age_permille(np.arange(50) - 10) / 1_000
     assert np.abs(times_usual / np.maximum(law, 0.01) - 1)[10:].max() < 0.12

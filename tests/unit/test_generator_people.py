@@ -1,4 +1,4 @@
-"""The simulated listeners: where they live, what they listen on, how much, and how long."""
+"""The simulated listeners: their countries, devices, activity and length of stay."""
 
 import math
 
@@ -95,7 +95,7 @@ def test_listeners_leave_after_their_stay_and_new_ones_join(catalogue: Catalogue
         ).sessions._listeners.user
         for later in (0, days)
     ]
-    # Stays are even between 25 and 175 days; of those of s days, 1 - 50 / s are still there.
+    # Stays are uniform between 25 and 175 days; of stays of s days, 1 - 50 / s still last.
     expected = (125 - days * math.log(175 / days)) / 150
     assert float((users[0] == users[1]).mean()) == pytest.approx(expected, abs=0.015)
 

@@ -1,4 +1,4 @@
-"""The simulation: how many plays, when, where to, and how it ends."""
+"""The simulation: number of plays, pace, sinks, and how a run ends."""
 
 import gzip
 import io
@@ -33,7 +33,7 @@ BACKFILL: dict[str, Any] = {"seed": 4, "start_ms": PAST, "rate": 1.0}
 
 
 class Clock:
-    """A clock that stands still until it is moved."""
+    """A clock that moves only when a test sets it."""
 
     def __init__(self) -> None:
         self.seconds = 100.0
@@ -51,7 +51,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def some_sendings(count: int) -> Sendings:
-    """Return records to send, of plays a second apart."""
+    """Return records to send whose plays are one second apart."""
     numbers = np.arange(count)
     small, tiny = numbers.astype(np.int16), np.zeros(count, np.int8)
     plays = Plays(
@@ -88,8 +88,8 @@ def test_a_longer_backfill_begins_with_the_shorter_one(tmp_path: Path) -> None:
 
 def test_a_single_day_equals_that_day_of_a_longer_backfill(tmp_path: Path) -> None:
     write(tmp_path / "days", **BACKFILL, end_ms=PAST + 2 * DAY_MS + HOUR_MS)
-    alone = BACKFILL | {"start_ms": PAST + DAY_MS}
-    write(tmp_path / "day", **alone, for_ms=DAY_MS)
+    second_day = BACKFILL | {"start_ms": PAST + DAY_MS}
+    write(tmp_path / "day", **second_day, for_ms=DAY_MS)
     lines = (tmp_path / "days").read_bytes().splitlines(keepends=True)
     begins, ends = (f'"event_time":{PAST + days * DAY_MS}'.encode() for days in (1, 2))
     of_day = [line for line in lines if begins <= line[line.index(b'"event_time"') :] < ends]

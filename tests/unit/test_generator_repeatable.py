@@ -1,4 +1,4 @@
-"""The same plays again: from any start, in any steps, and other ones from another seed."""
+"""A seed gives the same plays from any start and in any steps; another seed gives others."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from crossfade.generator.plays import Plays
 from support.audiences import are_same, between, play, rest_of, society_of
 
 BEGIN = parse_time("2024-03-07")
-"""New York's clocks go forward in this week, and many seats' epochs of three days end in it."""
+"""In this week New York's clocks go forward, and many seats' epochs of three days end."""
 
 SOCIETY = society_of(2_000, 80)
 
@@ -68,9 +68,9 @@ def test_a_single_day_equals_that_day_of_a_longer_run(
     start: str, week: Plays, catalogue: Catalogue
 ) -> None:
     begin = parse_time(start)
-    alone = play(SOCIETY, catalogue, begin, DAY_MS)
-    assert len(alone) > 100_000
-    assert are_same(alone, between(week, begin, begin + DAY_MS))
+    day = play(SOCIETY, catalogue, begin, DAY_MS)
+    assert len(day) > 100_000
+    assert are_same(day, between(week, begin, begin + DAY_MS))
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_a_single_day_equals_that_day_for_all_kinds_of_audiences(
     end = BEGIN + 6 * DAY_MS
     whole = play(society, catalogue, BEGIN, 6 * DAY_MS, is_steady=is_steady)
     begin = BEGIN + 5 * DAY_MS + 12_345
-    alone = play(society, catalogue, begin, end - begin, is_steady=is_steady)
-    assert len(alone) > 1_000
-    assert are_same(alone, between(whole, begin, end))
+    last_day = play(society, catalogue, begin, end - begin, is_steady=is_steady)
+    assert len(last_day) > 1_000
+    assert are_same(last_day, between(whole, begin, end))
 
 
 def test_an_audience_without_an_end_goes_on_as_one_with_an_end(catalogue: Catalogue) -> None:
@@ -105,8 +105,8 @@ def test_an_audience_without_an_end_goes_on_as_one_with_an_end(catalogue: Catalo
     assert are_same(between(ended, endless.moment - HOUR_MS, endless.moment), last)
 
 
-def test_songs_of_hours_are_repeatable_too() -> None:
-    """A listener leaves them a quarter of an hour after the session, at most."""
+def test_songs_that_last_hours_are_repeatable_too() -> None:
+    """A listener stops such a song at most a quarter of an hour after the session's end."""
     song = CatalogueRow(
         *("Long", "Somebody", "long", None, None, None, 10 * HOUR_MS, 1, None, None, None, None)
     )
@@ -114,9 +114,9 @@ def test_songs_of_hours_are_repeatable_too() -> None:
     society = society_of(500, 5)
     whole = play(society, songs, BEGIN)
     begin = BEGIN + 3 * DAY_MS + 1
-    alone = play(society, songs, begin, DAY_MS)
-    assert len(alone) > 100
-    assert are_same(alone, between(whole, begin, begin + DAY_MS))
+    day = play(society, songs, begin, DAY_MS)
+    assert len(day) > 100
+    assert are_same(day, between(whole, begin, begin + DAY_MS))
     assert HOUR_MS < whole.ms_played.max() <= LONGEST_MS + LONGEST_OVER_MS
 
 
@@ -128,6 +128,6 @@ def test_the_smallest_audiences_play_too(songs: int, listeners: int) -> None:
     assert len(set(plays.user.tolist())) <= listeners
 
 
-def test_a_rate_too_low_for_the_audience_is_refused() -> None:
+def test_an_audience_may_play_less_than_once_a_day() -> None:
     audience = Audience(society_of(1, 0.001), make_catalogue(0, 1), begin=BEGIN, end=BEGIN + DAY_MS)
     assert len(rest_of(audience)) < 100

@@ -1,4 +1,4 @@
-"""What a scenario makes of an audience: spikes, silences, bots, and clients' faults."""
+"""The effect of a scenario on an audience: spikes, silences, bots and clients' faults."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,7 +40,7 @@ def catalogue() -> Catalogue:
 
 @pytest.fixture(scope="module")
 def act(catalogue: Catalogue) -> Callable[..., Sendings]:
-    """Let half an hour or so pass on stage, and give all that was sent."""
+    """Return a function that simulates half an hour by default and returns all sent records."""
 
     def run(
         scenario: Scenario = NO_SCENARIO,

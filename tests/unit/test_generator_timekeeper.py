@@ -1,4 +1,4 @@
-"""A simulation of the present stays with the clock on the wall."""
+"""A simulation of the present keeps up with the wall clock."""
 
 from crossfade.clock import DAY_MS, MINUTE_MS, SECOND_MS
 from crossfade.generator.catalogue import make_catalogue
@@ -14,7 +14,7 @@ RATE = 20.0
 
 
 class Wall:
-    """A clock that goes on by what is sent, so many a second."""
+    """A clock that advances one second per RATE records sent."""
 
     def __init__(self) -> None:
         self.sent = 0
@@ -24,7 +24,7 @@ class Wall:
 
 
 def drift_after(sent: int, scenario: Scenario = NO_SCENARIO, *, kept: bool = True) -> float:
-    """Return by how many seconds the simulation is behind the wall after so many records."""
+    """Return how many seconds the simulation lags the wall clock after `sent` records."""
     wall = Wall()
     society = Society(seed=2, listeners=10_000, plays_per_second=RATE * SPARE)
     audience = Audience(society, make_catalogue(2, 500), begin=BEGIN, is_steady=True)

@@ -1,4 +1,4 @@
-"""When people listen: sessions, gaps, pauses, and the local hours and days of the week."""
+"""The times of listening: sessions, gaps, pauses, local hours and days of the week."""
 
 import math
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from support.audiences import play, society_of
 
 BEGIN = parse_time("2024-07-08")
 WINTER = parse_time("2024-01-08")
-"""Two Mondays, with no holiday of the four countries in the weeks after."""
+"""Two Mondays; the four countries have no holiday in the two weeks after either."""
 
 ZONES = {
     "JP": "Asia/Tokyo",
@@ -34,7 +34,7 @@ ZONES = {
 
 
 class FourZones:
-    """Lets everybody live in one of the zones, a quarter in each."""
+    """Stands for `Homes`: a quarter of the listeners lives in each zone."""
 
     def __init__(self) -> None:
         self._places = np.array([place_in(country) for country in ZONES])
@@ -77,7 +77,7 @@ def test_lengths_of_sessions_are_log_normal_within_their_limits() -> None:
     sessions = audience.sessions
     seats = np.flatnonzero(~sessions.is_between)
     sessions.open_next(seats)
-    # An hour before its end, an epoch cuts off the sessions that are open.
+    # An epoch cuts off the sessions that are open an hour before its end.
     is_whole = ~sessions.is_between & (sessions.end < sessions._epoch_end - HOUR_MS)
     seats = seats[is_whole[seats]]
     length = (sessions.end - sessions.due)[seats]
@@ -94,7 +94,7 @@ def test_gaps_are_log_normal_in_listening_time(*, is_steady: bool) -> None:
         society_of(50_000, 40), make_catalogue(1, 50), begin=BEGIN, is_steady=is_steady
     )
     sessions, habits = audience.sessions, audience.sessions._habits
-    # Of those with an epoch left of twenty gaps, next to nobody's gap goes beyond it.
+    # With twenty gaps left in the epoch, almost no gap reaches beyond its end.
     left = sessions._epoch_end - sessions.end
     seats = np.flatnonzero(~sessions.is_between & (left > 20 * habits.gap + DAY_MS))
     assert len(seats) > 5_000
@@ -145,11 +145,11 @@ def begun_sessions(plays: Plays, country: str) -> NDArray[np.float64]:
     return np.bincount(slot, minlength=len(WEEK)) / len(first)
 
 
-WISHED = np.array(WEEK) / sum(WEEK)
+EXPECTED = np.array(WEEK) / sum(WEEK)
 
 
 def distance(one: NDArray[np.float64], other: NDArray[np.float64], width: int) -> float:
-    """Return how much of one curve would have to move to make the other, by steps of a width."""
+    """Return the share of one curve that must move to make the other, in steps of a width."""
     steps = (np.abs((one - other).reshape(-1, width).sum(axis=1))).sum() / 2
     return float(steps)
 
@@ -157,11 +157,11 @@ def distance(one: NDArray[np.float64], other: NDArray[np.float64], width: int) -
 @pytest.mark.parametrize("country", ZONES)
 def test_each_zone_listens_by_its_local_clock(country: str, summer: Plays, winter: Plays) -> None:
     found = (begun_sessions(summer, country) + begun_sessions(winter, country)) / 2
-    assert distance(found, WISHED, HALF_HOURS) < 0.02
+    assert distance(found, EXPECTED, HALF_HOURS) < 0.02
     by_hour = found.reshape(7, 24, 2).sum(axis=2)
-    wished = WISHED.reshape(7, 24, 2).sum(axis=2)
+    expected = EXPECTED.reshape(7, 24, 2).sum(axis=2)
     for days in (slice(0, 5), slice(5, 7)):
-        mine, law = by_hour[days].sum(axis=0), wished[days].sum(axis=0)
+        mine, law = by_hour[days].sum(axis=0), expected[days].sum(axis=0)
         assert distance(mine / mine.sum(), law / law.sum(), 1) < 0.035
         assert np.corrcoef(mine, law)[0, 1] > 0.985
         assert int(mine.argmin()) in (2, 3, 4, 5)

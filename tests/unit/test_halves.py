@@ -1,4 +1,7 @@
-"""A checkpoint and an output of different moments are refused: sinks skip numbers they hold."""
+"""A checkpoint and an output from different times are refused.
+
+A sink skips the micro-batch numbers that it already holds, so it would lose records.
+"""
 
 from pathlib import Path
 

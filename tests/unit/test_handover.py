@@ -1,4 +1,4 @@
-"""What a window's verdict is at hand-over, and what is recorded of it."""
+"""The verdict of a window at hand-over, and its record."""
 
 import pytest
 
@@ -75,7 +75,7 @@ def song(number: int) -> Grain:
 
 
 def speed_log(**changes: object) -> SpeedLog:
-    """Return what speed says of plays 0 to 7: two songs' worth a window, eight rows."""
+    """Return speed's log of plays 0 to 7: four songs with two plays each, in one window."""
     rows = {(NOON, song(n)): Measures(1, 1, 2, 2, 120_000) for n in range(4)}
     whole = {
         "rows": rows,

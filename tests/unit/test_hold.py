@@ -66,7 +66,7 @@ with hold_folder(open_folder(load_settings(data=pathlib.Path(sys.argv[1])))):
 
 
 def is_alive(pid: int) -> bool:
-    """Check whether a process lives; a dead one that its new parent has yet to notice does not."""
+    """Check whether a process runs; a zombie does not."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -75,8 +75,7 @@ def is_alive(pid: int) -> bool:
 
 def test_the_next_holder_ends_what_a_killed_one_left(data_folder: DataFolder) -> None:
     command = [sys.executable, "-c", LEAVES_ONE, str(data_folder.root)]
-    told = subprocess.run(command, stdout=subprocess.PIPE, check=False).stdout
-    left = int(told)
+    left = int(subprocess.run(command, stdout=subprocess.PIPE, check=False).stdout)
     assert is_alive(left)
     with hold_folder(data_folder):
         assert not is_alive(left)

@@ -1,4 +1,4 @@
-"""Import formats without Kafka: what each file gives, row by row, and what is said of the rest."""
+"""Import formats without Kafka: the plays of each file and the problems reported."""
 
 import gzip
 import io

@@ -16,7 +16,7 @@ def test_the_lock_holds_both_sets_and_names_no_host() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         (ROW * 2, "it ends after 2 jars"),
         (ROW + "end 2\n", 'line 2 is "end 2"'),
@@ -28,14 +28,16 @@ def test_the_lock_holds_both_sets_and_names_no_host() -> None:
         ("", "it ends after 0 jars"),
     ],
 )
-def test_a_corrupt_lock_is_one_line_with_the_cure(tmp_path: Path, content: str, said: str) -> None:
+def test_a_corrupt_lock_is_one_line_with_the_cure(
+    tmp_path: Path, content: str, expected: str
+) -> None:
     path = tmp_path / "jars.lock"
     path.write_text(content)
     with pytest.raises(MachineError, match="is corrupt") as refusal:
         read_lock(path)
     line = str(refusal.value)
     assert str(path) in line
-    assert said in line
+    assert expected in line
     assert "git checkout" in line
     assert "\n" not in line
 

@@ -7,7 +7,7 @@ from crossfade.stack.java import find_java
 
 
 def a_java(folder: Path, version: str, *, exit_code: int = 0) -> Path:
-    """Put a `java` into a folder that says what the real one says on standard error."""
+    """Write a `java` that prints what the real one prints on standard error."""
     executable = folder / "bin" / "java"
     executable.parent.mkdir(parents=True)
     home = f"    java.home = {folder}"

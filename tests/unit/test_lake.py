@@ -1,4 +1,4 @@
-"""Tables read without Spark."""
+"""Reading of tables without Spark."""
 
 from pathlib import Path
 

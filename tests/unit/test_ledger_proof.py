@@ -1,4 +1,4 @@
-"""The proof with a ledger: every record that was sent is judged, and a wrong one is named."""
+"""The proof with a ledger checks every record that was sent and names the wrong ones."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,13 +31,13 @@ def test_the_proof_passes_where_the_lake_has_what_was_sent(
     ledger = with_others(sent())
     proof = prove(lake_of(ledger), data_folder, ledger.write(tmp_path / "tonight"))
     assert proof.holds, proof.unexplained
-    told = {
+    found = {
         (one.check, one.subject): (one.expected, one.found, one.verdict)
         for one in proof.findings
         if one.check.startswith("ledger:")
     }
     holds = Verdict.HOLDS
-    assert told == {
+    assert found == {
         (WHOLE, "tonight: 21 records"): (21, 21, holds),
         (IN_BRONZE, "tonight: 19 records"): (19, 19, holds),
         (SAME_ANSWER, "tonight: 19 records"): (19, 19, holds),
@@ -89,7 +89,7 @@ FAULTS: dict[str, tuple[Spoil, str, str]] = {
         IN_BRONZE,
         "song-plays [0] offset 3 (record 3, event run-00003): sent, not in bronze",
     ),
-    "a record that is no play missing in bronze": (
+    "a record that is not a play missing in bronze": (
         drop("bronze/song_plays", MALFORMED),
         IN_BRONZE,
         "song-plays [0] offset 16 (record 16): sent, not in bronze",

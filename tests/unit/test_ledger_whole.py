@@ -1,4 +1,4 @@
-"""A ledger itself: it must agree with its seal and its counts, and the command must find it."""
+"""A ledger must agree with its seal and its counts, and the command must find it."""
 
 import json
 from collections.abc import Callable
@@ -50,7 +50,7 @@ TORN: dict[str, tuple[Callable[[HandmadeLedger], object], str]] = {
         "record 2: an error and an offset",
     ),
     "half a position": (forget("partition", 2), "record 2: half a position"),
-    "an answer that is none": (
+    "an unknown answer": (
         lambda ledger: ledger.rows[2].update(answer="lost"),
         "record 2: the answer lost",
     ),
@@ -103,8 +103,8 @@ def test_rows_that_are_missing_in_a_ledger_fail(data_folder: DataFolder, tmp_pat
 def test_a_seal_with_other_sums_fails(data_folder: DataFolder, tmp_path: Path) -> None:
     ledger, folder = sent(), tmp_path / "tonight"
     ledger.write(folder)
-    said = {"reasons": {"text_invalid": 1}, "faults": {}, "counted_plays": 1, "unknown": 0}
-    proof = prove(lake_of(ledger), data_folder, ledger.close(folder, **said))
+    sums = {"reasons": {"text_invalid": 1}, "faults": {}, "counted_plays": 1, "unknown": 0}
+    proof = prove(lake_of(ledger), data_folder, ledger.close(folder, **sums))
     [whole] = about(proof, WHOLE)
     assert set(whole.wrong) == {
         "unknown: 0 in ledger.json, 2 in the rows",
@@ -144,7 +144,7 @@ def test_counts_beyond_the_rows_fail(data_folder: DataFolder, tmp_path: Path) ->
     )
 
 
-def test_an_empty_ledger_passes(data_folder: DataFolder, tmp_path: Path) -> None:
+def test_an_empty_ledger_is_consistent(data_folder: DataFolder, tmp_path: Path) -> None:
     ledger, folder = HandmadeLedger("run"), tmp_path / "tonight"
     ledger.write(folder)
     for path in (folder / RECORDS).iterdir():
@@ -171,9 +171,9 @@ def test_the_command_takes_ledgers(
     lake = lake_of(ledger)
     lake.write(data_folder)
     reconcile(data_folder.root, [folder, folder], as_json=True)
-    told = json.loads(capsys.readouterr().out)
-    assert told["holds"]
-    assert [one["subject"] for one in told["findings"] if one["check"] == SAME_ANSWER] == [
+    report = json.loads(capsys.readouterr().out)
+    assert report["holds"]
+    assert [one["subject"] for one in report["findings"] if one["check"] == SAME_ANSWER] == [
         "tonight: 19 records"
     ]
     lake.tables["silver/plays"].pop(2)

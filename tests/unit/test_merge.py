@@ -1,4 +1,4 @@
-"""Who answers which time, and how the layers' rows become one answer."""
+"""The layer that answers each window, and the merge of the layers' rows."""
 
 from collections import Counter
 from datetime import date
@@ -99,7 +99,7 @@ def test_an_edge_inside_a_recent_day_is_answered_from_its_windows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("begin", "end", "said"),
+    ("begin", "end", "message"),
     [
         (DAY + 1, NOON, "lies inside a window of 10m"),
         (DAY, NOON + G - 1, "nearest edge is 2024-10-04T12:10:00Z"),
@@ -110,9 +110,9 @@ def test_an_edge_inside_a_recent_day_is_answered_from_its_windows() -> None:
     ],
 )
 def test_an_edge_that_cannot_be_answered_is_refused_with_the_nearest_possible_one(
-    begin: int, end: int, said: str
+    begin: int, end: int, message: str
 ) -> None:
-    with pytest.raises(MisuseError, match=said):
+    with pytest.raises(MisuseError, match=message):
         plan_range(begin, end, boundary=NOON, grain_ms=G)
 
 
@@ -168,7 +168,7 @@ def test_the_names_shown_are_those_with_most_plays_on_the_newest_day() -> None:
 
 
 def seen(first: int, last: int) -> bytes:
-    """Return the sketch of some listeners."""
+    """Return the sketch of listeners `first` to `last` - 1."""
     sketch = hll_sketch(SKETCH_LG_K)
     for number in range(first, last):
         sketch.update(f"user-{number}")

@@ -1,4 +1,4 @@
-"""The oracle holds on a right lake, and sees and names each kind of damage to one."""
+"""The oracle passes a correct lake, and finds and names each kind of damage."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -49,11 +49,11 @@ def _change(case: OracleCase, table: str, **changes: object) -> None:
     case.lake.tables[table][0].update(changes)
 
 
-def _say_less(case: OracleCase) -> None:
+def _drop_a_row_of_speed(case: OracleCase) -> None:
     del case.speed_log[0]
 
 
-def _say_more_of_an_open_window(case: OracleCase) -> None:
+def _add_to_an_open_window(case: OracleCase) -> None:
     key = WindowKey("first", 1, OPEN // GRAIN * GRAIN, Grain("IS", "song", "T", "A", None, None))
     value = WindowValue(1, 1, 1, 60_000, b"")
     pair = msgspec.json.encode(key), msgspec.json.encode(value)
@@ -61,7 +61,7 @@ def _say_more_of_an_open_window(case: OracleCase) -> None:
 
 
 def _take_over_unread(case: OracleCase) -> None:
-    """Let an earlier run have taken the window over before the play was archived."""
+    """Add an earlier run that took the window over before the play was archived."""
     runs = case.lake.tables["gold/run"]
     runs[1]["run"] = 2
     runs.append(a_run(1, {0: 1, 1: 1}, boundary=BOUNDARY))
@@ -111,8 +111,8 @@ def _take_over_unread(case: OracleCase) -> None:
         (lambda s: _change(s, "gold/activity_hour", ms_played=1), "wrong", "gold/activity_hour: "),
         (_swap_ranks, "wrong", "days to charts: songs day 2026-01-01, rank 1: "),
         (lambda s: s.lake.tables["gold/chart"].pop(), "wrong", "is not in gold"),
-        (_say_less, "unexplained", "speed has less than batch"),
-        (_say_more_of_an_open_window, "unexplained", "speed has more than was sent"),
+        (_drop_a_row_of_speed, "unexplained", "speed has less than batch"),
+        (_add_to_an_open_window, "unexplained", "speed has more than was sent"),
         (_take_over_unread, "wrong", "on time; run 1 took its window over without it"),
     ],
 )  # fmt: skip
@@ -157,10 +157,11 @@ def test_an_erased_record_may_lose_its_content_but_not_its_position(case: Oracle
     case.remove("silver/plays", play)
     _in_bronze(case, 2).update(key=None, headers=None, value=None)
     case.add("silver/erased", play)
-    told = case.judge()
-    assert told.unexplained == 0
-    assert "explained, hand-over: 1 plays that were erased since" in told.findings
-    assert all("gold" in text for text in told.findings if text.startswith("wrong")), told
+    judgement = case.judge()
+    assert judgement.unexplained == 0
+    assert "explained, hand-over: 1 plays that were erased since" in judgement.findings
+    wrong = [text for text in judgement.findings if text.startswith("wrong")]
+    assert all("gold" in text for text in wrong), judgement
     _in_bronze(case, 3).update(key=None, headers=None, value=None)
     assert "(event event-00006): other key, value" in str(case.judge())
 

@@ -1,4 +1,4 @@
-"""The oracle with a ledger: what was sent, was it kept, and was it judged as it had to be?"""
+"""The oracle with a ledger: whether what was sent was kept and judged correctly."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ def judge(
     spoil: Callable[[HandmadeLake], object] = lambda _: None,
     others_allowed: bool = False,
 ) -> Judgement:
-    """Derive Kafka's log and the lake from what is logged, and hold both against the ledger."""
+    """Derive Kafka's log and the lake from the ledger's log, and compare both with the ledger."""
     lake = lake_of(ledger)
     spoil(lake)
     lake.write(folder)

@@ -1,4 +1,4 @@
-"""The oracle's own rules beside the contract: where they are sure, both say the same."""
+"""The oracle's own rules agree with the contract wherever they are sure."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""The oracle's reading of speed's topic: which value counts, and which difference is explained."""
+"""How the oracle reads speed's topic: the value that counts and the explained differences."""
 
 from pathlib import Path
 
@@ -24,8 +24,8 @@ def test_a_repeat_in_another_micro_batch_is_explained_and_counted(case: OracleCa
     assert "explained, hand-over: 1 repeats in another micro-batch" in judgement.findings
 
 
-def _said_again(case: OracleCase, *, generation: str, epoch: int, plays: int) -> None:
-    """Say another value of speed's first row."""
+def _append_value(case: OracleCase, *, generation: str, epoch: int, plays: int) -> None:
+    """Append another value for the key of speed's first row."""
     first = case.speed_log[0]
     assert first.key is not None
     key = msgspec.json.decode(first.key, type=WindowKey)
@@ -35,7 +35,7 @@ def _said_again(case: OracleCase, *, generation: str, epoch: int, plays: int) ->
     case.speed_log.append(LogRecord(0, len(case.speed_log), OPEN + 1, 1, *pair))
 
 
-def _mark(case: OracleCase, generation: str, ends: dict[int, int]) -> None:
+def _append_marker(case: OracleCase, generation: str, ends: dict[int, int]) -> None:
     marker = Marker(generation, 2, 9, ends, sent_at=0)
     pair = marker.encode_key(), marker.encode()
     case.speed_log.append(LogRecord(0, len(case.speed_log), OPEN + 1, 1, *pair))
@@ -44,11 +44,11 @@ def _mark(case: OracleCase, generation: str, ends: dict[int, int]) -> None:
 def test_neither_the_late_write_of_a_killed_driver_nor_an_incomplete_replay_counts(
     case: OracleCase,
 ) -> None:
-    _said_again(case, generation="first", epoch=0, plays=99)
-    _said_again(case, generation="second", epoch=2, plays=98)
-    _mark(case, "second", {0: 3, 1: 3})
+    _append_value(case, generation="first", epoch=0, plays=99)
+    _append_value(case, generation="second", epoch=2, plays=98)
+    _append_marker(case, "second", {0: 3, 1: 3})
     assert case.judge().holds
-    _mark(case, "second", {0: 100, 1: 100})
+    _append_marker(case, "second", {0: 100, 1: 100})
     judgement = case.judge()
     assert "[98, 98, 98] by speed" in str(judgement)
     assert judgement.unexplained > 1
@@ -66,7 +66,7 @@ def test_a_window_that_is_short_by_the_watermark_is_explained(case: OracleCase) 
 
 def test_speed_that_lags_is_pending_not_wrong(case: OracleCase) -> None:
     case.speed_log = case.speed_log[1:-2]
-    _mark(case, "first", {0: 1, 1: 1})
+    _append_marker(case, "first", {0: 1, 1: 1})
     judgement = case.judge()
     assert judgement.holds, str(judgement)
     assert "pending, hand-over: speed has not read all that run 1 covers" in judgement.findings

@@ -1,4 +1,4 @@
-"""The proof holds on a right lake, and names what is wrong in a wrong one."""
+"""The proof passes on a correct lake and names what is wrong in a damaged one."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ from support.handmade_gold import sketch_of
 from support.handmade_lake import NOON, HandmadeLake, a_lake, a_play, records_of
 
 BOUNDARY = NOON + 9 * DAY_MS
-"""Nine days on: days and a chart week are closed, windows of the last two days are kept."""
+"""After nine days, days and a chart week are closed; windows of the last two days are kept."""
 
 
 def plays() -> list[Play]:
@@ -102,7 +102,7 @@ FAULTS = {
         "bronze = accepted + rejected + duplicates + erased",
         "song-plays [0] offset 7: in silver/plays and silver/rejected",
     ),
-    "a play of a record that is not there": (
+    "a play without a record in bronze": (
         change("silver/plays", 0, offset=77),
         "bronze = accepted + rejected + duplicates + erased",
         "song-plays [0] offset 77: in silver/plays, not in bronze",
@@ -157,7 +157,7 @@ FAULTS = {
         "gold/listeners = listeners of silver, within the sketch's error",
         "day 2026-01-01T00:00:00Z, song song-0: 3 listeners in silver, 0 by the sketch",
     ),
-    "a sketch of nobody": (
+    "a sketch of a song without plays": (
         change("gold/listeners", 0, key="song-99"),
         "gold/listeners = listeners of silver, within the sketch's error",
         "day 2026-01-01T00:00:00Z, song song-99: 0 listeners in silver, 3 by the sketch",

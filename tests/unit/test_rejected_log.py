@@ -1,4 +1,4 @@
-"""The log of rejected records, read from lakes made by hand."""
+"""The log of rejected records, read from handmade lakes."""
 
 import pytest
 
@@ -111,20 +111,20 @@ def test_what_was_expected_is_judged_again_at_the_records_own_log_time() -> None
 def test_rules_that_changed_since_are_reported() -> None:
     play = encode_play(a_play())
     assert explain(rejected(play, Reason.VALUE_INVALID)) == "The present rules accept it."
-    told = explain(rejected(BAD_COUNTRY, Reason.VALUE_INVALID))
-    assert told.endswith("(country_invalid by the present rules)")
+    explained = explain(rejected(BAD_COUNTRY, Reason.VALUE_INVALID))
+    assert explained.endswith("(country_invalid by the present rules)")
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"),
+    ("reason", "expected"),
     [
         (Reason.TEXT_INVALID, "Its bytes were erased."),
         (Reason.NOT_OBJECT, "It has no value, or its bytes were erased."),
         (Reason.LOG_TIME_UNKNOWN, "It has no value, or its bytes were erased."),
     ],
 )
-def test_deleted_bytes_are_reported(reason: Reason, told: str) -> None:
-    assert explain(rejected(None, reason)) == told
+def test_deleted_bytes_are_reported(reason: Reason, expected: str) -> None:
+    assert explain(rejected(None, reason)) == expected
 
 
 def test_an_erased_row_is_read_without_its_bytes(data_folder: DataFolder) -> None:

@@ -1,4 +1,4 @@
-"""What batch tells of a run never hides what the run failed at."""
+"""A failure to write a run's progress does not hide the run's own error."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from crossfade.processing import progress
 from crossfade.processing.progress import telling_run
 
 
-def test_a_disk_on_which_nothing_can_be_written_does_not_hide_why_a_run_failed(
+def test_a_full_disk_does_not_hide_why_a_run_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(path: Path, content: bytes) -> None:

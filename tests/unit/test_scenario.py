@@ -1,4 +1,4 @@
-"""Scenarios: the shipped ones, a user's own, and every way to get one wrong."""
+"""Scenarios: the shipped ones, a user's own, and errors in them."""
 
 from dataclasses import astuple
 from pathlib import Path
@@ -100,7 +100,7 @@ def test_faults_have_their_documented_defaults() -> None:
 
 
 def write(scenario: Scenario) -> str:
-    """Write a scenario as a user would; ranges of faults and all."""
+    """Write a scenario as TOML with every key."""
     lines = [f'title = "{scenario.title}"', "[faults]"]
     for name in Faults.__slots__:
         value = getattr(scenario.faults, name)

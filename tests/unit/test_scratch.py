@@ -1,4 +1,4 @@
-"""Spark's scratch folder is of one living process: another one does not empty it."""
+"""Each running process has its own scratch folder for Spark; no other process empties it."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ sys.stdin.read()
 
 
 class Claimant:
-    """A process that claims a scratch folder and keeps it until it is told to end."""
+    """A process that claims a scratch folder and keeps it until it is ended."""
 
     def __init__(self, folder: Path) -> None:
         self._process = subprocess.Popen(

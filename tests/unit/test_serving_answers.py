@@ -1,4 +1,4 @@
-"""Answers over a tiny gold, with and without speed, against counting by hand."""
+"""Answers from a tiny gold, with and without speed, compared with plain counts."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,7 +31,7 @@ NOW = NOON + 5 * G + 1
 
 
 def _plays() -> list[Play]:
-    """Plays of three days before noon, and of the windows around the boundary."""
+    """Return plays of the three days before noon and of the windows around the boundary."""
     old = [
         handmade.a_play(
             n,
@@ -56,7 +56,7 @@ def _write_gold(tmp_path: Path, plays: Iterable[Play]) -> DataFolder:
 
 
 def _speed_of(plays: Iterable[Play]) -> WindowState:
-    """Count all plays as speed would, the ones that batch owns as well."""
+    """Count all plays as speed does, including those that batch owns."""
     counted: dict[WindowKey, list[Play]] = {}
     for play in plays:
         key = WindowKey(

@@ -1,4 +1,4 @@
-"""The API over HTTP: a real server on a free port, gold made by hand, no Kafka or a dead one."""
+"""The API over HTTP: a real server on a free port, handmade gold, no reachable Kafka."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from support.api_server import api_client
 
 BOUNDARY = handmade.NOON + 3_600_000
 REJECTED = (b"x" * 5_000, b"\xff", encode_play(handmade.a_play(99, country="se")))
-NOBODY = KafkaAddress("127.0.0.1:9")
+NO_KAFKA = KafkaAddress("127.0.0.1:9")
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +73,8 @@ def client(gold: DataFolder) -> Iterator[httpx.Client]:
 def test_every_answer_has_the_shape_in_openapi(client: httpx.Client, path: str, query: str) -> None:
     response = client.get(f"/api/v1/{path}{query}")
     api = client.get("/openapi.json").json()
-    told = api["paths"][f"/api/v1/{path}"]["get"]["responses"][str(response.status_code)]
-    schema = told["content"]["application/json"]["schema"]
+    documented = api["paths"][f"/api/v1/{path}"]["get"]["responses"][str(response.status_code)]
+    schema = documented["content"]["application/json"]["schema"]
     jsonschema.validate(response.json(), schema | {"components": api["components"]})
 
 
@@ -193,7 +193,7 @@ def test_every_route_is_in_the_api_page(client: httpx.Client) -> None:
 
 
 def test_it_answers_immediately_before_kafka_and_gold_exist(data_folder: DataFolder) -> None:
-    with api_client(data_folder, NOBODY) as client:
+    with api_client(data_folder, NO_KAFKA) as client:
         assert client.get("/healthz").json() == {"status": "up"}
         assert client.get("/readyz").status_code == 503
         answer = client.get("/api/v1/trending").json()
@@ -206,7 +206,7 @@ def test_it_answers_immediately_before_kafka_and_gold_exist(data_folder: DataFol
 
 @pytest.fixture
 def running_stack(gold: DataFolder) -> Iterator[DataFolder]:
-    """Let a stack seem to run on the folder: what it leaves there then counts."""
+    """Make a stack appear to run on the folder, so that its state files count."""
     write_stack(gold, StackAddresses(os.getpid(), "2026-01-01T00:00:00Z", "127.0.0.1:1", "x"))
     yield gold
     for path in (gold.root / "stack.json", gold.run / "door.json", gold.run / "children.json"):
@@ -236,6 +236,6 @@ def test_an_alarm_is_reported_by_status_and_metrics(
     child = ChildState("streams", "waiting", None, None, 3, "x.log", "speed, micro-batch 7: failed")
     children = running_stack.run / "children.json"
     write_atomically(children, msgspec.json.encode([child]))
-    told = client.get("/api/v1/status").json()["alarms"]
-    assert told == {"streams": "speed, micro-batch 7: failed"}
+    alarms = client.get("/api/v1/status").json()["alarms"]
+    assert alarms == {"streams": "speed, micro-batch 7: failed"}
     assert 'crossfade_alarm{process="streams"} 1.0' in client.get("/metrics").text

@@ -1,4 +1,4 @@
-"""The list of erased listeners: it knows them, and nobody can read from it who they were."""
+"""The list of erased listeners recognises their ids and does not reveal them."""
 
 import hmac
 import pickle

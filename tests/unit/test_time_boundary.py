@@ -28,7 +28,7 @@ def with_max_for_min(rules: TimeRules) -> Formula:
 
 
 def stolen(world: World, *, counts: Callable[[Record], bool]) -> list[Record]:
-    """Find what speed counts, a run does not cover, and batch would have to answer for."""
+    """Return records that speed counts and no run covers, though batch owns their windows."""
     return [
         record
         for run in world.runs

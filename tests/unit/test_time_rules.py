@@ -1,4 +1,4 @@
-"""The rule of what speed counts, and the lengths that it depends on."""
+"""The rule for the records that speed counts, and its settings."""
 
 import pytest
 from hypothesis import given

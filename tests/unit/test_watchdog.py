@@ -1,4 +1,4 @@
-"""When a query counts as hanging: by its checkpoint's files and Kafka's ends alone."""
+"""The watchdog decides from a checkpoint's files and Kafka's end offsets only."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The records of `plays-by-window`, byte for byte as Spark and the driver write them."""
+"""The records of `plays-by-window` in the exact bytes that Spark and the driver write."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""What speed says of open windows, record by record, without a broker."""
+"""Serving's state of open windows, fed record by record without a broker."""
 
 from collections.abc import Iterable, Mapping
 
