@@ -27,10 +27,10 @@ from crossfade.backup.take import take_backup
 from crossfade.config import load_settings
 from crossfade.folder import open_folder
 folder = open_folder(load_settings(data=pathlib.Path(sys.argv[1])))
-def die(piece, whole):
+def kill(piece, whole):
     if list(pathlib.Path(sys.argv[2]).parent.glob(".*/datalake/*")):
         os.kill(os.getpid(), signal.SIGKILL)
-take_backup(folder, pathlib.Path(sys.argv[2]), die)
+take_backup(folder, pathlib.Path(sys.argv[2]), kill)
 """
 
 

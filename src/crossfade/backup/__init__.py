@@ -1,1 +1,1 @@
-"""Backup and restore: a data folder's parts that belong together, copied while the stack runs."""
+"""Backup of a data folder at one consistent point while the stack runs, and restore."""

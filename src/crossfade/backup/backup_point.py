@@ -1,10 +1,10 @@
-"""Which versions of tables and checkpoint belong together, while all of them go on."""
+"""The consistent point of a backup: versions of tables and checkpoint that belong together."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from crossfade.backup.version_files import check_copy, list_table_files
+from crossfade.backup.version_files import list_version_files, verify_table_copy
 from crossfade.errors import LakeError
 from crossfade.folder import ARCHIVE, DataFolder
 from crossfade.lake.binding import read_archive_binding, refuse_other_tables
@@ -24,13 +24,13 @@ from crossfade.lake.tables import (
 )
 
 _BINDINGS = ("archive.binding.json", "batch.binding.json")
-_KEPT_FOR_GOOD = ("suppression", "erasures")
-"""Folders of a data folder that erasure writes, where there are some."""
+_ERASURE_FOLDERS = ("suppression", "erasures")
+"""Folders that erasure writes in a data folder; they may be absent."""
 
 
 @dataclass(frozen=True, slots=True)
-class ArchiveMoment:
-    """Bronze's version, and the archive's micro-batch that it ends with."""
+class ArchivePoint:
+    """A version of bronze, and the archive's micro-batch that is the last in it."""
 
     version: int | None
     micro_batch: int
@@ -39,28 +39,28 @@ class ArchiveMoment:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """The newest published run, the versions of all tables, and the archive as bronze has it."""
+class BackupPoint:
+    """The newest published run, a version of each table, and the archive's state in bronze."""
 
     run: Run | None
     tables: Mapping[str, int]
-    archive: ArchiveMoment
+    archive: ArchivePoint
 
     def pin(self, table: str) -> int | None:
         """Return the version of a table that the run pins; None where it pins none."""
         return None if self.run is None else self.run.pins.get(table)
 
 
-def choose_moment(folder: DataFolder) -> Moment:
-    """Choose the versions in an order in which each goes on without spoiling the ones before.
+def choose_backup_point(folder: DataFolder) -> BackupPoint:
+    """Choose a version of each table, in an order that is consistent while the stack writes.
 
-    First the hand-overs, so that none is of a run that is not in it; then the newest published run,
-    whose pins are never changed; then bronze, which is at the run's pin or beyond. Kafka is copied
-    after all of it: what the archive has not read is still there.
+    First come the hand-overs, so that each is of a run in the backup. Then comes the newest
+    published run, whose pins never change. Then comes bronze, which is at the run's pin or beyond.
+    Kafka is copied after the lake, so that it still has what the archive has not read.
 
     Raises:
-        LakeError: the archive's checkpoint and bronze are not of one moment, or a table of silver
-            or gold is another stack's.
+        LakeError: the archive's checkpoint and bronze do not match, or a table of silver or gold
+            is another stack's.
     """
     refuse_other_tables(folder)
     tables = {}
@@ -76,41 +76,41 @@ def choose_moment(folder: DataFolder) -> Moment:
     if archive.version is not None:
         tables[BRONZE_SONG_PLAYS.name] = archive.version
     _refuse_cut_bronze(run, archive.version)
-    return Moment(run, tables, archive)
+    return BackupPoint(run, tables, archive)
 
 
-def list_files(folder: DataFolder, moment: Moment) -> list[str]:
-    """List all that is of the moment but Kafka's data, by path below the data folder.
+def list_backup_files(folder: DataFolder, point: BackupPoint) -> list[str]:
+    """List all files of the point except Kafka's data, by path below the data folder.
 
-    What a running stack takes away first comes first: Spark keeps a hundred micro-batches.
+    The files that a running stack deletes soonest come first: Spark keeps 100 micro-batches.
     """
-    paths = [*_list_checkpoint(folder, moment.archive.micro_batch), folder.identity_file]
-    for name in _KEPT_FOR_GOOD:
+    paths = [*_list_checkpoint(folder, point.archive.micro_batch), folder.identity_file]
+    for name in _ERASURE_FOLDERS:
         paths += sorted(path for path in (folder.root / name).rglob("*") if path.is_file())
     named = [str(path.relative_to(folder.root)) for path in paths]
     lake = folder.lake.relative_to(folder.root)
-    for name, version in moment.tables.items():
-        files = list_table_files(folder.lake, TABLES[name], version, moment.pin(name))
+    for name, version in point.tables.items():
+        files = list_version_files(folder.lake, TABLES[name], version, point.pin(name))
         named += [str(lake / path) for path in files]
     return named
 
 
-def check_copies(copy: DataFolder, moment: Moment) -> None:
-    """Make sure that every table in a copy, and the checkpoint, is whole and of the moment.
+def verify_copies(copy: DataFolder, point: BackupPoint) -> None:
+    """Check that each table and the checkpoint in a copy is complete and at the point.
 
     Raises:
-        LakeError: one is not; something took files away while they were copied.
+        LakeError: one is not: something deleted files while they were copied.
     """
-    for name, version in moment.tables.items():
-        check_copy(copy.lake, TABLES[name], version, moment.pin(name))
-    batch = moment.archive.micro_batch
+    for name, version in point.tables.items():
+        verify_table_copy(copy.lake, TABLES[name], version, point.pin(name))
+    batch = point.archive.micro_batch
     if newest_planned(copy.checkpoints / ARCHIVE) != batch:
         what = f"The copy of the {ARCHIVE}'s checkpoint lacks micro-batch {batch}."
         raise LakeError(what, "Back up again.")
 
 
-def _read_archive(folder: DataFolder) -> ArchiveMoment:
-    """Take bronze's newest version, and from it the micro-batch; so the two cannot differ."""
+def _read_archive(folder: DataFolder) -> ArchivePoint:
+    """Read bronze's newest version and, from its log, the micro-batch: so the two match."""
     binding = read_archive_binding(folder)
     topic_id = None if binding is None else binding.topic_id
     checkpoint = folder.checkpoints / ARCHIVE
@@ -118,27 +118,27 @@ def _read_archive(folder: DataFolder) -> ArchiveMoment:
     query_id = read_query_id(checkpoint)
     bronze = open_table(folder.lake, BRONZE_SONG_PLAYS)
     if bronze is None:
-        return ArchiveMoment(None, NO_BATCH, {}, topic_id)
-    found = None if query_id is None else bronze.transaction_version(query_id)
-    batch = NO_BATCH if found is None else int(found)
+        return ArchivePoint(None, NO_BATCH, {}, topic_id)
+    written = None if query_id is None else bronze.transaction_version(query_id)
+    batch = NO_BATCH if written is None else int(written)
     if batch < committed:
         what = f"Bronze ends with micro-batch {batch}, but {checkpoint} is at {committed}."
         raise LakeError(what, "Restore both from one backup.")
     ends = {} if batch == NO_BATCH else read_plan(checkpoint, batch).end_offsets
     if not ends and binding is not None:
         ends = binding.first_offsets
-    return ArchiveMoment(bronze.version(), batch, ends, topic_id)
+    return ArchivePoint(bronze.version(), batch, ends, topic_id)
 
 
 def _refuse_cut_bronze(run: Run | None, version: int | None) -> None:
     pin = -1 if run is None else run.pins.get(BRONZE_SONG_PLAYS.name, -1)
     if (-1 if version is None else version) < pin:
-        what = f"Bronze is at version {version}, but the newest run is of its version {pin}."
+        what = f"Bronze is at version {version}, but the newest run pins version {pin}."
         raise LakeError(what, "Its log was cut: restore an older backup.")
 
 
 def _list_checkpoint(folder: DataFolder, batch: int) -> list[Path]:
-    """List the archive's checkpoint as it was when its micro-batch had just been written."""
+    """List the files of the archive's checkpoint up to a micro-batch."""
     root = folder.checkpoints / ARCHIVE
     numbered = [
         path

@@ -1,8 +1,8 @@
-"""The embedded broker's data, copied while it writes them, so that a broker can start on the copy.
+"""A copy of the embedded broker's data, made while it writes, that a broker can start on.
 
-The copy is what a power cut would leave: a log may end in the middle of a batch of records. So it
-lacks what would say that the broker had stopped in order, and the index of each newest segment,
-which the broker makes anew: then it checks every record there, and cuts off the half one.
+The copy is like a disk after a power cut: a log may end in the middle of a batch of records. So it
+leaves out the file that marks a clean stop, and the index of each newest segment. The broker then
+builds that index again, checks every record of the segment, and cuts off an unfinished batch.
 """
 
 import os
@@ -27,7 +27,7 @@ _PAUSE_S = 0.05
 
 
 class _Stamp(NamedTuple):
-    """What a file is known by: another one means that it was changed or replaced."""
+    """Identifies a file's content: if it differs, the file was changed or replaced."""
 
     inode: int
     size: int
@@ -35,46 +35,46 @@ class _Stamp(NamedTuple):
 
 
 _GROWING = -1
-"""In the place of a newest segment's size and time: it grows, and that changes nothing."""
+"""Stands for a newest segment's size and time: growth needs no second copy."""
 
 
 def holds_topic(folder: DataFolder, topic_id: str | None) -> bool:
-    """Check whether the embedded broker's data hold the topic that the archive reads.
+    """Check whether the embedded broker has the topic that the archive reads.
 
-    Without an archive it holds whatever there is.
+    If the archive never ran (`topic_id` is None), any data of the broker count.
     """
     data = folder.kafka / "data"
     if topic_id is None:
         return (data / "meta.properties").exists()
-    found = (_read_topic_id(path) for path in data.glob(f"{SONG_PLAYS}-*/partition.metadata"))
-    return topic_id.translate(_URL_SAFE) in found
+    ids = (_read_topic_id(path) for path in data.glob(f"{SONG_PLAYS}-*/partition.metadata"))
+    return topic_id.translate(_URL_SAFE) in ids
 
 
 def measure_broker(folder: DataFolder) -> int:
-    """Return about how many bytes its copy will take."""
+    """Estimate how many bytes the copy will take."""
     size = 0
     for parent, _, names in os.walk(folder.kafka / "data"):
         for name in names:
-            if not name.endswith(_INDEXES):  # mostly air: made at their full length
+            if not name.endswith(_INDEXES):  # sparse: created at full length
                 with suppress(FileNotFoundError):
                     size += Path(parent, name).stat().st_size
     return size
 
 
 def copy_broker(folder: DataFolder, copier: Copier) -> None:
-    """Copy the broker's data into the backup; the records acknowledged until now are in it.
+    """Copy the broker's data into the backup, with every record acknowledged until now.
 
-    The order matters. How far logs were flushed and where they begin is noted first: what is
-    copied later goes farther. Speed's windows come before the plays that they count, so that a new
-    speed layer can catch up with the old one. What Kafka knows of its partitions comes last, so
-    that no log is ahead of it.
+    The order matters. The checkpoints of flushed ends and first offsets come first, so that no log
+    in the copy ends before them. Speed's windows come before the plays that they count, so that a
+    new speed layer can catch up with the old one. Kafka's metadata comes last, so that no log is
+    ahead of it.
 
     Raises:
         StackError: a partition changes faster than it can be copied.
     """
     data = folder.kafka / "data"
     for place in _list_folders(data):
-        _Follower(copier, place).copy()
+        _FolderCopier(copier, place).copy()
 
 
 def _list_folders(data: Path) -> list[Path]:
@@ -88,12 +88,12 @@ def _rank(partition: Path) -> tuple[int, str]:
 
 
 def _is_partition(name: str) -> bool:
-    """Tell a partition's folder from one that is being deleted or moved."""
+    """Check for a partition: a folder that is being deleted or moved has another suffix."""
     return name.rpartition("-")[2].isdecimal()
 
 
-class _Follower:
-    """Copies one folder again where it changed, until a look finds it as it was copied."""
+class _FolderCopier:
+    """Copies one folder, and its changed files again until the folder equals the copy."""
 
     def __init__(self, copier: Copier, place: Path) -> None:
         self._copier = copier
@@ -104,18 +104,18 @@ class _Follower:
         for _ in range(_PASSES):
             found = _list_files(self._place)
             if any(name.endswith(_BEING_REPLACED) for name in found):
-                time.sleep(_PAUSE_S)  # a compacted segment takes its place: in milliseconds
+                time.sleep(_PAUSE_S)  # a compacted segment replaces it within milliseconds
                 continue
             if found == self._copied:
                 return
             for name in self._copied.keys() - found.keys():
                 self._copier.forget(self._path(name))
             self._copied = {name: at for name, at in self._copied.items() if name in found}
-            self._take(found)
+            self._copy_changed(found)
         what = f"Kafka changes {self._place} faster than it can be copied."
-        raise StackError(what, "Try again when there is less to do.")
+        raise StackError(what, "Try again when Kafka is less busy.")
 
-    def _take(self, found: dict[str, _Stamp]) -> None:
+    def _copy_changed(self, found: dict[str, _Stamp]) -> None:
         for name, stamp in found.items():
             if self._copied.get(name) != stamp and self._copier.copy_if_there(self._path(name)):
                 self._copied[name] = stamp
@@ -125,7 +125,7 @@ class _Follower:
 
 
 def _list_files(place: Path) -> dict[str, _Stamp]:
-    """List the files of a folder that a copy needs; none when the folder is gone."""
+    """List the files of a folder that a copy needs; none if the folder is gone."""
     try:
         paths = sorted(path for path in place.iterdir() if path.is_file())
     except FileNotFoundError:
@@ -156,9 +156,9 @@ def _stamp(path: Path, *, is_growing: bool) -> _Stamp | None:
 
 def _read_topic_id(path: Path) -> str:
     lines = path.read_text("utf-8").splitlines()
-    found = (line.partition(":")[2].strip() for line in lines if line.startswith("topic_id:"))
-    return next(found, "").translate(_URL_SAFE)
+    ids = (line.partition(":")[2].strip() for line in lines if line.startswith("topic_id:"))
+    return next(ids, "").translate(_URL_SAFE)
 
 
 _URL_SAFE = str.maketrans("+/", "-_")
-"""Kafka and its clients write the same id in two alphabets."""
+"""Kafka and its clients write the same id in two base64 alphabets."""

@@ -1,4 +1,4 @@
-"""Files copied from one folder to the same places below another, each hashed on its way."""
+"""Copies files to the same paths below another folder, and hashes each while copying."""
 
 import hashlib
 import os
@@ -12,25 +12,25 @@ _CHUNK = 1 << 20
 
 
 class Copier:
-    """Copies files named by their path below `source`, and remembers what it copied."""
+    """Copies files, named by their path below `source`, and records what it copied."""
 
-    def __init__(self, source: Path, target: Path, tell: Callable[[int], None]) -> None:
-        """Name both folders, and who is told of each piece's size."""
+    def __init__(self, source: Path, target: Path, report: Callable[[int], None]) -> None:
+        """Name both folders, and a function that is called with the bytes of each piece copied."""
         self.source = source
         self.target = target
-        self._tell = tell
+        self._report = report
         self._copied: dict[str, StoredFile] = {}
 
     @property
     def copied(self) -> list[StoredFile]:
-        """List what was copied, in order of path."""
+        """List the files copied, in order of path."""
         return [self._copied[path] for path in sorted(self._copied)]
 
     def copy(self, path: str) -> StoredFile:
-        """Copy a file as it is now, with its mode and time of change; again, it is replaced.
+        """Copy a file as it is now, with its mode and modification time; replace an earlier copy.
 
         Raises:
-            FileNotFoundError: it is gone.
+            FileNotFoundError: the file is gone.
         """
         digest, size = hashlib.sha256(), 0
         with (self.source / path).open("rb", buffering=0) as original:
@@ -41,7 +41,7 @@ class Copier:
                     digest.update(piece)
                     written.write(piece)
                     size += len(piece)
-                    self._tell(len(piece))
+                    self._report(len(piece))
             state = os.fstat(original.fileno())
         copy.chmod(stat.S_IMODE(state.st_mode))
         os.utime(copy, ns=(state.st_mtime_ns, state.st_mtime_ns))
@@ -49,20 +49,20 @@ class Copier:
         return self._copied[path]
 
     def copy_if_there(self, path: str) -> StoredFile | None:
-        """Copy a file that may be gone by now; None then."""
+        """Copy a file; return None if it no longer exists."""
         try:
             return self.copy(path)
         except FileNotFoundError:
             return None
 
     def forget(self, path: str) -> None:
-        """Take a file out of the copy again."""
+        """Remove a file from the copy."""
         (self.target / path).unlink(missing_ok=True)
         self._copied.pop(path, None)
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until all files below a folder, and their names, are on the disk."""
+    """Flush all files below a folder, and their directory entries, to the disk."""
     for parent, _, names in os.walk(folder):
         for name in names:
             _sync(Path(parent, name))
@@ -70,7 +70,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_names(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
+    """Flush a folder's directory entries to the disk."""
     _sync(folder)
 
 

@@ -1,4 +1,4 @@
-"""A folder written beside its place and moved there whole: what is cut short never looks done."""
+"""A folder that is written under a hidden name and renamed when it is complete."""
 
 import fcntl
 import os
@@ -12,16 +12,16 @@ from crossfade.errors import MisuseError, StackError
 
 
 def require_empty(target: Path) -> None:
-    """Refuse a place where something is, or where nothing can be moved to.
+    """Check that a target is a new or an empty folder that another one can replace.
 
     Raises:
-        MisuseError: it is a file, a folder with something in it, or the root of a disk.
+        MisuseError: it is a file, a folder with files in it, or a mount point.
     """
     if target.is_mount():
-        what = f"{target} is a disk's own folder, whose place nothing can take."
+        what = f"{target} is a mount point, which no folder can replace."
         raise MisuseError(what, "Name a folder in it.")
     if target.exists() and not target.is_dir():
-        what = f"{target} is no folder."
+        what = f"{target} is not a folder."
         raise MisuseError(what, "Name an empty or a new folder.")
     if target.exists() and any(target.iterdir()):
         what = f"{target} is not empty."
@@ -29,13 +29,13 @@ def require_empty(target: Path) -> None:
 
 
 @contextmanager
-def drafted(target: Path) -> Iterator[Path]:
-    """Return a hidden folder beside the target, which takes its place when the block ends well.
+def open_draft(target: Path) -> Iterator[Path]:
+    """Yield a hidden folder beside the target; it replaces the target when the block succeeds.
 
-    Else it is removed. A draft that a killed process left is emptied by the next one.
+    If the block fails, the draft is removed. A draft left by a killed process is emptied first.
 
     Raises:
-        StackError: another process writes the same target, or the place cannot be written.
+        StackError: another process writes the same target, or the draft cannot be written.
     """
     draft = target.with_name(f".{target.name}.draft")
     try:
@@ -43,9 +43,9 @@ def drafted(target: Path) -> Iterator[Path]:
         held = os.open(draft, os.O_RDONLY)
     except OSError as error:
         what = f"Cannot write {draft}: {error.strerror}."
-        raise StackError(what, "Name a place that you may write.") from None
+        raise StackError(what, "Name a folder that you may write.") from None
     try:
-        _hold(held, target)
+        _lock(held, target)
         _empty(draft)
         try:
             yield draft
@@ -59,13 +59,13 @@ def drafted(target: Path) -> Iterator[Path]:
         os.close(held)
 
 
-def _hold(opened: int, target: Path) -> None:
-    """Lock the draft; the kernel lets go when this process is gone, however it ends."""
+def _lock(opened: int, target: Path) -> None:
+    """Lock the draft; the kernel unlocks it when this process ends, even if it is killed."""
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         what = f"Another process is writing {target}."
-        raise StackError(what, "Wait until it is done, or name another folder.") from None
+        raise StackError(what, "Wait until it ends, or name another folder.") from None
 
 
 def _empty(draft: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a backup says of itself: the moment that it holds, and every file with size and hash."""
+"""The manifest of a backup: its point in time, and every file with its size and hash."""
 
 import hashlib
 from pathlib import Path, PurePosixPath
@@ -13,7 +13,7 @@ BACKUP_FORMAT = 1
 
 
 class StoredFile(msgspec.Struct, frozen=True):
-    """A file of the backup; its path is below the backup as it was below the data folder."""
+    """A file of the backup; `path` is relative to the backup, as it was to the data folder."""
 
     path: str
     size: int
@@ -21,23 +21,23 @@ class StoredFile(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """The moment that a backup holds.
+    """The contents of a backup.
 
     Attributes:
-        backup_format: of this file and of the layout beside it.
+        backup_format: the format of this file and of the backup's layout.
         taken_at: when copying began, RFC 3339.
-        code_version: the release that took it.
-        folder_id: which data folder it is of.
-        folder_format: that folder's format.
-        run: the published run that every table of silver and gold is of; None: none yet.
+        code_version: the release that wrote it.
+        folder_id: the id of the data folder.
+        folder_format: the format of the data folder.
+        run: the published run at whose pins silver and gold are; None: no run yet.
         tables: the version of each table.
-        records: how many records bronze holds.
-        micro_batch: the archive's newest in bronze and checkpoint; -1: none.
-        end_offsets: where the archive reads on, by partition of `song-plays`.
+        records: the number of records in bronze.
+        micro_batch: the archive's newest micro-batch in bronze and checkpoint; -1: none.
+        end_offsets: the next offset of the archive, by partition of `song-plays`.
         topic_id: the topic that the archive reads; None: it never ran.
-        has_kafka: whether the embedded broker's data are in it.
+        has_kafka: whether the embedded broker's data are included.
         files: all files.
-        checksum: SHA-256 of this file as it is with an empty checksum.
+        checksum: SHA-256 of this file with an empty checksum.
     """
 
     backup_format: int
@@ -57,43 +57,43 @@ class Manifest(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> int:
-        """Return the bytes of all files."""
+        """Return the total bytes of all files."""
         return sum(file.size for file in self.files)
 
 
 def write_manifest(backup: Path, manifest: Manifest) -> None:
-    """Write it into the backup, with its own checksum."""
+    """Write the manifest into the backup, with its own checksum."""
     whole = msgspec.structs.replace(manifest, checksum=_checksum(manifest))
     write_atomically(backup / MANIFEST, msgspec.json.format(msgspec.json.encode(whole)))
 
 
 def read_manifest(backup: Path) -> Manifest:
-    """Read what a backup says of itself.
+    """Read a backup's manifest.
 
     Raises:
-        MisuseError: the folder is no backup, or is of another format.
-        LakeError: the file is damaged.
+        MisuseError: the folder is not a backup, or has another format.
+        LakeError: the manifest is damaged.
     """
     path = backup / MANIFEST
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        what = f"{backup} is no backup: it has no {MANIFEST}."
+        what = f"{backup} is not a backup: it has no {MANIFEST}."
         raise MisuseError(what, 'Name a folder that "crossfade backup" wrote.') from None
     try:
         found = msgspec.json.decode(content, type=_Format).backup_format
         if found != BACKUP_FORMAT:
             what = f"{backup} has backup format {found}; this Crossfade reads {BACKUP_FORMAT}."
-            raise MisuseError(what, "Restore it with the release that took it.")
+            raise MisuseError(what, "Restore it with the release that wrote it.")
         manifest = msgspec.json.decode(content, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _damaged(path, str(error)) from None
     unsigned = msgspec.structs.replace(manifest, checksum="")
     if manifest.checksum != _checksum(unsigned):
-        raise _damaged(path, "its checksum is another one")
+        raise _damaged(path, "its checksum differs")
     for file in manifest.files:
         if ".." in PurePosixPath(file.path).parts or PurePosixPath(file.path).is_absolute():
-            raise _damaged(path, f"it names {file.path}, which is outside")
+            raise _damaged(path, f"it names {file.path}, which is outside the backup")
     return manifest
 
 

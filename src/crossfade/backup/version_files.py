@@ -1,4 +1,4 @@
-"""The files of a Delta table that one version of it needs, and no others."""
+"""The files that one version of a Delta table needs."""
 
 from pathlib import Path
 
@@ -13,21 +13,21 @@ _LOG = "_delta_log"
 _VERSION_DIGITS = 20
 
 
-def list_table_files(lake: Path, table: Table, version: int, pin: int | None = None) -> list[str]:
-    """List the files by their path below the lake; the log comes first.
+def list_version_files(lake: Path, table: Table, version: int, pin: int | None = None) -> list[str]:
+    """List the files of a table's version by path below the lake; the log comes first.
 
-    The log without `_last_checkpoint`, which may point beyond the version: a reader without it
-    looks at the folder. With Hadoop's sidecars, which hold checksums.
+    `_last_checkpoint` is left out: it may point beyond the version, and a reader without it lists
+    the folder. Hadoop's sidecar files, which hold checksums, are included.
 
     Args:
         lake: the lake's folder.
         table: the table.
-        version: what the copy will be at.
-        pin: an earlier version that a published run is read at; an erasure may have rewritten
-            files of it since.
+        version: the newest version in the copy.
+        pin: an earlier version that a published run pins; an erasure may have rewritten its files
+            since.
 
     Raises:
-        LakeError: a data file, or the log of a version, is gone.
+        LakeError: a data file or the log of a version is gone.
     """
     root = table_path(lake, table)
     data = [root / path for path in sorted(_needed_files(lake, table, version, pin))]
@@ -44,29 +44,29 @@ def list_table_files(lake: Path, table: Table, version: int, pin: int | None = N
 
 
 def count_records(lake: Path, table: Table, version: int) -> int:
-    """Count the rows of a version, by its log."""
+    """Count the rows of a version from the table's log."""
     return sum(_actions(lake, table, version)["num_records"].to_pylist())
 
 
-def check_copy(lake: Path, table: Table, version: int, pin: int | None = None) -> None:
-    """Open a copied table anew: it is at its version, and has every file that is needed, whole.
+def verify_table_copy(lake: Path, table: Table, version: int, pin: int | None = None) -> None:
+    """Check that a copied table is at its version and has every needed file at full size.
 
     Raises:
         LakeError: it is not.
     """
     root = table_path(lake, table)
     try:
-        found = DeltaTable(root).version()
+        newest = DeltaTable(root).version()
         needed = _needed_files(lake, table, version, pin)
         wrong = [path for path, size in needed.items() if (root / path).stat().st_size != size]
     except (DeltaError, FileNotFoundError) as error:
-        raise _not_whole(table, version, str(error)) from None
-    if found != version or wrong:
-        raise _not_whole(table, version, f"at version {found}; of other size: {wrong[:3]}")
+        raise _incomplete(table, version, str(error)) from None
+    if newest != version or wrong:
+        raise _incomplete(table, version, f"at version {newest}; of other size: {wrong[:3]}")
 
 
 def _needed_files(lake: Path, table: Table, version: int, pin: int | None) -> dict[str, int]:
-    """Return path below the table and size of each data file."""
+    """Return the size of each data file by its path below the table."""
     needed: dict[str, int] = {}
     for one in {version, version if pin is None else pin}:
         actions = _actions(lake, table, one)
@@ -85,7 +85,7 @@ def _actions(lake: Path, table: Table, version: int) -> pa.Table:
 
 
 def _list_log(log: Path, version: int) -> list[Path]:
-    """List a log's files up to a version: commits, checkpoints and Delta's own checksums."""
+    """List a log's files up to a version: commits, checkpoints and Delta's checksums."""
     return [
         path
         for path in sorted(log.iterdir())
@@ -96,6 +96,6 @@ def _list_log(log: Path, version: int) -> list[Path]:
     ]
 
 
-def _not_whole(table: Table, version: int, why: str) -> LakeError:
-    what = f"The copy of {table.name} at version {version} is not whole: {why}."
-    return LakeError(what, "Back up again; something else changes the lake's files.")
+def _incomplete(table: Table, version: int, why: str) -> LakeError:
+    what = f"The copy of {table.name} at version {version} is incomplete: {why}."
+    return LakeError(what, "Back up again: another process changed the lake's files.")

@@ -31,7 +31,7 @@ class SpeedGeneration:
         return window.apply(row)
 
     def apply_marker(self, marker: Marker, partition: int) -> None:
-        """Apply a micro-batch's marker; a repeated one changes only the time of the newest."""
+        """Apply a micro-batch's marker; a repeated one changes only its time."""
         if marker.dropped and marker.watermark is not None:
             self.dropped_before = max(self.dropped_before or 0, marker.watermark)
         if marker.windows_from is not None:
@@ -44,7 +44,7 @@ class SpeedGeneration:
             self.markers[partition] = marker
 
     def marker(self, partitions: int) -> Marker | None:
-        """Return the newest marker that was reached in every topic partition; None without one."""
+        """Return the newest marker up to which every topic partition was read, if any."""
         if len(self.markers) < partitions:
             return None
         return min(self.markers.values(), key=_order, default=None)

@@ -204,7 +204,7 @@ class WindowState:
         }
 
     def _choose_generation(self) -> None:
-        """Use the youngest generation that is reached by steps of `_has_passed` from the oldest."""
+        """Start at the oldest generation and step to each younger one that has passed it."""
         by_age = sorted(self._generations, key=lambda name: self._generations[name].born_at)
         current = by_age[0] if by_age else None
         passed = []
