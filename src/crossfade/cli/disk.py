@@ -7,7 +7,6 @@ from pathlib import Path
 
 from crossfade.clock import DAY_MS, HOUR_MS, now_ms
 from crossfade.folder import DataFolder
-from crossfade.lake.tables import CLASSIC_TABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +20,8 @@ class Disk:
 
 def measure_disk(folder: DataFolder) -> Disk:
     """Measure a data folder; the pace is its growth since its first start, an hour at least."""
+    from crossfade.lake.tables import CLASSIC_TABLE
+
     parts = {
         "kafka": _size(folder.kafka),
         "bronze": _size(folder.lake / "bronze"),

@@ -1,14 +1,18 @@
 """DuckDB over the lake: connections that read in UTC, and views of a table's files."""
 
 from collections.abc import Sequence
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from crossfade.lake.tables import Table, split_columns
 
+if TYPE_CHECKING:
+    import duckdb
 
-def connect() -> duckdb.DuckDBPyConnection:
+
+def connect() -> "duckdb.DuckDBPyConnection":
     """Open an in-memory DuckDB that shows every time in UTC and loads nothing from outside."""
+    import duckdb  # the streaming driver reads runs without ever needing it
+
     connection = duckdb.connect(":memory:")
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET autoinstall_known_extensions = false")
@@ -16,7 +20,7 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 def register_table(
-    connection: duckdb.DuckDBPyConnection,
+    connection: "duckdb.DuckDBPyConnection",
     table: Table,
     files: Sequence[str],
     view: str = "",

@@ -5,8 +5,6 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from crossfade.errors import LakeError
 from crossfade.lake.connection import connect, register_table
 from crossfade.lake.tables import GOLD_RUN, list_files
@@ -67,6 +65,8 @@ def read_newest_run(lake: Path, version: int | None = None) -> Run | None:
     files = list_files(lake, GOLD_RUN, version)
     if not files:
         return None
+    import duckdb
+
     query = (
         "SELECT * REPLACE (epoch_ms(started_at) AS started_at, "
         "epoch_ms(published_at) AS published_at) FROM gold_run ORDER BY run DESC LIMIT 1"

@@ -1,22 +1,22 @@
-"""What a Spark session must be set to, whoever set it: looked at before anything runs in it.
+"""The Spark settings that correct numbers depend on, and a check that a session has them.
 
-A `spark-defaults.conf`, `SPARK_CONF_DIR` or `spark-submit --conf` may set what we rely on, and the
-numbers would be wrong without an error.
+`spark-defaults.conf`, `SPARK_CONF_DIR` or `spark-submit --conf` may override a setting; the numbers
+would then be wrong without an error.
 """
 
 from pyspark.sql import SparkSession
 
 from crossfade.errors import MisuseError
 
-_NEEDED = {
-    # It decides partitions, windows and days.
+NEEDED_SETTINGS = {
+    # The time zone of partitions, windows and days; the default is the machine's.
     "spark.sql.session.timeZone": "UTC",
-    # Files that are damaged or gone must stop a run, never shrink a number.
+    # A damaged or missing file must stop a run, never shrink a number.
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
-    # Other readers read INT96 otherwise.
+    # Other readers interpret the default, INT96, differently.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    # A sum that does not fit must stop a run, never wrap.
+    # An overflowing sum must stop a run, never wrap.
     "spark.sql.ansi.enabled": "true",
 }
 _CHECKSUMS = "parquet.page.verify-checksum.enabled"
@@ -25,12 +25,12 @@ _CURE = "Take it out of spark-defaults.conf, SPARK_CONF_DIR or spark-submit --co
 
 
 def require_settings(session: SparkSession) -> None:
-    """Refuse a session that is set otherwise than right numbers need.
+    """Refuse a session with settings that would give wrong numbers.
 
     Raises:
-        MisuseError: a setting, with the value that it has and the one that it needs.
+        MisuseError: names the setting, the value that it has and the one that it needs.
     """
-    for name, needed in _NEEDED.items():
+    for name, needed in NEEDED_SETTINGS.items():
         _require(name, str(session.conf.get(name)), needed)
     hadoop = session._jsparkSession.sessionState().newHadoopConf()
     _require(f"spark.hadoop.{_CHECKSUMS}", str(hadoop.get(_CHECKSUMS)), "true")

@@ -10,22 +10,15 @@ from filelock import BaseFileLock, FileLock, Timeout
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-from crossfade.processing.session_checks import require_settings
+from crossfade.processing.session_checks import NEEDED_SETTINGS, require_settings
 from crossfade.stack.class_data import class_data_options
 from crossfade.stack.jars import require_jars
 from crossfade.stack.java import ENVIRONMENT, find_java
 
 _SETTINGS = {
-    # UTC decides partitions, windows and days; without it the machine's zone would.
-    "spark.sql.session.timeZone": "UTC",
-    # The default, INT96, is read differently by other readers.
-    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    **NEEDED_SETTINGS,
     "spark.sql.parquet.compression.codec": "zstd",
-    # A sum that does not fit must stop a run, never wrap.
-    "spark.sql.ansi.enabled": "true",
-    # A damaged or missing file must stop a run, never shrink a number.
-    "spark.sql.files.ignoreCorruptFiles": "false",
-    "spark.sql.files.ignoreMissingFiles": "false",
+    # A data page with a wrong checksum must stop a run.
     "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
     # hour=07 is the text 07.
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",

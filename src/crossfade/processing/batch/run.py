@@ -28,6 +28,7 @@ from crossfade.processing.batch.conservation import (
     has_plays_between,
     played_days,
 )
+from crossfade.processing.batch.dead_run import undo_dead_run
 from crossfade.processing.batch.gaps import Gap, find_gaps, prove_gaps
 from crossfade.processing.batch.horizon import Horizon, ask_kafka, assume_without_kafka
 from crossfade.processing.batch.intake import Intake, Verdicts, sum_intake, sum_verdicts
@@ -42,7 +43,6 @@ from crossfade.processing.batch.refine import (
     summarize_partitions,
     summarize_plays,
 )
-from crossfade.processing.batch.dead_run import undo_dead_run
 from crossfade.processing.batch.seal import seal_files
 from crossfade.processing.batch.silver import append_judged, demote_losers, judge_orphaned
 from crossfade.processing.batch.tables import create_added_tables, head_versions, read_table
