@@ -1,56 +1,93 @@
-"""The commands, in the order in which a play travels."""
+"""The command line; the commands are listed in the order in which a play travels."""
 
 import errno
-import importlib
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 import crossfade
+from crossfade.cli import (
+    backup,
+    batch,
+    chart,
+    config,
+    demo,
+    doctor,
+    erase,
+    generate,
+    geography,
+    imports,
+    jars,
+    lake,
+    reconcile,
+    rejected,
+    reset,
+    restore,
+    serve,
+    status,
+    streams,
+    trending,
+    up,
+)
 from crossfade.errors import CrossfadeError
 from crossfade.telemetry import configure_logs
 
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command's name and the function that runs it; modules import what is heavy in functions."""
+
+    name: str
+    run: Callable[..., None]
+    is_hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The name and the commands of a group, such as `crossfade lake`."""
+
+    name: str
+    commands: typer.Typer
+
+
 _COMMANDS = (
-    ("demo", "demo", "demo"),
-    ("up", "up", "up"),
-    ("generate", "generate", "generate"),
-    ("import", "imports", "import_plays"),
-    ("archive", "streams", "archive"),
-    ("speed", "streams", "speed"),
-    ("batch", "batch", "batch"),
-    ("serve", "serve", "serve"),
-    ("trending", "trending", "trending"),
-    ("chart", "chart", "chart"),
-    ("geography", "geography", "geography"),
-    ("status", "status", "status"),
-    ("reconcile", "reconcile", "reconcile"),
-    ("erase", "erase", "erase"),
-    ("doctor", "doctor", "doctor"),
-    ("config", "config", "config"),
-    ("backup", "backup", "backup"),
-    ("restore", "restore", "restore"),
-    ("reset", "reset", "reset"),
+    Command("demo", demo.demo),
+    Command("up", up.up),
+    Command("generate", generate.generate),
+    Command("import", imports.import_plays),
+    Command("archive", streams.archive),
+    Command("speed", streams.speed),
+    Command("streams", streams.streams, is_hidden=True),
+    Command("batch", batch.batch),
+    Command("serve", serve.serve),
+    Command("trending", trending.trending),
+    Command("chart", chart.chart),
+    Command("geography", geography.geography),
+    Command("status", status.status),
+    Command("reconcile", reconcile.reconcile),
+    Command("erase", erase.erase),
+    Command("doctor", doctor.doctor),
+    Command("config", config.config),
+    Command("backup", backup.backup),
+    Command("restore", restore.restore),
+    Command("reset", reset.reset),
 )
-"""Name, module and function of each command; modules load what is heavy only when called."""
+_GROUPS = (Group("rejected", rejected.app), Group("lake", lake.app), Group("jars", jars.app))
 
-_HIDDEN = (("streams", "streams", "streams"),)
-"""Commands that only the supervisor needs."""
-
-_GROUPS = (("rejected", "rejected"), ("lake", "lake"), ("jars", "jars"))
-"""Name and module of each group of commands; the module's `app` holds them."""
-
-_FULL = ("The disk is full", "Make room; all is kept.")
+_FULL = ("The disk is full", "Make room; nothing is lost.")
 _DISK_FAULTS = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
-    errno.EROFS: ("The disk is read-only", "Mount it for writing again; all is kept."),
-    errno.EIO: ("The disk fails, Input/output error", "See the system's log; replace it."),
+    errno.EROFS: ("The disk is read-only", "Mount it for writing again; nothing is lost."),
+    errno.EIO: ("The disk fails, Input/output error", "See the system's log; replace the disk."),
 }
 
 app = typer.Typer(
     name="crossfade",
-    help="What are people listening to, now and ever, and can you prove it?",
+    help="What are people listening to, right now and over the years, and can you prove it?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -59,7 +96,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one line and its exit code, never a trace."""
+    """Run the command line; print an expected error as one line and exit with its code."""
     try:
         app()
     except CrossfadeError as error:
@@ -86,14 +123,10 @@ def _configure(
 
 
 def _register() -> None:
-    for name, module, function in _COMMANDS:
-        command = getattr(importlib.import_module(f"crossfade.cli.{module}"), function)
-        app.command(name)(command)
-    for name, module, function in _HIDDEN:
-        command = getattr(importlib.import_module(f"crossfade.cli.{module}"), function)
-        app.command(name, hidden=True)(command)
-    for name, module in _GROUPS:
-        app.add_typer(importlib.import_module(f"crossfade.cli.{module}").app, name=name)
+    for command in _COMMANDS:
+        app.command(command.name, hidden=command.is_hidden)(command.run)
+    for group in _GROUPS:
+        app.add_typer(group.commands, name=group.name)
 
 
 _register()
