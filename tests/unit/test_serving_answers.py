@@ -1,6 +1,6 @@
 """Answers from a tiny gold, with and without speed, compared with plain counts."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,14 @@ from crossfade.errors import MisuseError
 from crossfade.folder import DataFolder, open_folder
 from crossfade.kafka.window_log import Grain, Marker, WindowKey, WindowRow, WindowValue
 from crossfade.processing.progress import telling_run
-from crossfade.serving.answers import RequestView, answer_chart, answer_geography, answer_trending
+from crossfade.serving.answer_cache import AnswerCache
+from crossfade.serving.answers import (
+    RankedRow,
+    RequestView,
+    answer_chart,
+    answer_geography,
+    answer_trending,
+)
 from crossfade.serving.ranges import AskedRange, RangeTexts, read_range
 from crossfade.serving.rollup import By
 from crossfade.serving.snapshot import SnapshotWatcher, build_snapshot
@@ -197,6 +204,34 @@ def test_songs_of_one_country_count_only_plays_there(tmp_path: Path) -> None:
     of_country = [play for play in plays if play.country == "DE"]
     assert _shown(answer, "song_id") == _count(of_country, "song_id")
     assert {row["listeners"] for row in answer["rows"]} == {None}
+
+
+class _CountingCache(AnswerCache[list[RankedRow]]):
+    """Counts the answers that are computed and not taken from the cache."""
+
+    computed = 0
+
+    def get_or_compute(
+        self, source: object, key: Hashable, compute: Callable[[], list[RankedRow]]
+    ) -> list[RankedRow]:
+        def count() -> list[RankedRow]:
+            self.computed += 1
+            return compute()
+
+        return super().get_or_compute(source, key, count)
+
+
+def test_only_equal_questions_share_a_cached_answer(tmp_path: Path) -> None:
+    cache = _CountingCache()
+    folder = _write_gold(tmp_path, _plays())
+    view = RequestView(build_snapshot(folder), None, RULES, NOW, cache)
+    asked = read_range(RangeTexts(day="2025-12-30"), now=NOW, rules=RULES)
+
+    answer_chart(view, By.SONG, asked, limit=5, country="DE")
+    answer_chart(view, By.SONG, asked, limit=5, country="DE")
+    assert cache.computed == 1
+    answer_geography(view, asked, limit=5, country="DE")  # the same rows, but not a chart
+    assert cache.computed == 2
 
 
 def test_listeners_of_days_windows_and_speed_unite(tmp_path: Path) -> None:
