@@ -1,4 +1,4 @@
-"""`python -m crossfade`: the same as the command `crossfade`."""
+"""Entry point of `python -m crossfade`."""
 
 from crossfade.cli import main
 

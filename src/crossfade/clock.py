@@ -1,4 +1,7 @@
-"""The present, and times as text: milliseconds since the epoch inside, RFC 3339 at the edges."""
+"""The wall clock, and conversion of times and durations to and from text.
+
+Times are integers in milliseconds since the epoch, durations in milliseconds.
+"""
 
 import re
 import time
@@ -20,24 +23,28 @@ Range = tuple[int, int]
 
 
 def now_ms() -> int:
-    """Return the wall clock in milliseconds since the epoch."""
+    """Return the current time in milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
 
 
 def floor_to(time_ms: int, step_ms: int) -> int:
-    """Round down to a multiple of `step_ms` since the epoch."""
+    """Return a time rounded down to a multiple of `step_ms`."""
     return time_ms - time_ms % step_ms
 
 
 def format_time(time_ms: int) -> str:
-    """Write a time as RFC 3339 in UTC, with milliseconds only where there are some."""
+    """Return a time as RFC 3339 text in UTC, with milliseconds only if they are not zero."""
     moment = _EPOCH + timedelta(milliseconds=time_ms)
     precision = "milliseconds" if time_ms % SECOND_MS else "seconds"
     return moment.isoformat(timespec=precision).replace("+00:00", "Z")
 
 
 def parse_time(text: str) -> int:
-    """Read an RFC 3339 time, or a date (its UTC midnight), as milliseconds since the epoch."""
+    """Parse an RFC 3339 time, or a date (its UTC midnight).
+
+    Raises:
+        MisuseError: the text is neither.
+    """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -50,16 +57,20 @@ def parse_time(text: str) -> int:
 
 
 def parse_duration(text: str) -> int:
-    """Read "90s", "10m", "1.5h" or "7d" as milliseconds."""
+    """Parse a duration such as "90s", "10m", "1.5h" or "7d".
+
+    Raises:
+        MisuseError: the text is not a duration.
+    """
     match = _DURATION.match(text.strip())
     if match is None:
-        what = f'"{text}" is not a length of time.'
+        what = f'"{text}" is not a duration.'
         raise MisuseError(what, "Write a number and a unit, such as 250ms, 90s, 10m, 2h or 7d.")
     return round(float(match[1]) * _UNIT_MS[match[2]])
 
 
 def format_duration(length_ms: int) -> str:
-    """Write milliseconds as the shortest exact text that `parse_duration` reads back."""
+    """Return a duration as text, in the largest unit that is exact."""
     for unit in ("d", "h", "m", "s"):
         if length_ms and length_ms % _UNIT_MS[unit] == 0:
             return f"{length_ms // _UNIT_MS[unit]}{unit}"
@@ -67,10 +78,10 @@ def format_duration(length_ms: int) -> str:
 
 
 def utc_date(time_ms: int) -> date:
-    """Return the UTC calendar day that holds a time."""
+    """Return the UTC date of a time."""
     return (_EPOCH + timedelta(milliseconds=time_ms)).date()
 
 
 def day_start_ms(day: date) -> int:
-    """Return the UTC midnight that begins a day."""
+    """Return the time at which a UTC day begins."""
     return (day - _EPOCH.date()).days * DAY_MS

@@ -1,4 +1,4 @@
-"""Every setting in one table: its name, default and meaning; an option beats CROSSFADE_*."""
+"""All settings: names, defaults and descriptions."""
 
 import os
 from pathlib import Path
@@ -13,58 +13,60 @@ _PREFIX = "CROSSFADE_"
 
 
 def _default_cache() -> Path:
-    """Follow the XDG base directory specification for per-user caches."""
+    """Return the per-user cache folder, following the XDG base directory specification."""
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "crossfade"
 
 
 class Settings(BaseSettings):
-    """What can be set. Durations are texts such as 90s, 10m or 7d."""
+    """All settings. Durations are texts such as 90s, 10m or 7d."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
 
     data: Path = Field(Path("data"), description="Data folder: lake, broker data, logs.")
     cache: Path = Field(default_factory=_default_cache, description="Per-user cache of jars.")
-    maven_mirror: str = Field("", description="Maven repository to fetch jars from; empty: Ivy's.")
+    maven_mirror: str = Field("", description="Maven repository for jars; empty: Ivy's default.")
 
     bootstrap: str = Field("", description="Kafka bootstrap servers; empty: the embedded broker.")
     security_protocol: str = Field("PLAINTEXT", description="Kafka security protocol.")
     sasl_mechanism: str = Field("", description="Kafka SASL mechanism, such as SCRAM-SHA-512.")
     sasl_username: str = Field("", description="Kafka SASL user.")
     sasl_password: str = Field("", description="Kafka SASL password.", repr=False)
-    ssl_ca: str = Field("", description="File of the certificates that Kafka's is signed by.")
+    ssl_ca: str = Field("", description="File with the CA certificates for Kafka.")
     kafka_port: int = Field(9092, ge=0, le=65535, description="Embedded broker's port; 0: free.")
-    kafka_heap: str = Field("512m", description="Embedded broker's heap limit.")
-    topic_partitions: int = Field(4, ge=1, description="Partitions of a new topic.")
-    topic_replication: int = Field(1, ge=1, description="Replicas of a new topic.")
+    kafka_heap: str = Field("512m", description="Embedded broker's maximum heap.")
+    topic_partitions: int = Field(4, ge=1, description="Number of partitions of a new topic.")
+    topic_replication: int = Field(1, ge=1, description="Number of replicas of a new topic.")
     topic_retention: str = Field("7d", description="How long Kafka keeps a record.")
 
     grain: str = Field("10m", description="Window length; fixed at a data folder's first start.")
-    late_after: str = Field("30m", description="Later plays are batch's alone; fixed as grain is.")
-    clock_slack: str = Field("1s", description="Brokers' clocks differ by less; fixed as grain is.")
+    late_after: str = Field(
+        "30m", description="Only batch counts plays later than this; fixed like grain."
+    )
+    clock_slack: str = Field("1s", description="Largest skew of brokers' clocks; fixed like grain.")
 
-    archive_every: str = Field("15s", description="Trigger of the archive query.")
-    speed_every: str = Field("0s", description="Trigger of the speed query; 0s: at once.")
+    archive_every: str = Field("15s", description="Interval between the archive's micro-batches.")
+    speed_every: str = Field("0s", description="Interval between speed's micro-batches.")
     speed_dedupe: Literal["batch", "watermark"] = Field(
-        "batch", description="Repeats removed within a micro-batch, or exactly by Spark's state."
+        "batch", description="Remove repeats within a micro-batch only, or all with Spark's state."
     )
     speed_state: Literal["memory", "rocksdb"] = Field(
-        "memory", description="State store of speed; rocksdb above a million live keys."
+        "memory", description="Speed's state store; use rocksdb above a million live keys."
     )
     watchdog_after: str = Field(
-        "25s", description="A query with records to read that commits nothing for so long hangs."
+        "25s", description="A query with input that commits nothing for this long counts as hung."
     )
-    batch_every: str = Field("60s", description="Pause between the starts of two batch runs.")
+    batch_every: str = Field("60s", description="Interval between the starts of two batch runs.")
     batch_nice: int = Field(
-        10, ge=0, le=19, description="How far batch yields to the live side, as in nice."
+        10, ge=0, le=19, description="Nice value of batch, so that it yields to the other stages."
     )
-    chart_size: int = Field(200, ge=1, description="Entries kept of a published chart.")
+    chart_size: int = Field(200, ge=1, description="Number of entries of a published chart.")
 
-    spark_master: str = Field("", description="Spark master; empty: this process.")
-    spark_memory: str = Field("3g", description="Heap of the archive and speed driver.")
-    batch_memory: str = Field("2g", description="Heap of the batch driver.")
+    spark_master: str = Field("", description="Spark master; empty: local, in this process.")
+    spark_memory: str = Field("3g", description="Maximum heap of the archive and speed driver.")
+    batch_memory: str = Field("2g", description="Maximum heap of the batch driver.")
 
     least_free: int = Field(
-        1_000_000_000, ge=0, description="Bytes free on a disk below which Kafka takes no plays."
+        1_000_000_000, ge=0, description="If a disk has fewer bytes free, Kafka accepts no plays."
     )
 
     host: str = Field("127.0.0.1", description="Address that the API listens on.")
@@ -72,7 +74,11 @@ class Settings(BaseSettings):
 
 
 def load_settings(**options: Any) -> Settings:
-    """Read the settings: an option that is not None beats CROSSFADE_*, which beats the default."""
+    """Load the settings: options that are not None override CROSSFADE_* variables.
+
+    Raises:
+        MisuseError: a value is invalid.
+    """
     given = {name: value for name, value in options.items() if value is not None}
     try:
         return Settings(**given)
@@ -84,13 +90,13 @@ def load_settings(**options: Any) -> Settings:
 
 
 def setting_origin(name: str) -> str:
-    """Say where a setting's value comes from when no option gave it."""
+    """Return where a setting's value comes from if no option sets it."""
     variable = _PREFIX + name.upper()
     return variable if variable in {key.upper() for key in os.environ} else "default"
 
 
 def setting_variables(settings: Settings) -> dict[str, str]:
-    """Return the environment that makes another process of ours read the same settings."""
+    """Return the environment variables with which a child process loads the same settings."""
     return {
         _PREFIX + name.upper(): str(getattr(settings, name)) for name in settings.model_fields_set
     }

@@ -1,23 +1,23 @@
-"""The errors that Crossfade raises on purpose; anything else is a bug and may trace.
+"""The errors that Crossfade raises deliberately; any other exception is a bug.
 
 CrossfadeError            exit 1: something failed
 ├── MisuseError           exit 2: the command or a setting is wrong
 ├── MachineError          exit 1: this machine lacks something (Java, jars, a port, disk)
 ├── StackError            exit 1: a process of the stack, or the data folder, is not usable
-├── BrokerError           exit 1: Kafka is away or refuses
-├── LakeError             exit 1: a table or checkpoint is not what it should be
-│   └── DamagedError      exit 1: a checkpoint cannot be read any more
+├── BrokerError           exit 1: Kafka is unreachable or refuses a request
+├── LakeError             exit 1: a table or checkpoint is not as expected
+│   └── DamagedError      exit 1: a checkpoint can no longer be read
 └── UnprovenError         exit 1: a number could not be proved
 """
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-_LONGEST_WORD = 64
+_MAX_WORD = 64
 
 
 class CrossfadeError(Exception):
-    """What happened, with the value, and what to do next: one line for a person."""
+    """An error for the user: what happened, with the value, and what to do about it."""
 
     exit_code = 1
 
@@ -32,7 +32,7 @@ class CrossfadeError(Exception):
 
 
 class MisuseError(CrossfadeError):
-    """A command line or a setting that cannot be meant."""
+    """The command line or a setting is wrong."""
 
     exit_code = 2
 
@@ -46,15 +46,15 @@ class StackError(CrossfadeError):
 
 
 class BrokerError(CrossfadeError):
-    """Kafka is away, or refuses what was asked."""
+    """Kafka is unreachable, or refuses a request."""
 
 
 class LakeError(CrossfadeError):
-    """A table or a checkpoint is not what it should be."""
+    """A table or a checkpoint is not as expected."""
 
 
 class DamagedError(LakeError):
-    """A checkpoint that cannot be read any more; speed's is begun anew, the archive's never."""
+    """A checkpoint can no longer be read; only speed replaces its own with a new one."""
 
 
 class UnprovenError(CrossfadeError):
@@ -62,12 +62,12 @@ class UnprovenError(CrossfadeError):
 
 
 def suggest_nearest(word: str, known: Iterable[str]) -> str:
-    """Return "Did you mean …?" with the known word nearest to this one; empty if none is near."""
-    near = get_close_matches(word[:_LONGEST_WORD].casefold(), tuple(known), n=1)
+    """Return "Did you mean …?" with the most similar known word; empty if none is similar."""
+    near = get_close_matches(word[:_MAX_WORD].casefold(), tuple(known), n=1)
     return f'Did you mean "{near[0]}"?' if near else ""
 
 
 def suggest_known(word: str, known: Iterable[str], kind: str) -> str:
-    """Return "Did you mean …?" with the nearest known word, or a list of all if none is near."""
+    """Return "Did you mean …?" with the most similar known word, or else a list of all."""
     words = tuple(known)
     return suggest_nearest(word, words) or f"Known {kind}: {', '.join(words)}."

@@ -1,4 +1,4 @@
-"""A data folder: where each part of it lies, its format's version and the settings fixed in it."""
+"""A data folder: its paths, its format and the settings fixed in it."""
 
 import os
 import uuid
@@ -16,15 +16,15 @@ FORMAT_VERSION = 2
 """Since 2, a row of `plays-by-window` has its grain as one array."""
 
 _IDENTITY_FILE = "crossfade.json"
-_STRANGE = frozenset("%,*?[]{}|^\\\"'`")
+_SPECIAL = frozenset("%,*?[]{}|^\\\"'`")
 """Characters that Delta, Kafka or Spark interpret in a path, as escapes, patterns or quotes."""
 
 ARCHIVE, SPEED, CLASSIC = "archive", "speed", "classic"
 """The streaming queries; their checkpoints and locks have these names."""
 
 
-class Identity(msgspec.Struct, frozen=True):
-    """What a data folder keeps for ever (`crossfade.json`)."""
+class FolderIdentity(msgspec.Struct, frozen=True):
+    """What never changes in a data folder (the content of `crossfade.json`)."""
 
     format_version: int
     folder_id: str
@@ -34,10 +34,10 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class StackAddresses(msgspec.Struct, frozen=True):
-    """Where a running stack answers (`stack.json`); the file exists while the stack runs.
+    """The addresses of a running stack (`stack.json`); the file exists while the stack runs.
 
-    `bootstrap` is Kafka's door for those who bring plays: closed while a disk is nearly full.
-    `inside` is the one for our own readers, which stays open.
+    `bootstrap` is Kafka's door for producers, which is closed while a disk is nearly full.
+    `inside` is the door for Crossfade's own processes, which stays open.
     """
 
     pid: int
@@ -48,20 +48,20 @@ class StackAddresses(msgspec.Struct, frozen=True):
 
     @property
     def readers(self) -> str:
-        """Return the bootstrap servers for those who only read."""
+        """Return the bootstrap servers for consumers."""
         return self.inside or self.bootstrap
 
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """The paths below one data folder, and what is fixed in it."""
+    """The paths in one data folder, and its fixed settings."""
 
     root: Path
-    identity: Identity
+    identity: FolderIdentity
 
     @property
     def lake(self) -> Path:
-        """Return the lake's folder; tables lie below it."""
+        """Return the lake's folder, which contains the tables."""
         return self.root / "datalake"
 
     @property
@@ -101,12 +101,12 @@ class DataFolder:
 
     @property
     def streams_file(self) -> Path:
-        """Return the file in which a driver reports how far its queries are."""
+        """Return the file in which a driver reports the progress of its queries."""
         return self.run / "streams.json"
 
     @property
     def batch_file(self) -> Path:
-        """Return the file in which batch reports the run it is at."""
+        """Return the file in which batch reports its current run."""
         return self.run / "batch.json"
 
     def checkpoint(self, query: str) -> Path:
@@ -114,12 +114,12 @@ class DataFolder:
         return self.checkpoints / query
 
     def lock_file(self, name: str) -> Path:
-        """Return the file that the one process doing a named job locks."""
+        """Return the file that a process locks so that it is the only one with this name."""
         return self.run / f"{name}.lock"
 
     @property
     def time_rules(self) -> TimeRules:
-        """Return grain, lateness and slack as fixed at the first start."""
+        """Return grain, lateness and clock slack as fixed at the first start."""
         return TimeRules(
             grain_ms=parse_duration(self.identity.grain),
             late_after_ms=parse_duration(self.identity.late_after),
@@ -128,15 +128,15 @@ class DataFolder:
 
 
 def open_folder(settings: Settings, *, create: bool = True) -> DataFolder:
-    """Open the data folder that the settings name, making it at the first start.
+    """Open the data folder that the settings name; create it if it does not exist.
 
     Raises:
-        MisuseError: the folder is not ours, is of another format, a fixed setting differs, or its
-            path has a sign that means something else to Kafka, Spark or Delta.
-        StackError: the folder is missing and may not be made, or cannot be written.
+        MisuseError: the folder is not a data folder or has another format, a fixed setting
+            differs, or the path has a character that Kafka, Spark or Delta interprets.
+        StackError: the folder does not exist and `create` is false, or it cannot be written.
     """
     root = settings.data.absolute()
-    refuse_strange_path(root)
+    check_path(root)
     path = root / _IDENTITY_FILE
     if path.exists():
         identity = _read_identity(path)
@@ -148,23 +148,21 @@ def open_folder(settings: Settings, *, create: bool = True) -> DataFolder:
     return DataFolder(root, _create(root, settings))
 
 
-def refuse_strange_path(root: Path) -> None:
-    """Make sure that Kafka, Spark and Delta all find what lies below an absolute path.
+def check_path(root: Path) -> None:
+    """Check that Kafka, Spark and Delta can all use an absolute path.
 
     Raises:
-        MisuseError: it has a sign that means something else to one of them.
+        MisuseError: it has a character that one of them interprets.
     """
-    if strange := sorted(set(str(root)) & _STRANGE):
-        what = (
-            f"The path {root} has {' '.join(strange)} in it, which Kafka or Spark takes otherwise."
-        )
-        raise MisuseError(what, "Choose a folder without that: --data or CROSSFADE_DATA.")
+    if special := sorted(set(str(root)) & _SPECIAL):
+        what = f"The path {root} has {' '.join(special)} in it, which Kafka or Spark interprets."
+        raise MisuseError(what, "Choose another folder with --data or CROSSFADE_DATA.")
 
 
 def read_stack(folder: DataFolder) -> StackAddresses | None:
-    """Read the addresses of the stack that runs on this folder; None when none runs."""
+    """Read the addresses of the stack that runs on this folder; None if no stack runs."""
     try:
-        stack = msgspec.json.decode((folder.stack_file).read_bytes(), type=StackAddresses)
+        stack = msgspec.json.decode(folder.stack_file.read_bytes(), type=StackAddresses)
         os.kill(stack.pid, 0)
     except (FileNotFoundError, ProcessLookupError, msgspec.DecodeError):
         return None
@@ -174,17 +172,17 @@ def read_stack(folder: DataFolder) -> StackAddresses | None:
 
 
 def write_stack(folder: DataFolder, stack: StackAddresses) -> None:
-    """Tell other commands where the stack answers, in one atomic step."""
+    """Write the addresses of a stack for other commands, atomically."""
     write_atomically(folder.stack_file, msgspec.json.encode(stack))
 
 
 def heartbeat_path(folder: DataFolder, name: str) -> Path:
-    """Return the file that a process touches again and again for as long as it is well."""
+    """Return the file that a process touches regularly while it makes progress."""
     return folder.run / f"{name}.heartbeat"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file so that a reader sees the old or the new content, never a part."""
+    """Replace a file so that a reader sees the old or the new content, never a mixture."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with draft.open("wb") as file:
@@ -194,19 +192,19 @@ def write_atomically(path: Path, content: bytes) -> None:
     draft.replace(path)
 
 
-def _create(root: Path, settings: Settings) -> Identity:
-    identity = Identity(
+def _create(root: Path, settings: Settings) -> FolderIdentity:
+    identity = FolderIdentity(
         format_version=FORMAT_VERSION,
         folder_id=uuid.uuid4().hex,
         grain=_canonical(settings.grain),
         late_after=_canonical(settings.late_after),
         clock_slack=_canonical(settings.clock_slack),
     )
-    DataFolder(root, identity).time_rules  # noqa: B018 - refuses lengths that do not go together
+    DataFolder(root, identity).time_rules  # noqa: B018 - checks the durations
     try:
         root.mkdir(parents=True, exist_ok=True)
         if foreign := sorted(path.name for path in root.iterdir() if path.name != "logs"):
-            what = f"{root} is not empty ({foreign[0]}) and is no data folder of Crossfade."
+            what = f"{root} is not empty ({foreign[0]}) and is not a data folder of Crossfade."
             raise MisuseError(what, "Choose an empty or new folder with --data.")
         write_atomically(root / _IDENTITY_FILE, msgspec.json.encode(identity))
     except OSError as error:
@@ -215,9 +213,9 @@ def _create(root: Path, settings: Settings) -> Identity:
     return identity
 
 
-def _read_identity(path: Path) -> Identity:
+def _read_identity(path: Path) -> FolderIdentity:
     try:
-        identity = msgspec.json.decode(path.read_bytes(), type=Identity)
+        identity = msgspec.json.decode(path.read_bytes(), type=FolderIdentity)
     except (msgspec.DecodeError, OSError) as error:
         what = f"Cannot read {path}: {error}."
         raise StackError(what, "Restore the file, or choose another folder with --data.") from None
@@ -230,7 +228,7 @@ def _read_identity(path: Path) -> Identity:
     return identity
 
 
-def _refuse_other_settings(identity: Identity, settings: Settings) -> None:
+def _refuse_other_settings(identity: FolderIdentity, settings: Settings) -> None:
     for name in ("grain", "late_after", "clock_slack"):
         if name not in settings.model_fields_set:
             continue

@@ -1,4 +1,4 @@
-"""Logs as facts with fields, on standard error; never on standard output."""
+"""Structured logs on standard error."""
 
 import logging
 import sys
@@ -10,7 +10,7 @@ LogFormat = Literal["text", "json"]
 
 
 def configure_logs(log_format: LogFormat = "text", *, level: int = logging.INFO) -> None:
-    """Send every log line to standard error, one fact a line, times in UTC."""
+    """Configure structlog to write to standard error: one event per line, times in UTC."""
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if log_format == "json"
@@ -31,7 +31,7 @@ def configure_logs(log_format: LogFormat = "text", *, level: int = logging.INFO)
 
 
 class _StandardError:
-    """Standard error as it is when a line is written, whoever has replaced it since."""
+    """Writes to the current `sys.stderr`, even if it was replaced after the configuration."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)
@@ -41,6 +41,6 @@ class _StandardError:
 
 
 def get_logger(stage: str) -> structlog.typing.FilteringBoundLogger:
-    """Return the logger of a stage; each of its lines carries the stage's name."""
+    """Return the logger of a stage; each of its lines has the stage's name."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(stage=stage)
     return logger

@@ -50,7 +50,7 @@ def test_the_rate_max_means_full_speed(tmp_path: Path) -> None:
         (["--rate", "fast"], '"fast" is no rate. Give a number'),
         (["--rate", "0"], "rate must be above 0"),
         (["--rate", "nan"], "rate must be above 0"),
-        (["--for", "soon"], '"soon" is not a length of time'),
+        (["--for", "soon"], '"soon" is not a duration'),
         (["--from", "yesterday", "--events", "1"], '"yesterday" is not a time'),
         ([*PAST, "--report", "end"], "--report says nothing there"),
         ([*PAST, "--out", "-", "--json"], "both go to standard output"),

@@ -25,7 +25,7 @@ def test_grain_lateness_and_slack_are_fixed_at_the_first_start(tmp_path: Path) -
 def test_a_path_that_other_tools_would_read_differently_is_refused(
     tmp_path: Path, sign: str
 ) -> None:
-    with pytest.raises(MisuseError, match="in it, which Kafka or Spark takes otherwise") as refusal:
+    with pytest.raises(MisuseError, match="in it, which Kafka or Spark interprets") as refusal:
         open_folder(load_settings(data=tmp_path / f"rock{sign}pop" / "data"))
     assert f" has {sign} in it" in refusal.value.what
     assert not any(tmp_path.iterdir())
@@ -47,7 +47,7 @@ def test_a_torn_identity_is_an_error_with_its_path(tmp_path: Path) -> None:
 
 def test_a_folder_with_other_files_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(MisuseError, match="no data folder of Crossfade"):
+    with pytest.raises(MisuseError, match="not a data folder of Crossfade"):
         open_folder(load_settings(data=tmp_path))
 
 
