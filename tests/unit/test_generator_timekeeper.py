@@ -6,7 +6,7 @@ from crossfade.generator.faults import FaultFinder
 from crossfade.generator.model import Audience, Society
 from crossfade.generator.options import Report
 from crossfade.generator.scenario import NO_SCENARIO, BotKind, Bots, Faults, Scenario
-from crossfade.generator.stage import Stage
+from crossfade.generator.schedule import Stage
 from crossfade.generator.timekeeper import SPARE, Timekeeper
 
 BEGIN = 1_714_521_600_000

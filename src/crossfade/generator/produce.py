@@ -11,6 +11,7 @@ import numpy as np
 from crossfade.clock import SECOND_MS
 from crossfade.contract.ledger import Seal
 from crossfade.errors import BrokerError
+from crossfade.generator.build import name_run, set_stage
 from crossfade.generator.catalogue import catalogue_of
 from crossfade.generator.draws import Integers
 from crossfade.generator.faults import Fault, broken_records
@@ -21,7 +22,6 @@ from crossfade.generator.outbox import Sendings
 from crossfade.generator.pace import PART, BackfillPace, FullPace, Pace, SteadyPace
 from crossfade.generator.records import Records
 from crossfade.generator.sinks import Sink
-from crossfade.generator.staging import name_run, set_stage
 from crossfade.generator.writers import Wishes, Writer, open_writer
 
 _PROGRESS_EVERY_S = 0.2

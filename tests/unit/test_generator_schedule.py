@@ -9,8 +9,8 @@ import pytest
 from crossfade.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, parse_time
 from crossfade.errors import MisuseError
 from crossfade.generator.catalogue import Catalogue, make_catalogue
+from crossfade.generator.effects import FARM_SONGS, LOOPER_MS
 from crossfade.generator.faults import OFFLINE_MS, Fault, FaultFinder, broken_records
-from crossfade.generator.happenings import FARM_SONGS, LOOPER_MS
 from crossfade.generator.model import Audience, Society
 from crossfade.generator.options import Report
 from crossfade.generator.outbox import NO_BOT, Sendings, join_sendings
@@ -27,7 +27,7 @@ from crossfade.generator.scenario import (
     read_scenario,
     shipped_scenarios,
 )
-from crossfade.generator.stage import Stage
+from crossfade.generator.schedule import Stage
 
 BEGIN = parse_time("2024-05-01T12:00:00Z")
 RATE = 12.0

@@ -10,7 +10,7 @@ from crossfade.generator.habits import MOST_PLAYS_A_DAY
 from crossfade.generator.model import Audience, Society
 from crossfade.generator.options import Report, SimulationOptions
 from crossfade.generator.scenario import NO_SCENARIO
-from crossfade.generator.stage import Stage
+from crossfade.generator.schedule import Stage
 from crossfade.generator.timekeeper import SPARE, Timekeeper
 
 _RUN_LENGTH = 12

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from crossfade.generator.effects import LOST, Accounts, Silences, Spikes
 from crossfade.generator.faults import Fault, FaultFinder
-from crossfade.generator.happenings import LOST, Accounts, Silences, Spikes
 from crossfade.generator.model import Audience
 from crossfade.generator.options import Report
 from crossfade.generator.outbox import Outbox, Sendings, as_sendings, join_sendings
