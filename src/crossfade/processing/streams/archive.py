@@ -18,7 +18,7 @@ from crossfade.lake.binding import ArchiveBinding, bind_archive, read_archive_bi
 from crossfade.lake.checkpoint import NO_BATCH, read_committed, read_query_id
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, open_table, split_columns, table_path
 from crossfade.processing.new_table import create_table
-from crossfade.processing.streams.halves import refuse_other_moment
+from crossfade.processing.streams.output_match import refuse_other_moment
 from crossfade.processing.streams.lost_records import refuse_lost_records
 from crossfade.processing.streams.source import read_stream, starting_at
 

@@ -21,7 +21,7 @@ from crossfade.lake.binding import ArchiveBinding, bind_archive
 from crossfade.lake.checkpoint import NO_BATCH, read_committed
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, CLASSIC_TABLE
 from crossfade.processing.streams.archive import CORES, lay_out_records
-from crossfade.processing.streams.halves import refuse_other_moment
+from crossfade.processing.streams.output_match import refuse_other_moment
 from crossfade.processing.streams.lost_records import refuse_lost_records
 from crossfade.processing.streams.source import read_stream, starting_at
 

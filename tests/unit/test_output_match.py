@@ -9,7 +9,7 @@ import pytest
 
 from crossfade.errors import LakeError
 from crossfade.lake.checkpoint import read_query_id
-from crossfade.processing.streams.halves import refuse_other_moment
+from crossfade.processing.streams.output_match import refuse_other_moment
 
 
 def write_log(checkpoint: Path, name: str, newest: int) -> None:
