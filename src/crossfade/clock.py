@@ -1,7 +1,4 @@
-"""The wall clock, and conversion of times and durations to and from text.
-
-Times are integers in milliseconds since the epoch, durations in milliseconds.
-"""
+"""The wall clock; conversion of times (ms since the epoch) and durations (ms) to and from text."""
 
 import re
 import time
@@ -40,11 +37,7 @@ def format_time(time_ms: int) -> str:
 
 
 def parse_time(text: str) -> int:
-    """Parse an RFC 3339 time, or a date (its UTC midnight).
-
-    Raises:
-        MisuseError: the text is neither.
-    """
+    """Parse an RFC 3339 time, or a date (its UTC midnight); raise MisuseError for other text."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -57,11 +50,7 @@ def parse_time(text: str) -> int:
 
 
 def parse_duration(text: str) -> int:
-    """Parse a duration such as "90s", "10m", "1.5h" or "7d".
-
-    Raises:
-        MisuseError: the text is not a duration.
-    """
+    """Parse a duration such as "90s", "1.5h" or "7d"; raise MisuseError for other text."""
     match = _DURATION.match(text.strip())
     if match is None:
         what = f'"{text}" is not a duration.'

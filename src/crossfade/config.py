@@ -74,11 +74,7 @@ class Settings(BaseSettings):
 
 
 def load_settings(**options: Any) -> Settings:
-    """Load the settings: options that are not None override CROSSFADE_* variables.
-
-    Raises:
-        MisuseError: a value is invalid.
-    """
+    """Load the settings; options that are not None override CROSSFADE_* variables."""
     given = {name: value for name, value in options.items() if value is not None}
     try:
         return Settings(**given)

@@ -1,12 +1,8 @@
 """The fields of a play: each with its type, its limits and the reason for rejection.
 
-`Meta.extra` has what a type cannot express; `rules` reads it:
-
-- `reason`: the reason for rejection (`value_invalid` if absent).
-- `is_text`: the text is normalised to NFC before its length is checked.
-- `check`: a function that returns a true value for a good value of the field.
-- `fallback`: a text that `check` refuses is replaced by this one instead of rejected.
-- `item`: the Struct of a list's items, whose texts obey the rules of its fields.
+`Meta.extra` has what a type cannot express: the `reason` for rejection (else `value_invalid`);
+`is_text`, if a text is normalised to NFC before its length is checked; `check`, a predicate for the
+value; `fallback`, which replaces a text that fails the check; `item`, the Struct of a list's items.
 """
 
 import re
@@ -25,24 +21,18 @@ MAX_TEXT = 512
 MIN_EVENT_TIME = 100_000_000_000
 """In milliseconds, March 1973: a smaller number must be a time in seconds."""
 
-DEVICES = (
-    "mobile",
-    "desktop",
-    "web",
-    "tablet",
-    "tv",
-    "smart_speaker",
-    "car",
-    "console",
-    "other",
-)
 UNKNOWN_DEVICE = "other"
+DEVICES = (
+    *("mobile", "desktop", "web", "tablet", "tv", "smart_speaker", "car", "console"),
+    UNKNOWN_DEVICE,
+)
 
 NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 EVENT_ID = "^[A-Za-z0-9_-]{8,64}$"
 
 _TEXT = f"1 to {MAX_TEXT} characters after NFC, no control characters"
 _LABEL = "1 to 256 characters, no control characters"
+_is_event_id = re.compile(EVENT_ID.strip("^$")).fullmatch
 _find_email = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+").search
 
 Id = Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": NO_CONTROLS})]
@@ -85,10 +75,7 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
             description="8 to 64 of A-Z a-z 0-9 _ -, made before the first send, so that a retry "
             "is the same play",
             extra_json_schema={"pattern": EVENT_ID},
-            extra={
-                "reason": Reason.EVENT_ID_INVALID,
-                "check": re.compile(EVENT_ID.strip("^$")).fullmatch,
-            },
+            extra={"reason": Reason.EVENT_ID_INVALID, "check": _is_event_id},
         ),
     ]
     user_id: Annotated[
@@ -185,17 +172,11 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     context_id: Annotated[
         Label | None, Meta(description=f"the id of the playlist or album: {_LABEL}")
     ] = None
-    reason_start: Annotated[Label | None, Meta(description=f"why the play started: {_LABEL}")] = (
-        None
-    )
+    reason_start: Annotated[Label | None, Meta(description=f"why the play began: {_LABEL}")] = None
     reason_end: Annotated[Label | None, Meta(description=f"why the play ended: {_LABEL}")] = None
-    skipped: Annotated[
-        bool | None, Meta(description="true or false: the listener skipped the song")
-    ] = None
+    skipped: Annotated[bool | None, Meta(description="true or false: the song was skipped")] = None
     shuffle: Annotated[bool | None, Meta(description="true or false: shuffle was on")] = None
-    offline: Annotated[bool | None, Meta(description="true or false: heard without a network")] = (
-        None
-    )
+    offline: Annotated[bool | None, Meta(description="true or false: heard offline")] = None
     kind: Annotated[
         Literal["track", "episode", "video"],
         Meta(description="track, episode or video; absent: track; charts use tracks"),
