@@ -10,7 +10,7 @@ from crossfade.erasure import blanking
 from crossfade.folder import open_folder
 from crossfade.lake.runs import require_run
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, open_table
-from crossfade.proof.reconcile import reconcile
+from crossfade.proof.reconcile import prove_lake
 from support.batch_bench import BatchBench
 from support.erasure_bench import GONE, erase, find_text, is_of, named_history
 from support.handmade_lake import Record
@@ -64,7 +64,7 @@ def test_an_erasure_that_dies_is_finished_by_the_next_runs(
         assert bench.run() is None
         bench.assert_as_by_hand(is_of(*listeners[:done]))
         assert not [path for path in find_text(bench, gone) if path.startswith("bronze")]
-    proof = reconcile(bench.folder, None)
+    proof = prove_lake(bench.folder, None)
     assert proof.holds, proof.unexplained
 
 
@@ -97,7 +97,7 @@ def test_the_archive_may_append_and_others_rewrite_while_bronze_is_blanked(
     assert tries == len(blanked) + 1, "the append was in the way of none, the rewriting of one"
     bench.assert_as_by_hand(is_of(GONE))
     assert find_text(bench, GONE) == set()
-    assert reconcile(bench.folder, None).holds
+    assert prove_lake(bench.folder, None).holds
 
 
 def rewrite_everything(bench: BatchBench) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from crossfade.folder import DataFolder, heartbeat_path
 from crossfade.processing import heartbeat
-from crossfade.processing.heartbeat import beating
+from crossfade.processing.heartbeat import keep_heartbeat
 
 pytestmark = pytest.mark.fault
 
@@ -36,7 +36,7 @@ def test_a_heart_stops_while_a_worker_is_stopped_and_beats_again_when_it_goes_on
         threading.Event().wait(0.4)
         return path.stat().st_mtime_ns != before
 
-    with subprocess.Popen(_LIVES) as child, beating(data_folder, "streams"):
+    with subprocess.Popen(_LIVES) as child, keep_heartbeat(data_folder, "streams"):
         try:
             eventually(path.exists)
             assert is_beating()

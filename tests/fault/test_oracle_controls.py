@@ -29,8 +29,8 @@ from crossfade.serving.merge import Plan
 from crossfade.serving.window_state import WindowState
 from faults.oracle import Logs, Oracle
 from faults.oracle_findings import Judgement
-from support.batch_bench import BatchBench, a_history
 from support.api_server import api_client
+from support.batch_bench import BatchBench, a_history
 from support.speed_runs import a_play, running_speed, send, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark, pytest.mark.fault]
@@ -121,7 +121,7 @@ def test_without_the_binding_a_lost_checkpoint_repeats_every_record(
 
     shutil.rmtree(stage.checkpoint)
     unguarded.setattr("crossfade.processing.streams.archive.bind_archive", _bind_unseen)
-    unguarded.setattr("crossfade.processing.streams.archive.refuse_other_moment", _refuse_nothing)
+    unguarded.setattr("crossfade.processing.streams.archive.require_output_match", _refuse_nothing)
     stage.archive()
 
     _expect(stage.judge(), repeated=6)
@@ -144,7 +144,7 @@ def test_without_the_binding_an_older_checkpoint_loses_records(
         stage.archive()
     assert newest.is_dir()
 
-    unguarded.setattr("crossfade.processing.streams.archive.refuse_other_moment", _refuse_nothing)
+    unguarded.setattr("crossfade.processing.streams.archive.require_output_match", _refuse_nothing)
     stage.archive()
 
     judgement = stage.judge()
@@ -169,7 +169,7 @@ def test_without_the_transaction_id_a_micro_batch_is_written_twice(
     (stage.checkpoint / "metadata").write_text(json.dumps(other))
     with pytest.raises(LakeError, match="but its checkpoint"):
         stage.archive()
-    unguarded.setattr("crossfade.processing.streams.archive.refuse_other_moment", _refuse_nothing)
+    unguarded.setattr("crossfade.processing.streams.archive.require_output_match", _refuse_nothing)
     stage.archive()
 
     judgement = stage.judge()

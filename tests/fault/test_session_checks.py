@@ -13,7 +13,7 @@ from crossfade.lake.tables import (
     list_files,
     table_path,
 )
-from crossfade.processing.failures import explaining
+from crossfade.processing.failures import explain_errors
 from crossfade.processing.session_checks import require_settings
 from support.batch_bench import BatchBench, a_history
 
@@ -77,7 +77,7 @@ def test_a_flipped_byte_in_bronze_stops_batch_by_the_files_name_and_publishes_no
                 damaged.append(path)
     assert damaged
     refused = pytest.raises(LakeError, match=r"batch cannot read /.*\.parquet")
-    with refused as refusal, explaining("batch"):
+    with refused as refusal, explain_errors("batch"):
         bench.run()
     assert any(path in refusal.value.what for path in damaged)
     assert read_newest_run(bench.lake) == before

@@ -33,7 +33,7 @@ from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files
 from crossfade.processing.batch.job import run_once
 from crossfade.processing.streams.archive import start_archive
 from crossfade.proof.read_topic import read_topic
-from crossfade.proof.reconcile import reconcile
+from crossfade.proof.reconcile import prove_lake
 from crossfade.stack.broker import Broker
 from support.backups import back_up, read_table, restore
 from support.temporary_topics import temporary_topics
@@ -157,7 +157,7 @@ def test_a_restore_answers_as_before_and_goes_on_with_the_same_kafka(
         as_backed_up = {name: read_table(folder.lake, name, pin) for name, pin in pins.items()}
         assert pinned_rows(new) == as_backed_up
         assert any(as_backed_up[name] for name in ("silver/plays", "gold/song"))
-        proof = reconcile(new, address)
+        proof = prove_lake(new, address)
         assert proof.holds, proof.unexplained
         assert len(in_bronze(new)) == manifest.records < len(in_kafka(address))
 
@@ -165,7 +165,7 @@ def test_a_restore_answers_as_before_and_goes_on_with_the_same_kafka(
             wait_until(sender.more(500))
         assert in_bronze(new) == sorted(in_kafka(address).items())
         assert run_once(spark, new, settings, address) is not None
-        proof = reconcile(new, address)
+        proof = prove_lake(new, address)
         assert proof.holds, proof.unexplained
 
         _expect_another_moments_checkpoint_to_be_refused(spark, settings, address, tmp_path)

@@ -21,8 +21,8 @@ from crossfade.lake.findings import Verdict
 from crossfade.lake.runs import RunCounts, require_run
 from crossfade.lake.tables import SILVER_ERASED
 from crossfade.processing.batch.publish import publish_run
-from crossfade.proof.reconcile import reconcile
-from crossfade.stack.hold import hold_maintenance
+from crossfade.proof.reconcile import prove_lake
+from crossfade.stack.hold import hold_maintenance_lock
 from support.batch_bench import BatchBench, closing_records
 from support.erasure_bench import GONE, erase, find_text, is_of, named_history, read_bronze
 from support.handmade_lake import NOON, Record, a_play
@@ -83,7 +83,7 @@ def test_after_an_erasure_every_table_is_what_the_history_without_the_listener_g
             assert row[3:] == before[place][3:]
         else:
             assert row == before[place]
-    proof = reconcile(bench.folder, None)
+    proof = prove_lake(bench.folder, None)
     assert proof.holds, proof.unexplained
     searched = prove(bench)
     assert searched.holds, [one for one in searched.findings if one.wrong]
@@ -113,7 +113,7 @@ def test_an_erased_listeners_records_do_not_come_back(make_bench: MakeBench) -> 
     bench.published()  # It pins bronze as it is now that they are blank: the old files may go.
     assert find_text(bench, GONE) == set()
     assert bench.run() is None
-    proof = reconcile(bench.folder, None)
+    proof = prove_lake(bench.folder, None)
     assert proof.holds, proof.unexplained
 
 
@@ -164,14 +164,14 @@ def test_a_folder_whose_runs_do_not_pin_silver_erased_goes_on(make_bench: MakeBe
     (bench.folder.checkpoints / "batch.binding.json").unlink()  # that release had none
     pins = {name: pin for name, pin in first.pins.items() if name != SILVER_ERASED.name}
     publish_run(bench.lake, replace(first, run=2, run_uuid="old", counts=RunCounts(), pins=pins))
-    assert reconcile(bench.folder, None).holds
+    assert prove_lake(bench.folder, None).holds
     bench.archive(history[100:])
     run = bench.published()
     assert run.pins[SILVER_ERASED.name] == 0
     bench.assert_as_by_hand()
     erase(bench)
     bench.assert_as_by_hand(is_theirs)
-    assert reconcile(bench.folder, None).holds
+    assert prove_lake(bench.folder, None).holds
 
 
 def test_a_classic_lake_is_refused_with_the_cure(make_bench: MakeBench) -> None:
@@ -187,7 +187,7 @@ def test_no_file_goes_while_a_backup_relies_on_it(make_bench: MakeBench) -> None
     bench.archive(named_history()[:60])
     bench.published()
     files = set(bench.lake.rglob("*.parquet"))
-    with hold_maintenance(bench.folder):
+    with hold_maintenance_lock(bench.folder):
         with pytest.raises(StackError, match="is held by"):
             erase(bench)
         assert not load_suppression(bench.folder)

@@ -24,7 +24,7 @@ from crossfade.lake.runs import require_run
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files
 from crossfade.processing.batch.job import run_locked, run_once
 from crossfade.processing.streams.archive import start_archive
-from crossfade.proof.reconcile import reconcile
+from crossfade.proof.reconcile import prove_lake
 from support.speed_runs import a_play, read_speed_output, running_speed, send
 
 pytestmark = [pytest.mark.kafka, pytest.mark.spark]
@@ -97,7 +97,7 @@ def test_a_listener_who_plays_on_is_erased_while_the_archive_writes(
     assert require_run(data_folder.lake).end_offsets == ends
     dense = [(p, offset) for p, end in sorted(ends.items()) for offset in range(end)]
     assert positions(data_folder) == dense
-    proof = reconcile(data_folder, empty_topics)
+    proof = prove_lake(data_folder, empty_topics)
     assert proof.holds, proof.unexplained
     searched = prove_erasure(data_folder, empty_topics, GONE, is_speed_renewed=True)
     left = [one for one in searched.findings if one.verdict is Verdict.UNEXPLAINED]

@@ -25,7 +25,7 @@ from crossfade.lake.handovers import read_handovers
 from crossfade.proof.handover_check import HANDED_OVER
 from crossfade.proof.kafka_copy import SAME_BYTES
 from crossfade.proof.read_topic import read_topic
-from crossfade.proof.reconcile import reconcile
+from crossfade.proof.reconcile import prove_lake
 from crossfade.proof.speed_log import read_speed_log
 from crossfade.stack.broker import Broker
 from support.handmade_lake import HandmadeLake, Record, a_lake, a_play
@@ -97,7 +97,7 @@ class Stage:
         return {measures.plays for measures in read_speed_log(self.address).rows.values()}
 
     def prove(self, handmade: HandmadeLake) -> Reconciliation:
-        return reconcile(handmade.write(self.folder), self.address)
+        return prove_lake(handmade.write(self.folder), self.address)
 
 
 def flush(producer: Producer) -> None:
@@ -201,7 +201,7 @@ def test_what_kafka_no_longer_holds_keeps_the_verdict_of_the_time(stage: Stage) 
     for outcome in admin.delete_records([TopicPartition(PLAYS_BY_WINDOW, 0, end - 2)]).values():
         outcome.result(20)
     assert read_speed_log(stage.address).rows == {}
-    assert find(reconcile(stage.folder, stage.address), HANDED_OVER).note == "1 equal"
+    assert find(prove_lake(stage.folder, stage.address), HANDED_OVER).note == "1 equal"
 
 
 def test_the_late_write_of_a_dead_driver_is_harmless(stage: Stage) -> None:

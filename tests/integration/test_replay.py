@@ -29,7 +29,7 @@ from crossfade.lake.connection import connect, register_table
 from crossfade.lake.runs import Run, require_run
 from crossfade.lake.tables import SILVER_PLAYS, list_files
 from crossfade.proof.read_topic import read_topic
-from crossfade.proof.reconcile import reconcile
+from crossfade.proof.reconcile import prove_lake
 from crossfade.stack.broker import Broker
 from crossfade.stack.kafka_for_command import reach_kafka
 from support.handmade_lake import NOON, Record, a_lake, a_play
@@ -147,7 +147,7 @@ def test_a_record_is_counted_once_however_often_it_is_replayed(
     assert (report["sent"], report["already_counted"], report["rejected"]) == (0, 1, 2)
     assert read_end_offsets(stage.address, SONG_PLAYS) == ends
 
-    proof = reconcile(stage.folder, stage.address)
+    proof = prove_lake(stage.folder, stage.address)
     assert proof.holds, proof.unexplained
 
 

@@ -27,7 +27,7 @@ from crossfade.contract.ledger import (
 from crossfade.contract.play import Play
 from crossfade.folder import DataFolder
 from crossfade.lake.findings import Finding, Reconciliation
-from crossfade.proof.reconcile import reconcile
+from crossfade.proof.reconcile import prove_lake
 from support.handmade_lake import NOON, HandmadeLake, Record, a_lake, a_play
 
 Row = dict[str, Any]
@@ -180,7 +180,7 @@ def lake_of(ledger: HandmadeLedger) -> HandmadeLake:
 
 def prove(handmade: HandmadeLake, folder: DataFolder, *ledgers: Ledger) -> Reconciliation:
     """Write a lake and compare it with ledgers."""
-    return reconcile(handmade.write(folder), None, ledgers)
+    return prove_lake(handmade.write(folder), None, ledgers)
 
 
 def about(proof: Reconciliation, check: str) -> list[Finding]:

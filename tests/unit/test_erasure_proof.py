@@ -16,7 +16,7 @@ from crossfade.lake.findings import Reconciliation, Verdict
 from crossfade.lake.handovers import HandoverVerdict
 from crossfade.lake.tables import SILVER_ERASED
 from crossfade.proof.ledger_check import SAME_ANSWER
-from crossfade.proof.reconcile import reconcile
+from crossfade.proof.reconcile import prove_lake
 from crossfade.proof.verdicts import (
     SpeedProgress,
     WindowFacts,
@@ -60,14 +60,14 @@ def faults_of(proof: Reconciliation) -> list[str]:
 def test_a_lake_with_erased_records_passes_the_proof(data_folder: DataFolder) -> None:
     lake = erased_lake()
     assert len(lake.tables["silver/erased"]) == 4
-    proof = reconcile(lake.write(data_folder), None)
+    proof = prove_lake(lake.write(data_folder), None)
     assert proof.holds, faults_of(proof)
     [judged] = [one for one in proof.findings if one.check.startswith("bronze = accepted")]
     assert judged.note == "8 accepted, 0 rejected, 0 duplicates, 4 erased"
 
 
 @pytest.mark.parametrize(
-    ("spoil", "fault"),
+    ("damage", "fault"),
     [
         (
             lambda lake: lake.tables["silver/erased"].pop(0),
@@ -91,11 +91,11 @@ def test_a_lake_with_erased_records_passes_the_proof(data_folder: DataFolder) ->
     ids=["lost", "erased and accepted", "erased without a cause", "blanked without being erased"],
 )
 def test_the_proof_names_a_wrongly_erased_record(
-    data_folder: DataFolder, spoil: Callable[[HandmadeLake], object], fault: str
+    data_folder: DataFolder, damage: Callable[[HandmadeLake], object], fault: str
 ) -> None:
     lake = erased_lake()
-    spoil(lake)
-    assert fault in faults_of(reconcile(lake.write(data_folder), None))
+    damage(lake)
+    assert fault in faults_of(prove_lake(lake.write(data_folder), None))
 
 
 def test_a_suppressed_listeners_play_must_not_be_accepted_once_a_run_removed_all(
@@ -103,9 +103,9 @@ def test_a_suppressed_listeners_play_must_not_be_accepted_once_a_run_removed_all
 ) -> None:
     whole_lake().write(data_folder)
     add_listener(data_folder, GONE)
-    assert reconcile(data_folder, None).holds, "their erasure is not done yet"
+    assert prove_lake(data_folder, None).holds, "their erasure is not done yet"
     mark_removed(data_folder, 1)
-    faults = faults_of(reconcile(data_folder, None))
+    faults = faults_of(prove_lake(data_folder, None))
     assert "song-plays [0] offset 1: erased by the contract, accepted in the tables" in faults
 
 
@@ -114,7 +114,7 @@ def test_a_run_of_an_earlier_release_is_proved_without_the_table(
 ) -> None:
     lake = whole_lake()
     del lake.tables[SILVER_ERASED.name]
-    assert reconcile(lake.write(data_folder), None).holds
+    assert prove_lake(lake.write(data_folder), None).holds
 
 
 def window(excess: int, erased: int, *, differing: int = 0) -> WindowFacts:
@@ -157,7 +157,7 @@ def test_only_what_an_erased_listener_sent_must_be_erased(
     assert wrong.verdict is Verdict.UNEXPLAINED, "the suppression list is empty"
     add_listener(data_folder, user_id)
     mark_removed(data_folder, 1)
-    again = reconcile(data_folder, None, [written])
+    again = prove_lake(data_folder, None, [written])
     assert not [one for one in again.unexplained if one.check.startswith("ledger")]
 
 

@@ -9,7 +9,7 @@ from crossfade.folder import DataFolder
 from crossfade.lake.file_sums import has_sum, is_as_written, write_sum
 from crossfade.lake.tables import BATCH_TABLES, list_files
 from crossfade.processing.batch.seal import seal_files
-from crossfade.proof.reconcile import reconcile
+from crossfade.proof.reconcile import prove_lake
 from support.handmade_lake import NOON, a_lake, a_play, records_of
 
 
@@ -83,13 +83,13 @@ def test_the_proof_names_the_damaged_file_and_nothing_else(
 ) -> None:
     folder = a_lake(records_of(a_play(0), a_play(1)), boundary=NOON).write(data_folder)
     seal_files(folder.lake)
-    assert reconcile(folder, None).holds
+    assert prove_lake(folder, None).holds
     path = next((folder.lake / table).rglob("*.parquet"))
     write_sum(path)
     if harm == "flip":
         flip(path, path.stat().st_size // 2)
     else:
         path.unlink()
-    [finding] = reconcile(folder, None).unexplained
+    [finding] = prove_lake(folder, None).unexplained
     assert finding.subject == table
     assert path.name in finding.wrong[0]

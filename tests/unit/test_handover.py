@@ -9,7 +9,7 @@ from crossfade.kafka.window_log import Grain
 from crossfade.lake.handovers import Handover, HandoverVerdict, append_handovers, read_handovers
 from crossfade.proof.handover_facts import find_handovers
 from crossfade.proof.pinned import open_pinned_lake
-from crossfade.proof.reconcile import reconcile
+from crossfade.proof.reconcile import prove_lake
 from crossfade.proof.speed_log import Measures, SpeedLog
 from crossfade.proof.verdicts import (
     SpeedProgress,
@@ -152,7 +152,7 @@ def test_a_play_on_time_beyond_the_run_that_took_its_window_fails_the_proof(
     handmade = a_handed_over_lake()
     handmade.tables["gold/run"].append(a_run(2, {0: 8}, boundary=NOON + GRAIN))
     handmade.tables["gold/run"][1]["end_offsets"] = {0: 7}
-    proof = reconcile(handmade.write(data_folder), None)
+    proof = prove_lake(handmade.write(data_folder), None)
     [finding] = proof.unexplained
     assert finding.check == "no play on time comes after its window was handed over"
     assert finding.wrong == (
@@ -165,7 +165,7 @@ def test_an_unexplained_hand_over_on_record_fails_the_proof(data_folder: DataFol
     wrong = Handover(1, NOON, 9, 8, 0, HandoverVerdict.UNEXPLAINED)
     append_handovers(folder.lake, [wrong])
     assert read_handovers(folder.lake) == [wrong]
-    [finding] = reconcile(folder, None).unexplained
+    [finding] = prove_lake(folder, None).unexplained
     assert finding.wrong == (
         "window 2026-01-01T12:00:00Z of run 1: speed has 9 plays, batch 8, and 0 repeats",
     )

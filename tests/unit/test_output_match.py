@@ -9,7 +9,7 @@ import pytest
 
 from crossfade.errors import LakeError
 from crossfade.lake.checkpoint import read_query_id
-from crossfade.processing.streams.output_match import refuse_other_moment
+from crossfade.processing.streams.output_match import require_output_match
 
 
 def write_log(checkpoint: Path, name: str, newest: int) -> None:
@@ -27,7 +27,7 @@ def test_an_output_may_be_one_micro_batch_ahead(
 ) -> None:
     write_log(tmp_path, "commits", committed)
     write_log(tmp_path, "offsets", planned)
-    refuse_other_moment(tmp_path, written, "archive")
+    require_output_match(tmp_path, written, "archive")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_an_output_that_is_newer_or_older_than_its_checkpoint_is_refused(
     write_log(tmp_path, "commits", committed)
     write_log(tmp_path, "offsets", planned)
     with pytest.raises(LakeError, match=rf"holds micro-batch {written}, .*Restore both"):
-        refuse_other_moment(tmp_path, written, "archive")
+        require_output_match(tmp_path, written, "archive")
 
 
 def test_a_query_is_known_by_the_id_in_its_checkpoint(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.lake.binding import ArchiveBinding, bind_archive
 from crossfade.lake.findings import Reconciliation, Verdict
-from crossfade.proof.reconcile import reconcile
+from crossfade.proof.reconcile import prove_lake
 from support.handmade_gold import sketch_of
 from support.handmade_lake import NOON, HandmadeLake, a_lake, a_play, records_of
 
@@ -37,7 +37,7 @@ def lake() -> HandmadeLake:
 
 
 def prove(handmade: HandmadeLake, folder: DataFolder) -> Reconciliation:
-    return reconcile(handmade.write(folder), None)
+    return prove_lake(handmade.write(folder), None)
 
 
 def test_the_proof_passes_on_a_right_lake(data_folder: DataFolder) -> None:
@@ -51,7 +51,7 @@ def test_the_proof_passes_on_a_right_lake(data_folder: DataFolder) -> None:
 
 def test_without_a_run_there_is_nothing_to_prove(data_folder: DataFolder) -> None:
     with pytest.raises(LakeError, match="No batch run was published"):
-        reconcile(data_folder, None)
+        prove_lake(data_folder, None)
 
 
 def drop(table: str, at: int) -> Callable[[HandmadeLake], None]:
@@ -187,9 +187,9 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_proof_fails_on(fault: str, data_folder: DataFolder) -> None:
-    spoil, check, named = FAULTS[fault]
+    damage, check, named = FAULTS[fault]
     handmade = lake()
-    spoil(handmade)
+    damage(handmade)
     proof = prove(handmade, data_folder)
     assert not proof.holds
     wrong = [

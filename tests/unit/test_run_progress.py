@@ -7,7 +7,7 @@ import pytest
 from crossfade.config import load_settings
 from crossfade.folder import open_folder
 from crossfade.processing import progress
-from crossfade.processing.progress import telling_run
+from crossfade.processing.progress import record_run_times
 
 
 def test_a_full_disk_does_not_hide_why_a_run_failed(
@@ -17,7 +17,7 @@ def test_a_full_disk_does_not_hide_why_a_run_failed(
         raise OSError(28, "No space left on device", str(path), len(content))
 
     folder = open_folder(load_settings(data=tmp_path / "data"))
-    with pytest.raises(RuntimeError, match="what went wrong"), telling_run(folder, 7):
+    with pytest.raises(RuntimeError, match="what went wrong"), record_run_times(folder, 7):
         monkeypatch.setattr(progress, "write_atomically", refuse)
         what = "what went wrong"
         raise RuntimeError(what)

@@ -14,7 +14,7 @@ from crossfade.contract.time_rules import TimeRules
 from crossfade.errors import MisuseError
 from crossfade.folder import DataFolder, open_folder
 from crossfade.kafka.window_log import Grain, Marker, WindowKey, WindowRow, WindowValue
-from crossfade.processing.progress import telling_run
+from crossfade.processing.progress import record_run_times
 from crossfade.serving.answer_cache import AnswerCache
 from crossfade.serving.answers import (
     RankedRow,
@@ -323,13 +323,13 @@ def test_the_run_in_progress_is_reported(tmp_path: Path) -> None:
     view = RequestView(build_snapshot(folder), _speed_of([]), RULES, NOW)
     assert answer_status(view, folder)["run_at_work"] is None
 
-    with telling_run(folder, 7):
+    with record_run_times(folder, 7):
         at_work = answer_status(view, folder)["run_at_work"]
     assert at_work is not None
     assert at_work["run"] == 7
     assert now_ms() - parse_time(at_work["began_at"]) < 60_000
     assert answer_status(view, folder)["run_at_work"] is None
 
-    with pytest.raises(RuntimeError), telling_run(folder, 8):
+    with pytest.raises(RuntimeError), record_run_times(folder, 8):
         raise RuntimeError
     assert answer_status(view, folder)["run_at_work"] is None

@@ -57,11 +57,11 @@ def batch(
 def _run_schedule(folder: DataFolder, settings: Settings, address: KafkaAddress) -> None:
     from crossfade.cli.handovers import record_handovers
     from crossfade.processing.batch.job import run_schedule
-    from crossfade.processing.failures import explaining
-    from crossfade.processing.heartbeat import beating
+    from crossfade.processing.failures import explain_errors
+    from crossfade.processing.heartbeat import keep_heartbeat
     from crossfade.stack.stop_request import stop_on_signals
 
-    with stop_on_signals() as request, beating(folder, "batch"), explaining("batch"):
+    with stop_on_signals() as request, keep_heartbeat(folder, "batch"), explain_errors("batch"):
         run_schedule(folder, settings, address, request.asked, record_handovers)
 
 

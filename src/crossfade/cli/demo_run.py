@@ -27,7 +27,7 @@ from crossfade.ingest.importing import ImportFormat, import_files, reader_of
 from crossfade.ingest.sample import sample_year_path
 from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 from crossfade.lake.runs import read_newest_run
-from crossfade.proof.reconcile import reconcile
+from crossfade.proof.reconcile import prove_lake
 from crossfade.stack.hold import hold_folder
 from crossfade.stack.launch import Stack, prepare_stack
 from crossfade.stack.stop_request import StopRequest, stop_on_signals
@@ -118,7 +118,7 @@ class _Show:
                 for country in countries
                 if country != "ZZ"
             },
-            proof=reconcile(
+            proof=prove_lake(
                 self.stack.folder,
                 self.stack.address,
                 [open_ledger(self.stack.folder.root / _LEDGER)],
@@ -183,7 +183,7 @@ class _Show:
     def _simulate(self, rate: int) -> None:
         scenario = read_scenario(_SCENARIO)
         options = SimulationOptions(rate=float(rate), report=Report.START, scenario=scenario)
-        simulation = Simulation(options, newline=False, ledger=self.stack.folder.root / _LEDGER)
+        simulation = Simulation(options, is_file=False, ledger=self.stack.folder.root / _LEDGER)
         sink = KafkaSink(self.stack.address, receipts=simulation.ledger)
         self.view.story_ms = now_ms() + min(spike.at_ms for spike in scenario.spikes)
         self.view.story = scenario.title

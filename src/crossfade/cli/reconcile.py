@@ -45,12 +45,12 @@ def reconcile(
         crossfade reconcile --ledger ledger
     """
     from crossfade.contract.ledger import open_ledger
-    from crossfade.proof.reconcile import reconcile as prove
+    from crossfade.proof.reconcile import prove_lake
 
     ledgers = [open_ledger(path) for path in dict.fromkeys(map(Path.resolve, ledger or ()))]
     settings = load_settings(data=data)
     folder = open_folder(settings, create=False)
-    proof = prove(folder, _find_kafka(settings, folder), ledgers)
+    proof = prove_lake(folder, _find_kafka(settings, folder), ledgers)
     if as_json:
         sys.stdout.write(_to_json(proof) + "\n")
     else:

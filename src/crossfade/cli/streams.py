@@ -64,7 +64,7 @@ def _ask_for_renewal(data: DataOption) -> None:
 
 
 def _run(name: str, data: DataOption, names: Sequence[str]) -> None:
-    from crossfade.processing.heartbeat import beating
+    from crossfade.processing.heartbeat import keep_heartbeat
     from crossfade.processing.streams.driver import run_queries
     from crossfade.stack.stop_request import stop_on_signals
 
@@ -72,5 +72,5 @@ def _run(name: str, data: DataOption, names: Sequence[str]) -> None:
     folder = open_folder(settings)
     stack = read_stack(folder)
     address = address_from(settings, stack.readers if stack else "")
-    with stop_on_signals() as request, beating(folder, name):
+    with stop_on_signals() as request, keep_heartbeat(folder, name):
         run_queries(folder, settings, address, request, names=names)

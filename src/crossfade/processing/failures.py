@@ -29,12 +29,12 @@ class SinkError(Exception):
 
 
 @contextmanager
-def explaining(who: str = "Spark") -> Iterator[None]:
+def explain_errors(who: str = "Spark") -> Iterator[None]:
     """Say in one line that Spark's Java process is gone, or why what `who` asked for failed."""
     try:
         yield
     except (PySparkException, Py4JJavaError, DeltaError, *_duckdb_errors()) as error:
-        raise explain_failure(who, tell_causes(error)) from error
+        raise explain_failure(who, join_messages(error)) from error
     except (Py4JError, ConnectionError, EOFError) as error:
         what = "Spark's Java process ended on its own."
         raise StackError(what, "The log above may say why; the next start goes on.") from error
@@ -62,7 +62,7 @@ def explain_failure(query: str, text: str) -> CrossfadeError:
     return StackError(f"{query} died: {said[:_SHORT]}.", "The whole trace is in the log above.")
 
 
-def tell_causes(error: BaseException | None) -> str:
+def join_messages(error: BaseException | None) -> str:
     """Return what an exception says, and what its causes in Java say: PySpark shows the first."""
     said = []
     while error is not None:
@@ -77,12 +77,12 @@ def _duckdb_errors() -> tuple[type[Exception], ...]:
     return () if loaded is None else (loaded.Error,)
 
 
-def tells_of_lost_records(text: str) -> bool:
+def mentions_lost_records(text: str) -> bool:
     """Check whether Spark says that Kafka no longer holds what a query was to read."""
     return any(sign in text for sign in _LOST)
 
 
-def name_causes(error: Py4JJavaError) -> str:
+def summarize_causes(error: Py4JJavaError) -> str:
     """Return the chain of a Java exception's causes, each in a few words."""
     causes: list[str] = []
     cause = error.java_exception

@@ -16,7 +16,7 @@ _BEATS_A_LOOK = 5
 
 
 @contextmanager
-def beating(folder: DataFolder, name: str) -> Iterator[None]:
+def keep_heartbeat(folder: DataFolder, name: str) -> Iterator[None]:
     """Touch the heartbeat file of a process each second, until the block ends.
 
     A supervisor buries a process whose heart has stopped: one that hangs, or was stopped by a

@@ -15,7 +15,7 @@ def is_behind(done: BatchPlan, ends: Mapping[int, int]) -> bool:
     return any(done.end_offsets.get(partition, 0) < end for partition, end in ends.items())
 
 
-def tell_progress(folder: DataFolder, done: Mapping[str, BatchPlan]) -> None:
+def write_progress(folder: DataFolder, done: Mapping[str, BatchPlan]) -> None:
     """Write in `streams.json` how far the queries are; another driver's queries stay."""
     path = folder.streams_file
     try:
@@ -28,7 +28,7 @@ def tell_progress(folder: DataFolder, done: Mapping[str, BatchPlan]) -> None:
 
 
 @contextmanager
-def telling_run(folder: DataFolder, run: int) -> Iterator[None]:
+def record_run_times(folder: DataFolder, run: int) -> Iterator[None]:
     """Tell in `batch.json` of a run of batch when it begins and when it ends, however it ends.
 
     After a crash it is told as one that goes on, until the next run begins.

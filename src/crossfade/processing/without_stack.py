@@ -9,7 +9,7 @@ from crossfade.config import Settings
 from crossfade.folder import ARCHIVE, DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.processing.batch.job import build_batch_session
-from crossfade.processing.failures import explaining
+from crossfade.processing.failures import explain_errors
 from crossfade.processing.streams.driver import run_queries
 from crossfade.stack.kafka_for_command import reach_kafka
 from crossfade.stack.stop_request import StopRequest
@@ -40,7 +40,7 @@ def run_without_stack(
     with reach_kafka(folder, settings) as address:
         report("Archiving what Kafka holds …")
         run_queries(folder, settings, address, drain, names=(ARCHIVE,))
-        with explaining("batch"):
+        with explain_errors("batch"):
             spark = build_batch_session(folder, settings)
             try:
                 return work(spark, address)

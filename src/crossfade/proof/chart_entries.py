@@ -2,7 +2,7 @@
 
 from crossfade.lake.findings import Finding, judge
 from crossfade.proof.pinned import PinnedLake
-from crossfade.proof.totals import name_rows
+from crossfade.proof.totals import format_rows
 
 SAME_ENTRIES = "gold/chart = charts made of silver"
 
@@ -14,7 +14,7 @@ def check_charts(pinned: PinnedLake, *, closed_until: int) -> list[Finding]:
     """
     pinned.prepare("expected_chart", closed_until=closed_until)
     pinned.prepare("held_chart")
-    wrong = name_rows(pinned, "wrong_entries")
+    wrong = format_rows(pinned, "wrong_entries")
     [(charts, entries)] = pinned.ask("chart_sizes")
     subject = f"{entries:,} entries of {charts:,} charts"
     return [judge(SAME_ENTRIES, subject, expected=0, found=len(wrong), wrong=wrong)]

@@ -11,7 +11,7 @@ from crossfade.lake.handovers import Handover, HandoverVerdict, read_handovers
 from crossfade.proof.handover import find_verdicts
 from crossfade.proof.handover_facts import prepare_on_time
 from crossfade.proof.pinned import PinnedLake
-from crossfade.proof.positions import name_position
+from crossfade.proof.positions import format_position
 
 HANDED_OVER = "speed = batch at hand-over"
 NONE_LATER = "no play on time comes after its window was handed over"
@@ -27,7 +27,7 @@ def check_handovers(pinned: PinnedLake, address: KafkaAddress | None) -> list[Fi
     else:
         findings = _report(_prefer_recorded(find_verdicts(pinned, address), recorded))
     late = [
-        f"{name_position(partition, offset)}: of window {format_time(window)}, beyond run {run}"
+        f"{format_position(partition, offset)}: of window {format_time(window)}, beyond run {run}"
         for partition, offset, window, run in pinned.ask("handed_over_too_early")
     ]
     findings.append(judge(NONE_LATER, "all windows", expected=0, found=len(late), wrong=late))

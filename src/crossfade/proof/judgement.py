@@ -11,7 +11,7 @@ from crossfade.erasure.suppression import ERASED, Suppression, is_blank, load_su
 from crossfade.kafka.topics import LOG_APPEND_TIME
 from crossfade.lake.findings import Finding, judge
 from crossfade.proof.pinned import PinnedLake
-from crossfade.proof.positions import name_position
+from crossfade.proof.positions import format_position
 
 SAME_VERDICT = "judged again: the same verdict"
 SAME_PLAY = "judged again: silver says what the bytes say"
@@ -61,12 +61,12 @@ def check_judgement(pinned: PinnedLake, *, at_most: int = JUDGED_AT_MOST) -> lis
     subject = f"{judged:,} records" + ("" if every == 1 else f", an even sample of {total:,}")
     findings = []
     for check, query in ((SAME_VERDICT, "other_verdicts"), (SAME_PLAY, "other_plays")):
-        wrong = [f"{name_position(*place)}: {fault}" for *place, fault in pinned.ask(query)]
+        wrong = [f"{format_position(*place)}: {fault}" for *place, fault in pinned.ask(query)]
         same = judged - len(wrong)
         findings.append(judge(check, subject, expected=judged, found=same, wrong=wrong))
     if every == 1:
         wrong = [
-            f"{name_position(*place)}: {fault}" for *place, fault in pinned.ask("other_winners")
+            f"{format_position(*place)}: {fault}" for *place, fault in pinned.ask("other_winners")
         ]
         [(winners,)] = pinned.ask("winners")
         same = winners - len(wrong)

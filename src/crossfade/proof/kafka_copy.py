@@ -17,7 +17,7 @@ from crossfade.kafka.topics import (
 )
 from crossfade.lake.findings import Finding, judge, leave_out
 from crossfade.proof.pinned import PinnedLake
-from crossfade.proof.positions import name_position
+from crossfade.proof.positions import format_position
 from crossfade.proof.read_topic import read_topic
 
 SAME_BYTES = "bronze = Kafka, byte for byte"
@@ -114,10 +114,10 @@ def _pair_up(
 def _name_difference(partition: int, left: Record | None, right: Record | None) -> str:
     if left is None or right is None:
         record, where = (right, "bronze, not in Kafka") if left is None else (left, "Kafka alone")
-        return f"{name_position(partition, record.offset if record else -1)}: in {where}"
+        return f"{format_position(partition, record.offset if record else -1)}: in {where}"
     both = zip(Record._fields, left, right, strict=True)
     differing = ", ".join(name for name, one, other in both if one != other)
-    return f"{name_position(partition, left.offset)}: other {differing}"
+    return f"{format_position(partition, left.offset)}: other {differing}"
 
 
 def _flatten(record: Record) -> bytes:

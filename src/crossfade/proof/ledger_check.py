@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from crossfade.contract.ledger import Ledger
 from crossfade.lake.findings import Finding, Verdict, leave_out
 from crossfade.proof.ledger_totals import check_gold, check_whole
-from crossfade.proof.ledger_views import find_wrong, judge_wrong, show_ledgers
+from crossfade.proof.ledger_views import create_ledger_views, find_violations, judge_violations
 from crossfade.proof.pinned import PinnedLake
-from crossfade.proof.positions import name_position
+from crossfade.proof.positions import format_position
 
 IN_BRONZE = "ledger: every record sent is in bronze"
 SAME_ANSWER = "ledger: every record judged rightly"
@@ -24,7 +24,7 @@ def check_ledgers(pinned: PinnedLake, ledgers: Sequence[Ledger]) -> list[Finding
     """Judge every record of every ledger, and gold by all of them together."""
     if not ledgers:
         return []
-    show_ledgers(pinned, ledgers)
+    create_ledger_views(pinned, ledgers)
     findings = []
     for number, ledger in enumerate(ledgers):
         findings.append(check_whole(pinned, number, ledger))
@@ -64,19 +64,19 @@ def _tell_uncovered(name: str, places: dict[str, int]) -> list[Finding]:
 def _check_rows(
     pinned: PinnedLake, query: str, check: str, subject: str, *, of: int, ledger: int
 ) -> Finding:
-    wrong = find_wrong(pinned, query, _name_row, ledger=ledger)
-    return judge_wrong(check, subject, wrong, sides=(of, of - wrong.total))
+    wrong = find_violations(pinned, query, _name_row, ledger=ledger)
+    return judge_violations(check, subject, wrong, sides=(of, of - wrong.total))
 
 
 def _check_unlisted(pinned: PinnedLake, ledger: Ledger) -> Finding:
     """Find plays of this run that nobody sent; one without an acknowledgement may be there."""
     pinned.prepare("ledger_unlisted", run=ledger.seal.run)
-    wrong = find_wrong(pinned, "ledger_not_sent", _name_row)
+    wrong = find_violations(pinned, "ledger_not_sent", _name_row)
     [(found,)] = pinned.ask("ledger_found")
     unknown = ledger.seal.unknown
     note = f"{found:,} of {unknown:,} records without an acknowledgement are in the log"
     subject = f"{ledger.folder.name}: plays of run {ledger.seal.run}"
-    return judge_wrong(
+    return judge_violations(
         NOTHING_ELSE, subject, wrong, sides=(0, wrong.total), note=note if unknown else ""
     )
 
@@ -90,4 +90,4 @@ def _name_row(
         names.append(f"record {number}")
     if event_id is not None:
         names.append(f"event {event_id}")
-    return f"{name_position(partition, offset)} ({', '.join(names)}): {fault}"
+    return f"{format_position(partition, offset)} ({', '.join(names)}): {fault}"

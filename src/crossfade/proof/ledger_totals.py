@@ -5,7 +5,7 @@ from functools import partial
 from crossfade.clock import DAY_MS, HOUR_MS, floor_to, format_time
 from crossfade.contract.ledger import Ledger, Seal
 from crossfade.lake.findings import Finding
-from crossfade.proof.ledger_views import Wrong, find_wrong, judge_wrong
+from crossfade.proof.ledger_views import Wrong, find_violations, judge_violations
 from crossfade.proof.pinned import PinnedLake
 
 WHOLE = "ledger: whole in itself"
@@ -25,7 +25,7 @@ def check_whole(pinned: PinnedLake, number: int, ledger: Ledger) -> Finding:
         for what in dict.fromkeys([*told, *held])
         if told.get(what, 0) != held.get(what, 0)
     ]
-    torn = find_wrong(
+    torn = find_violations(
         pinned,
         "ledger_torn_rows",
         lambda place, fault: f"record {place}: {fault}",
@@ -33,10 +33,10 @@ def check_whole(pinned: PinnedLake, number: int, ledger: Ledger) -> Finding:
         records=seal.records,
     )
     name = partial(_name_counts, sides=("in counts.parquet", "in the rows"))
-    counts = find_wrong(pinned, "ledger_other_counts", name, ledger=number)
+    counts = find_violations(pinned, "ledger_other_counts", name, ledger=number)
     wrong = Wrong(len(tallies) + torn.total + counts.total, [*tallies, *torn.names, *counts.names])
     subject = f"{ledger.folder.name}: {seal.records:,} records"
-    return judge_wrong(WHOLE, subject, wrong, sides=(seal.records, held["records"]))
+    return judge_violations(WHOLE, subject, wrong, sides=(seal.records, held["records"]))
 
 
 def check_gold(pinned: PinnedLake) -> list[Finding]:
@@ -58,8 +58,8 @@ def check_gold(pinned: PinnedLake) -> list[Finding]:
 def _check_table(pinned: PinnedLake, table: str) -> Finding:
     [(wanted, held)] = pinned.ask("ledger_plays", gold=table)
     name = partial(_name_counts, sides=("in gold", "sent"))
-    wrong = find_wrong(pinned, "ledger_other_gold", name, gold=table)
-    return judge_wrong(GOLD_COUNTS, table, wrong, sides=(wanted, held))
+    wrong = find_violations(pinned, "ledger_other_gold", name, gold=table)
+    return judge_violations(GOLD_COUNTS, table, wrong, sides=(wanted, held))
 
 
 def _tally_seal(seal: Seal) -> dict[str, int]:

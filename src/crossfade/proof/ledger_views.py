@@ -13,7 +13,7 @@ from crossfade.lake.findings import NAMED_AT_MOST, Finding, Verdict
 from crossfade.proof.pinned import PinnedLake
 
 
-def show_ledgers(pinned: PinnedLake, ledgers: Sequence[Ledger]) -> None:
+def create_ledger_views(pinned: PinnedLake, ledgers: Sequence[Ledger]) -> None:
     """Make `ledger_records`, `ledger_counts`, `erased_users` and what the checks derive from them.
 
     In the column `ledger` is the ledger's place in `ledgers`. The rows stay in their files.
@@ -42,13 +42,13 @@ class Wrong(NamedTuple):
     names: Sequence[str]
 
 
-def find_wrong(pinned: PinnedLake, query: str, name: Callable[..., str], **values: object) -> Wrong:
+def find_violations(pinned: PinnedLake, query: str, name: Callable[..., str], **values: object) -> Wrong:
     """Ask for the rows that break a law; a query gives their number, then what `name` takes."""
     rows = pinned.ask(query, named=NAMED_AT_MOST, **values)
     return Wrong(rows[0][0] if rows else 0, [name(*row[1:]) for row in rows])
 
 
-def judge_wrong(
+def judge_violations(
     check: str, subject: str, wrong: Wrong, *, sides: tuple[int, int], note: str = ""
 ) -> Finding:
     """Make a finding, `sides` being what is expected and what was found."""

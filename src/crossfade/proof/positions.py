@@ -57,7 +57,7 @@ def check_beginning(pinned: PinnedLake) -> Finding:
     return judge(BEGINNING, subject, expected=count, found=count - len(wrong), wrong=wrong)
 
 
-def name_position(partition: int, first: int, last: int | None = None) -> str:
+def format_position(partition: int, first: int, last: int | None = None) -> str:
     """Write a position, or a range of them, as people find it in Kafka."""
     if last is None or last == first:
         return f"{SONG_PLAYS} [{partition}] offset {first}"
@@ -67,14 +67,14 @@ def name_position(partition: int, first: int, last: int | None = None) -> str:
 def _wrong_in_bronze(pinned: PinnedLake) -> dict[int, list[str]]:
     wrong: dict[int, list[str]] = defaultdict(list)
     for partition, first, last in pinned.ask("gaps_in_bronze"):
-        wrong[partition].append(f"{name_position(partition, first, last)}: not in bronze")
+        wrong[partition].append(f"{format_position(partition, first, last)}: not in bronze")
     for partition, offset, fault in pinned.ask("excess_in_bronze"):
-        wrong[partition].append(f"{name_position(partition, offset)}: {fault}")
+        wrong[partition].append(f"{format_position(partition, offset)}: {fault}")
     return wrong
 
 
 def _wrongly_judged(pinned: PinnedLake) -> dict[int, list[str]]:
     wrong: dict[int, list[str]] = defaultdict(list)
     for partition, offset, fault in pinned.ask("judged_wrongly"):
-        wrong[partition].append(f"{name_position(partition, offset)}: {fault}")
+        wrong[partition].append(f"{format_position(partition, offset)}: {fault}")
     return wrong

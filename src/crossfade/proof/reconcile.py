@@ -20,7 +20,7 @@ from crossfade.proof.positions import check_beginning, check_positions
 from crossfade.proof.totals import check_song_names, check_totals
 
 
-def reconcile(
+def prove_lake(
     folder: DataFolder, address: KafkaAddress | None, ledgers: Sequence[Ledger] = ()
 ) -> Reconciliation:
     """Recompute every law at the newest run's pins; trust no number that a run wrote.

@@ -35,7 +35,7 @@ def check_totals(pinned: PinnedLake) -> list[Finding]:
 def check_song_names(pinned: PinnedLake) -> Finding:
     """Compare the names to show of each song with those of its newest play."""
     pinned.prepare("expected_song")
-    wrong = name_rows(pinned, "differing_rows", wanted="expected_song", held="gold_song")
+    wrong = format_rows(pinned, "differing_rows", wanted="expected_song", held="gold_song")
     [(held,)] = pinned.ask("row_count", table="gold_song")
     [(wanted,)] = pinned.ask("row_count", table="expected_song")
     return judge("gold/song = silver", "songs", expected=wanted, found=held, wrong=wrong)
@@ -50,14 +50,14 @@ def compare_with_gold(pinned: PinnedLake, table: str) -> list[Finding]:
         judge(check, f"sum of {measure}", expected=expected, found=found)
         for measure, expected, found in zip(_MEASURES, sums_wanted, sums_held, strict=True)
     ]
-    wrong = name_rows(pinned, "differing_rows", wanted=wanted, held=held)
+    wrong = format_rows(pinned, "differing_rows", wanted=wanted, held=held)
     [(rows_held,)] = pinned.ask("row_count", table=held)
     [(rows_wanted,)] = pinned.ask("row_count", table=wanted)
     rows = judge(check, "rows", expected=rows_wanted, found=rows_held, wrong=wrong)
     return [*findings, rows]
 
 
-def name_rows(pinned: PinnedLake, query: str, **values: object) -> list[str]:
+def format_rows(pinned: PinnedLake, query: str, **values: object) -> list[str]:
     """Write each row that a query gives as its columns' names and values."""
     cursor = pinned.open(query, **values)
     names = [column[0] for column in cursor.description or ()]

@@ -18,7 +18,7 @@ from crossfade.kafka.window_log import Marker
 from crossfade.lake.binding import SpeedBinding
 from crossfade.lake.checkpoint import read_committed, read_plan
 from crossfade.processing.decode import judge_stream
-from crossfade.processing.failures import SinkError, name_causes
+from crossfade.processing.failures import SinkError, summarize_causes
 from crossfade.processing.speed.counts import read_counts
 from crossfade.processing.speed.markers import MarkerLog
 from crossfade.processing.speed.transforms import (
@@ -160,7 +160,7 @@ class WindowSink:
         try:
             rows.write.format("kafka").options(**self._options).save()
         except Py4JJavaError as error:
-            raise SinkError(name_causes(error)) from None
+            raise SinkError(summarize_causes(error)) from None
         plan = read_plan(self._checkpoint, batch)
         counts = read_counts(self._session, SPEED)
         marker = msgspec.structs.replace(

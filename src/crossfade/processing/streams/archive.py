@@ -18,8 +18,8 @@ from crossfade.lake.binding import ArchiveBinding, bind_archive, read_archive_bi
 from crossfade.lake.checkpoint import NO_BATCH, read_committed, read_query_id
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, open_table, split_columns, table_path
 from crossfade.processing.new_table import create_table
-from crossfade.processing.streams.output_match import refuse_other_moment
 from crossfade.processing.streams.lost_records import refuse_lost_records
+from crossfade.processing.streams.output_match import require_output_match
 from crossfade.processing.streams.source import read_stream, starting_at
 
 CORES = 0.25
@@ -94,7 +94,7 @@ def _bind(folder: DataFolder, address: KafkaAddress) -> ArchiveBinding:
     has_data = table is not None and bool(table.file_uris())
     bound = bind_archive(folder, found, has_data=has_data)
     if table is not None:
-        refuse_other_moment(folder.checkpoints / ARCHIVE, _newest_written(folder, table), ARCHIVE)
+        require_output_match(folder.checkpoints / ARCHIVE, _newest_written(folder, table), ARCHIVE)
     reached = read_committed(folder.checkpoints / ARCHIVE).end_offsets or bound.first_offsets
     refuse_lost_records(ARCHIVE, reached, address)
     return bound

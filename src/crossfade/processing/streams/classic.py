@@ -21,8 +21,8 @@ from crossfade.lake.binding import ArchiveBinding, bind_archive
 from crossfade.lake.checkpoint import NO_BATCH, read_committed
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, CLASSIC_TABLE
 from crossfade.processing.streams.archive import CORES, lay_out_records
-from crossfade.processing.streams.output_match import refuse_other_moment
 from crossfade.processing.streams.lost_records import refuse_lost_records
+from crossfade.processing.streams.output_match import require_output_match
 from crossfade.processing.streams.source import read_stream, starting_at
 
 
@@ -44,7 +44,7 @@ def start_classic(
     )
     bound = bind_archive(folder, found, has_data=written != NO_BATCH, query=CLASSIC)
     checkpoint = folder.checkpoint(CLASSIC)
-    refuse_other_moment(checkpoint, written, CLASSIC)
+    require_output_match(checkpoint, written, CLASSIC)
     reached = read_committed(checkpoint).end_offsets or bound.first_offsets
     refuse_lost_records(CLASSIC, reached, address)
     records = read_stream(spark, address, cores=CORES, **starting_at(bound.first_offsets))

@@ -22,22 +22,22 @@ from crossfade.kafka.topics import (
 )
 from crossfade.lake.checkpoint import BatchPlan, newest_committed, read_committed
 from crossfade.processing.failures import (
+    explain_errors,
     explain_failure,
-    explaining,
-    tell_causes,
-    tells_of_lost_records,
+    join_messages,
+    mentions_lost_records,
 )
-from crossfade.processing.progress import is_behind, tell_progress
+from crossfade.processing.progress import is_behind, write_progress
 from crossfade.processing.speed.running import RunningSpeed
 from crossfade.processing.streams.archive import start_archive
 from crossfade.processing.streams.classic import start_classic
 from crossfade.processing.streams.driver_spark import (
-    JAVA_IS_LOST,
+    JAVA_CALL_ERRORS,
     open_spark,
-    wake_workers,
+    warm_up_workers,
 )
 from crossfade.processing.streams.lost_records import refuse_lost_records
-from crossfade.processing.streams.watchdog import Watchdog, keep_watch
+from crossfade.processing.streams.watchdog import Watchdog, start_watchdog
 from crossfade.stack.request_files import SPEED_RENEWAL_REQUEST
 from crossfade.stack.stop_request import StopRequest
 from crossfade.telemetry import get_logger
@@ -75,9 +75,9 @@ def run_queries(
         for name in names:
             held.enter_context(_hold_checkpoint(folder, name))
         spark = held.enter_context(open_spark(folder, settings, names))
-        with explaining():
+        with explain_errors():
             if SPEED in names:
-                wake_workers(spark.newSession())
+                warm_up_workers(spark.newSession())
             await_broker(address, _BROKER_WITHIN_S, request.asked)
             create_topics(address, settings)
             driver = Driver(spark, folder, settings, address)
@@ -170,20 +170,20 @@ class Driver:
     def stop(self) -> None:
         """Stop every query, also when Java is gone."""
         for query in self._queries.values():
-            with suppress(*JAVA_IS_LOST):
+            with suppress(*JAVA_CALL_ERRORS):
                 query.stop()
-        with suppress(*JAVA_IS_LOST, CrossfadeError):
+        with suppress(*JAVA_CALL_ERRORS, CrossfadeError):
             self._speed.stop()
 
     def _look_after(self) -> None:
         for name, query in self._queries.items():
             if not query.isActive:
-                text = tell_causes(query.exception()) or "it was stopped"
+                text = join_messages(query.exception()) or "it was stopped"
                 error = explain_failure(name, text)
                 if name == SPEED and isinstance(error, DamagedError):
                     self._heal_speed(error)
                     return
-                if tells_of_lost_records(text):
+                if mentions_lost_records(text):
                     reached = read_committed(self._folder.checkpoints / name).end_offsets
                     refuse_lost_records(name, reached, self._address)
                 raise error
@@ -203,7 +203,7 @@ class Driver:
                 self._done[name] = read_committed(checkpoint)
                 is_new = True
         if is_new:
-            tell_progress(self._folder, self._done)
+            write_progress(self._folder, self._done)
 
     def _list_behind(self, targets: Mapping[int, int]) -> list[str]:
         return [name for name, done in self._done.items() if is_behind(done, targets)]
@@ -222,7 +222,7 @@ def _watch_over(
         {name: trigger / SECOND_MS for name, trigger in triggers.items()},
         parse_duration(settings.watchdog_after) / SECOND_MS,
     )
-    return keep_watch(watchdog, address)
+    return start_watchdog(watchdog, address)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ _SETTINGS = {
     "spark.sql.adaptive.enabled": "false",
 }
 
-JAVA_IS_LOST = (Py4JError, PySparkException, OSError)
+JAVA_CALL_ERRORS = (Py4JError, PySparkException, OSError)
 """What a call into Java raises when Java is gone, or refuses."""
 
 
@@ -45,15 +45,15 @@ def open_spark(
     try:
         yield spark
     finally:
-        with suppress(*JAVA_IS_LOST):
+        with suppress(*JAVA_CALL_ERRORS):
             spark.stop()
 
 
-def wake_workers(session: SparkSession) -> None:
+def warm_up_workers(session: SparkSession) -> None:
     """Let Spark start its Python side now, and not when the first records wait for it."""
 
     def wake() -> None:
-        with suppress(*JAVA_IS_LOST):
+        with suppress(*JAVA_CALL_ERRORS):
             session.range(1).mapInArrow(lambda batches: batches, "id BIGINT").collect()
 
     threading.Thread(target=wake, name="wake workers", daemon=True).start()

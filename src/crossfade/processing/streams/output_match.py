@@ -10,7 +10,7 @@ from crossfade.errors import LakeError
 from crossfade.lake.checkpoint import newest_committed, newest_planned
 
 
-def refuse_other_moment(checkpoint: Path, written: int, query: str) -> None:
+def require_output_match(checkpoint: Path, written: int, query: str) -> None:
     """Refuse an output whose newest micro-batch is none that the checkpoint may have just written.
 
     Args:

@@ -108,7 +108,7 @@ class Watchdog:
         return sum(max(end - begins.get(partition, 0), 0) for partition, end in ends.items())
 
 
-def keep_watch(
+def start_watchdog(
     watchdog: Watchdog,
     address: KafkaAddress,
     *,
