@@ -1,11 +1,10 @@
-"""Erased listeners' records in bronze lose key, headers and bytes; position and log time stay.
+"""Blank erased listeners' records in bronze: remove key, headers and bytes, keep the position.
 
-Bronze has another writer, the archive, in another process. So the commits are made here by
-delta-rs: it never takes the place of a commit that is there, and the archive's own appends change
-no file that is rewritten. Spark's log on a local file system is weaker: in the moment between its
-look whether a version is there and its rename, the archive may take the place of a commit made
-here. Nothing of the archive is lost by that, and the blanking is seen to be missing and made
-again, since what tells that it was made is a part of the same commit.
+Bronze has another writer, the archive, in another process. These commits are made by delta-rs,
+which never overwrites an existing commit, and the archive's appends change no file that is
+rewritten. Spark's log on a local file system is weaker: between its check for a version and its
+rename, the archive may overwrite a commit made here. The archive loses nothing by that, and the
+blanking is seen to be missing and repeated, because its transaction number is in the same commit.
 """
 
 from collections.abc import Iterator
@@ -31,10 +30,10 @@ from crossfade.lake.tables import (
 from crossfade.telemetry import get_logger
 
 _BLANKED_BY = "crossfade-erasure"
-"""Delta keeps the greatest number of it that was committed: a version of silver/erased."""
+"""The application id of blanking; its transaction number is a version of silver/erased."""
 
 _AT_ONCE = 64
-"""Records of so many hours of log time are blanked by one commit."""
+"""One commit blanks the records of up to this many hours of log time."""
 
 _TRIES = 20
 _CONTENT = ("key", "headers", "value")
@@ -53,10 +52,10 @@ _log = get_logger("batch")
 
 
 def blank_erased(lake: Path, run: Run) -> int:
-    """Blank bronze's records of silver/erased, as the run pinned it; give how many were not yet.
+    """Blank bronze's records that the run's silver/erased names; return how many were not yet.
 
     Raises:
-        LakeError: others keep rewriting the same records.
+        LakeError: other writers keep rewriting the same records.
     """
     bronze = open_table(lake, BRONZE_SONG_PLAYS)
     pin = run.pins.get(SILVER_ERASED.name)
@@ -75,32 +74,29 @@ def blank_erased(lake: Path, run: Run) -> int:
 
 
 def _find_new(lake: Path, pin: int, blanked: int | None) -> list[str]:
-    """List the files of silver/erased that came after the version up to which bronze is blank."""
+    """List the files of silver/erased added since the version up to which bronze is blank."""
     files = list_files(lake, SILVER_ERASED, pin)
     if blanked is None or blanked == pin:
         return files if blanked is None else []
     try:
         known = set(list_files(lake, SILVER_ERASED, blanked))
-    except DeltaError:  # its log was cleaned away: look at every record again
+    except DeltaError:  # its log was cleaned up: check every record again
         known = set()
     return [path for path in files if path not in known]
 
 
 def _find_places(lake: Path, erased: list[str]) -> pa.Table:
-    """Find the positions that are not blank yet, with their lake partitions."""
-    connection = connect()
-    try:
+    """Return the positions that are not blank yet, with their lake partitions."""
+    with connect() as connection:
         register_table(connection, SILVER_ERASED, erased, view="erased")
         days = [day for (day,) in connection.execute(_DAYS).fetchall()]
         files = [one.path for one in read_files(lake, BRONZE_SONG_PLAYS) if one.may_hold(days)]
         register_table(connection, BRONZE_SONG_PLAYS, files, view="records")
         return connection.sql(_FOUND, params={"header": ERASED_HEADER}).to_arrow_table()
-    finally:
-        connection.close()
 
 
 def _cut(places: pa.Table) -> Iterator[pa.Table]:
-    """Cut positions, which are in order of their hours, into those of so many hours."""
+    """Split positions, which are sorted by hour, into chunks of `_AT_ONCE` hours."""
     hours = [*zip(places["date"].to_pylist(), places["hour"].to_pylist(), strict=True)]
     starts = [at for at in range(len(hours)) if not at or hours[at] != hours[at - 1]][::_AT_ONCE]
     for begin, end in zip(starts, [*starts[1:], len(hours)], strict=True):
@@ -108,7 +104,7 @@ def _cut(places: pa.Table) -> Iterator[pa.Table]:
 
 
 def _blank(lake: Path, places: pa.Table, note: CommitProperties) -> None:
-    """Blank records in one commit, again and again until no other commit is in its way."""
+    """Blank records in one commit; retry while other commits conflict."""
     for _ in range(_TRIES):
         bronze = DeltaTable(table_path(lake, BRONZE_SONG_PLAYS))
         merge = bronze.merge(
@@ -119,7 +115,7 @@ def _blank(lake: Path, places: pa.Table, note: CommitProperties) -> None:
             streamed_exec=False,
             writer_properties=WRITER,
             commit_properties=note,
-            # The log's care is the archive's: a checkpoint made here could outlive this commit.
+            # The archive maintains the log: a checkpoint written here could outlive this commit.
             post_commithook_properties=PostCommitHookProperties(
                 create_checkpoint=False, cleanup_expired_logs=False
             ),
@@ -127,17 +123,15 @@ def _blank(lake: Path, places: pa.Table, note: CommitProperties) -> None:
         try:
             merge.execute()
         except CommitFailedError as error:
-            _log.info("bronze moved: blanking is tried again", reason=str(error).splitlines()[0])
+            _log.info("bronze changed: blanking is retried", reason=str(error).splitlines()[0])
         else:
             return
-    what = f"Bronze in {lake} was rewritten by others {_TRIES} times while records were blanked."
-    raise LakeError(
-        what, 'Let nobody but Crossfade write there, then run "crossfade batch --once".'
-    )
+    what = f"Bronze in {lake} was rewritten {_TRIES} times while records were blanked."
+    raise LakeError(what, 'Let only Crossfade write there, then run "crossfade batch --once".')
 
 
 def _empty_content(places: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return positions with what takes the place of the records' content."""
+    """Return the positions with the values that replace the records' content."""
     marks = [[{"key": ERASED_HEADER, "value": None}]] * len(places)
     content = {"key": None, "headers": marks, "value": None}
     for name in _CONTENT:

@@ -1,4 +1,4 @@
-"""An erasure: a listener goes on the list, leaves every table, and the old files are removed."""
+"""Erase a listener: suppress the id, remove every row, and remove the old files."""
 
 import time
 from collections.abc import Callable
@@ -39,12 +39,12 @@ _LOCK_WITHIN_S = 600.0
 _COVERED_WITHIN_S = 600.0
 _POLL_S = 0.5
 _MORE_ROUNDS = 5
-"""Runs that may find new records of the listener, who is still there, once all others are gone."""
+"""Further runs for records that the listener's client still sends during the erasure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What an erasure did: the list's entry, the run that pins its end, and what it removed."""
+    """The result of an erasure: the list's entry, the final run, and what was removed."""
 
     entry: Erased
     run: int | None
@@ -73,8 +73,8 @@ def erase_listener(
         before_vacuum: called with the newest run before old files are removed.
 
     Raises:
-        LakeError: another process holds batch's lock for long, the archive does not archive what
-            Kafka holds, or there is a classic lake, whose files nobody may rewrite.
+        LakeError: another process keeps batch's lock, the archive does not archive what Kafka
+            holds, or there is a classic lake, whose files cannot be rewritten.
         StackError: a backup is being made of the folder.
     """
     refuse_classic_lake(folder)
@@ -92,16 +92,16 @@ def erase_listener(
 
 
 def refuse_classic_lake(folder: DataFolder) -> None:
-    """Refuse where the classic lake is: its log allows no change of a file.
+    """Refuse an erasure if there is a classic lake, whose log allows no change of a file.
 
     Raises:
-        LakeError: it is there.
+        LakeError: there is one.
     """
     classic = folder.lake / CLASSIC_TABLE
     if classic.exists():
         what = f"The classic lake {classic} holds every record, and its files cannot be rewritten."
         cure = (
-            f'Stop "crossfade archive --parquet" for good, remove {classic} and '
+            f'Stop "crossfade archive --parquet" permanently, remove {classic} and '
             f"{folder.checkpoints / 'classic'}*, then erase again."
         )
         raise LakeError(what, cure)
@@ -110,7 +110,7 @@ def refuse_classic_lake(folder: DataFolder) -> None:
 def _run_until_gone(
     folder: DataFolder, address: KafkaAddress | None, run_batch: RunBatch
 ) -> Run | None:
-    """Run batch until all that Kafka holds now is in, and the newest run pins a blank bronze."""
+    """Run batch until everything in Kafka now is covered and the newest run pins blanked bronze."""
     ends = {} if address is None else read_end_offsets(address, SONG_PLAYS)
     deadline, rounds = time.monotonic() + _COVERED_WITHIN_S, 0
     while True:
@@ -130,7 +130,7 @@ def _run_until_gone(
 
 
 def _is_pinned_blank(lake: Path, run: Run) -> bool:
-    """Check whether bronze still has every file that the run pins: none was blanked since."""
+    """Check whether bronze still has every file that the run pins, so none was blanked since."""
     pinned = list_files(lake, BRONZE_SONG_PLAYS, run.pins[BRONZE_SONG_PLAYS.name])
     return set(pinned) <= set(list_files(lake, BRONZE_SONG_PLAYS))
 
@@ -142,7 +142,7 @@ def _count_erased(lake: Path, run: Run | None) -> int:
 
 
 def _vacuum_abandoned(folder: DataFolder) -> int:
-    """Remove what killed drivers left in bronze, keeping others from starting meanwhile."""
+    """Remove what killed drivers left in bronze, under the archive's lock if it is free."""
     archive = FileLock(folder.lock_file(ARCHIVE), timeout=0)
     try:
         with archive:

@@ -1,4 +1,4 @@
-"""Which rows of silver are an erased listener's: found by hashes, for the id is not kept."""
+"""Find the rows of silver that belong to erased listeners, by hashes: ids are not kept."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,10 +45,10 @@ ORDER BY ALL
 
 @dataclass(frozen=True, slots=True)
 class ListenerRows:
-    """Rows of silver that must go, by position, with log time and the date of their table.
+    """Rows of silver to remove, by position, with log time and the date of their table.
 
-    Plays also have their `event_ms` and `song_id`. `orphaned` are duplicates that stay although
-    the play which they are copies of goes: sent under another listener's key.
+    Plays also have `event_ms` and `song_id`. `orphaned` are duplicates that stay although their
+    winner is removed, because they were sent under another listener's key.
     """
 
     plays: pa.Table
@@ -57,23 +57,22 @@ class ListenerRows:
     orphaned: pa.Table
 
     def __bool__(self) -> bool:
-        """Check whether there is any."""
+        """Check whether there is a row to remove."""
         return any(map(len, (self.plays, self.duplicates, self.rejected)))
 
 
 def find_rows(lake: Path, bronze_files: list[str], listeners: Suppression) -> ListenerRows | None:
-    """Find the rows of listeners in silver's newest versions; None where nobody is looked for.
+    """Find the listeners' rows in silver's newest versions; None if `listeners` is empty.
 
-    Reads the column `key` of all bronze files, `user_id` of all plays and the rejected bytes.
+    Reads `key` of all bronze files, `user_id` of all plays and the bytes of all rejected records.
     """
     if not listeners:
         return None
-    connection = connect()
-    try:
+    with connect() as connection:
         register_table(connection, BRONZE_SONG_PLAYS, bronze_files)
         for table in _TABLES:
             register_table(connection, table, list_files(lake, table))
-        _name_listeners(connection, listeners)
+        _create_listener_tables(connection, listeners)
         connection.execute(_THEIRS)
         return ListenerRows(
             plays=_select(connection, "silver_plays", "epoch_ms(event_time) AS event_ms, song_id"),
@@ -81,12 +80,10 @@ def find_rows(lake: Path, bronze_files: list[str], listeners: Suppression) -> Li
             rejected=_select(connection, "silver_rejected"),
             orphaned=connection.sql(_ORPHANED).to_arrow_table(),
         )
-    finally:
-        connection.close()
 
 
-def _name_listeners(connection: duckdb.DuckDBPyConnection, listeners: Suppression) -> None:
-    """Make `listeners`, `listener_keys` and `listener_rejected`, for as long as this is asked."""
+def _create_listener_tables(connection: duckdb.DuckDBPyConnection, listeners: Suppression) -> None:
+    """Create the tables `listeners`, `listener_keys` and `listener_rejected`."""
     for name, column, table, kind in (
         ("listeners", "user_id", "silver_plays", pa.string()),
         ("listener_keys", "key", "bronze_song_plays", pa.binary()),

@@ -1,4 +1,4 @@
-"""Erased listeners' rows leave silver: a part of a run, which publishes it with all the rest."""
+"""Remove erased listeners' rows from silver, as a part of a run of batch."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a published run leaves to be done for erased listeners; done again after a crash."""
+"""The work for erased listeners that follows a published run; it is repeated after a crash."""
 
 from crossfade.erasure.blanking import blank_erased
 from crossfade.erasure.suppression import list_erased, mark_removed
@@ -15,8 +15,8 @@ _log = get_logger("batch")
 def settle_erasures(folder: DataFolder, newest: Run) -> None:
     """Blank what the newest run erased, and remove files of bronze that it does not need.
 
-    The run pins bronze as it was before it was blanked; so the files with the content go once the
-    next run, for which the blanking is news enough, has pinned it anew.
+    The run pins bronze as it was before blanking. The blanking makes a further run worth
+    publishing; once that run pins the blanked version, the files with the content are removed.
     """
     if not list_erased(folder):
         return
@@ -28,7 +28,7 @@ def settle_erasures(folder: DataFolder, newest: Run) -> None:
 
 
 def _vacuum(folder: DataFolder, newest: Run) -> int:
-    """Remove files, unless somebody relies on their staying: then a later run does."""
+    """Remove files, unless maintenance is held, as by a backup: then a later run removes them."""
     try:
         with hold_maintenance_lock(folder):
             return vacuum_bronze(folder.lake, newest)

@@ -1,4 +1,4 @@
-"""Files of old versions, removed for good once no published version needs them."""
+"""Remove the files of old versions that no published version needs."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -21,13 +21,13 @@ _AS_LOGGED: dict[str, Any] = {
     "enforce_retention_duration": False,
     "dry_run": True,
 }
-"""List what the log names as removed, and remove nothing."""
+"""Arguments that list the files marked as removed in the log, and delete nothing."""
 
 
 def vacuum_bronze(lake: Path, run: Run) -> int:
-    """Remove the files that the log of bronze names as removed and that the run does not need.
+    """Remove the files that bronze's log marks as removed and that the run does not need.
 
-    Never one that the log does not name: the archive may be about to commit it.
+    A file that the log does not name is kept: the archive may be about to commit it.
     """
     bronze = open_table(lake, BRONZE_SONG_PLAYS)
     pin = run.pins.get(BRONZE_SONG_PLAYS.name)
@@ -42,7 +42,7 @@ def vacuum_bronze(lake: Path, run: Run) -> int:
 def vacuum_batch_tables(lake: Path, run: Run) -> int:
     """Remove every file of silver and gold that is not in the run's version or the newest one.
 
-    The caller holds batch's lock, so nobody else is about to commit one.
+    The caller holds batch's lock, so no other process is about to commit one.
     """
     removed = 0
     for table in BATCH_TABLES:
@@ -55,9 +55,9 @@ def vacuum_batch_tables(lake: Path, run: Run) -> int:
 
 
 def vacuum_abandoned(lake: Path, *, has_writer: bool) -> int:
-    """Remove the files of bronze that no log names, as a driver leaves them that was killed.
+    """Remove the files of bronze that its log does not name, left by a killed driver.
 
-    With a writer at work, only those that are older than any micro-batch can be: a day.
+    While a writer runs, only files older than any micro-batch can be: a day.
     """
     bronze = open_table(lake, BRONZE_SONG_PLAYS)
     if bronze is None:
@@ -72,7 +72,7 @@ def vacuum_abandoned(lake: Path, *, has_writer: bool) -> int:
 
 
 def _names(paths: Iterable[str]) -> set[str]:
-    """Return the names of data files, each of which is of one file in the world."""
+    """Return the names of data files, which are unique."""
     return {path.rpartition("/")[2] for path in paths}
 
 

@@ -1,4 +1,4 @@
-"""A table's files as Delta's own log has them: rows and days of each, and none is opened."""
+"""A table's data files as its Delta log lists them, with row counts and time ranges."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from crossfade.clock import Range
-from crossfade.errors import LakeError
-from crossfade.lake.tables import Table, open_table, table_path
+from crossfade.lake.tables import Table, require_table, table_path
 
 _TIMES = ("window_start", "hour_start", "period_start", "event_time")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -18,9 +17,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class TableFile:
-    """A data file: where it lies, how many rows it has, and the days between which they are.
+    """A data file: its path, its number of rows, and the days and times that they span.
 
-    `grain` is that of all its rows, where the table has one and they are of one.
+    `grain` is the grain of all its rows, where the table has that column and it is the same.
     """
 
     path: str
@@ -32,11 +31,11 @@ class TableFile:
     grain: str | None
 
     def may_hold(self, days: Sequence[date]) -> bool:
-        """Check whether a row of one of the days can be in the file; the days are in order."""
+        """Check whether the file may hold a row of one of the days, which are sorted."""
         return bool(days) and self.first_day <= days[-1] and days[0] <= self.last_day
 
     def may_lie_in(self, ranges: Sequence[Range]) -> bool:
-        """Check whether a row with a time in one of the ranges can be in the file."""
+        """Check whether the file may hold a row with a time in one of the ranges."""
         if self.first_time is None or self.last_time is None:
             return True
         first, last = _to_ms(self.first_time), _to_ms(self.last_time)
@@ -44,15 +43,12 @@ class TableFile:
 
 
 def read_files(lake: Path, table: Table, version: int | None = None) -> list[TableFile]:
-    """Read which files a version of a table has (the newest if None).
+    """List the files of a version of a table (the newest if None), without opening any.
 
     Raises:
-        LakeError: the table is not there.
+        LakeError: the table does not exist.
     """
-    opened = open_table(lake, table, version)
-    if opened is None:
-        what = f"The table {table.name} is gone from {lake}."
-        raise LakeError(what, 'Put the folder back, or start anew with "crossfade reset".')
+    opened = require_table(lake, table, version)
     root = table_path(lake, table)
     return [
         TableFile(
@@ -69,7 +65,7 @@ def read_files(lake: Path, table: Table, version: int | None = None) -> list[Tab
 
 
 def count_rows(files: Sequence[TableFile]) -> int:
-    """Add up the rows of files."""
+    """Return the total number of rows."""
     return sum(file.rows for file in files)
 
 

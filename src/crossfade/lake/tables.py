@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
+from crossfade.errors import LakeError
 from crossfade.kafka.window_log import Grain
 
 
@@ -128,6 +129,19 @@ def open_table(lake: Path, table: Table, version: int | None = None) -> DeltaTab
         return DeltaTable(table_path(lake, table), version=version)
     except TableNotFoundError:
         return None
+
+
+def require_table(lake: Path, table: Table, version: int | None = None) -> DeltaTable:
+    """Open a table at a version (the newest if None).
+
+    Raises:
+        LakeError: the table does not exist.
+    """
+    opened = open_table(lake, table, version)
+    if opened is None:
+        what = f"The table {table.name} is gone from {lake}."
+        raise LakeError(what, 'Put the folder back, or start again with "crossfade reset".')
+    return opened
 
 
 def list_files(lake: Path, table: Table, version: int | None = None) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is new in bronze: the pinned version, the files since the last run, the records in them."""
+"""The new part of bronze: the pinned version, its files since the last run, and their records."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from crossfade.lake.tables import BRONZE_SONG_PLAYS, open_table
 
 @dataclass(frozen=True, slots=True)
 class PinnedBronze:
-    """A version of bronze, and its files that the previous run's version did not hold.
+    """A version of bronze, and its files that the previous run's version did not have.
 
-    `is_rewritten` tells that files of that version are gone since: an erasure blanked records.
+    `is_rewritten` is true if files of that version are gone: an erasure has blanked records.
     """
 
     version: int
@@ -31,8 +31,8 @@ class PinnedBronze:
 def pin_bronze(lake: Path, previous: Run) -> PinnedBronze | None:
     """Pin bronze's newest version; None while there is no bronze.
 
-    What is new lies in files that are new, so nothing else needs to be read, however old the log
-    times in it are; what an erasure rewrote lies there too, and is known by its offsets.
+    New records lie in new files, whatever their log time, so no other file needs to be read. Files
+    that an erasure rewrote are new as well; their old records are recognised by their offsets.
     """
     table = open_table(lake, BRONZE_SONG_PLAYS)
     if table is None:
@@ -54,13 +54,13 @@ def pin_bronze(lake: Path, previous: Run) -> PinnedBronze | None:
 def read_new_records(
     spark: SparkSession, pinned: PinnedBronze, start_offsets: Mapping[int, int]
 ) -> DataFrame:
-    """Read the records at and beyond the start offsets; of an unknown partition, all."""
+    """Read the records at and beyond the start offsets; of a new topic partition, all."""
     records = spark.read.schema(BRONZE_SONG_PLAYS.columns).parquet(*pinned.new_files)
     return mark_blank(records.where(F.col("offset") >= _start_of_partition(start_offsets)))
 
 
 def mark_blank(records: DataFrame) -> DataFrame:
-    """Add `is_blank`: an erasure has removed the record's content, and left its own header."""
+    """Add `is_blank`: true if an erasure has removed the record's content."""
     header = F.get("headers", 0)
     is_blank = (
         F.col("value").isNull()
@@ -84,5 +84,5 @@ def _files_at(lake: Path, version: int | None) -> list[TableFile]:
         return []
     try:
         return read_files(lake, BRONZE_SONG_PLAYS, version)
-    except DeltaError:  # its log was cleaned away: every file counts as new, offsets decide
+    except DeltaError:  # its log was cleaned up: every file counts as new, and offsets decide
         return []

@@ -1,4 +1,4 @@
-"""The published charts: closed periods ranked anew, and written only where an entry differs."""
+"""The published charts: rank closed periods, and write a revision where an entry differs."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -23,13 +23,13 @@ _ENTRY = (
     *("rank", "id", "title", "artist"),
     *("charted_plays", "counted_plays", "plays", "ms_played"),
 )
-"""What makes an entry differ: the estimate of listeners alone does not."""
+"""The columns that make an entry differ; the estimate of listeners is not one of them."""
 
 
 def revise_charts(
     spark: SparkSession, lake: Path, periods: Sequence[Period], chart_size: int
 ) -> int:
-    """Rank the periods anew, write those with another entry as a new revision, and count them."""
+    """Rank the periods, write those with a changed entry as new revisions, and count them."""
     if not periods:
         return 0
     entries = rank_charts(spark, lake, periods, chart_size).persist()
@@ -54,10 +54,10 @@ def revise_charts(
 def rank_charts(
     spark: SparkSession, lake: Path, periods: Sequence[Period], chart_size: int
 ) -> DataFrame:
-    """Run every chart's SQL over the periods; a row is an entry, best rank 1."""
+    """Run every chart's SQL over the periods; a row is an entry, and the best has rank 1."""
     days = days_in(periods)
     tune_for(spark, len(CHARTED_KINDS) * count_rows_on(lake, GOLD_SONG_DAY, days))
-    calendar = _lay_out_calendar(spark, periods)
+    calendar = _build_calendar(spark, periods)
     calendar.createOrReplaceTempView("calendar")
     on = on_days(days)
     read_table(spark, lake, GOLD_SONG_DAY, days).where(on).createOrReplaceTempView("song_day")
@@ -67,8 +67,8 @@ def rank_charts(
     return _count_listeners(entries, calendar, sketches)
 
 
-def _lay_out_calendar(spark: SparkSession, periods: Sequence[Period]) -> DataFrame:
-    """Return a row for each day of each period."""
+def _build_calendar(spark: SparkSession, periods: Sequence[Period]) -> DataFrame:
+    """Return one row for each day of each period."""
     days = [
         {"period": str(period.kind), "period_start": period.start, "date": day}
         for period in periods
@@ -90,7 +90,7 @@ def _rank_chart(totals: DataFrame, chart: ChartFile) -> DataFrame:
 
 
 def _count_listeners(entries: DataFrame, calendar: DataFrame, sketches: DataFrame) -> DataFrame:
-    """Add to each entry how many listeners it had, from the united sketches of its days."""
+    """Add each entry's number of listeners, estimated from the union of its days' sketches."""
     key = ["chart", "period", "period_start", "id"]
     heard = (
         sketches.selectExpr("kind", "key AS id", "date", "listeners")
@@ -103,7 +103,7 @@ def _count_listeners(entries: DataFrame, calendar: DataFrame, sketches: DataFram
 
 
 def estimate_united(sketch: str) -> Column:
-    """Estimate how many listeners a column of sketches saw, as serving does: in any order alike."""
+    """Estimate the listeners of a column of sketches as serving does, whatever their order."""
     united = F.hll_union_agg(sketch)
     return F.hll_sketch_estimate(F.hll_union(united, united))
 

@@ -1,4 +1,4 @@
-"""The two laws of conservation, checked on the tables as a run wrote them, without Spark."""
+"""Check the two laws of conservation on the tables as a run wrote them, without Spark."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -39,7 +39,7 @@ _SUMS = "coalesce(sum(plays), 0), coalesce(sum(counted_plays), 0), coalesce(sum(
 def check_positions(
     lake: Path, before: Mapping[str, int], after: Mapping[str, int], intake: Intake
 ) -> None:
-    """Check the first law: every new position of bronze was judged once, and none was lost.
+    """Check the first law: every new position of bronze was judged exactly once.
 
     Args:
         lake: the lake's folder.
@@ -48,7 +48,7 @@ def check_positions(
         intake: the offsets that the run judged, and how many records of them bronze holds.
 
     Raises:
-        UnprovenError: a position is missing, twice, or from outside.
+        UnprovenError: a position is missing, occurs twice, or is outside the range.
     """
     connection = connect()
     for table in _JUDGED:
@@ -72,7 +72,7 @@ def check_positions(
 
 
 def check_sums(lake: Path, after: Mapping[str, int], dirty: Dirty) -> None:
-    """Check the second law: gold's plays, counted plays and ms are silver's, where rebuilt.
+    """Check the second law: where gold was rebuilt, its plays, counted plays and ms equal silver's.
 
     Raises:
         UnprovenError: a sum differs.
@@ -92,13 +92,13 @@ def check_sums(lake: Path, after: Mapping[str, int], dirty: Dirty) -> None:
 
 
 def has_plays_between(lake: Path, span: Range) -> bool:
-    """Check whether silver's newest version holds a play of that time."""
+    """Check whether silver's newest version has a play in a range of time."""
     where = in_ranges("event_time", [span])
     return _ask(lake, head_versions(lake), SILVER_PLAYS, days_of([span]), _PLAYS, where)[0] > 0
 
 
 def played_days(lake: Path) -> list[date]:
-    """Return the days of silver's newest version that hold plays."""
+    """Return the days on which silver's newest version has plays."""
     connection = connect()
     register_table(connection, SILVER_PLAYS, list_files(lake, SILVER_PLAYS))
     rows = connection.execute("SELECT DISTINCT date FROM silver_plays ORDER BY date").fetchall()

@@ -1,4 +1,4 @@
-"""Undo what a dead run left in silver and gold, and refuse what nobody of ours wrote."""
+"""Undo what an unfinished run left in silver and gold; refuse commits that no run made."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,19 +8,19 @@ from deltalake import DeltaTable
 
 from crossfade.errors import LakeError
 from crossfade.lake.commits import commit_note, signed
-from crossfade.lake.tables import ADDED_TABLES, BATCH_TABLES, Table, open_table
+from crossfade.lake.tables import ADDED_TABLES, BATCH_TABLES, require_table
 
 
 def undo_dead_run(lake: Path, pins: Mapping[str, int], run_uuid: str) -> list[str]:
-    """Bring every table back to what the newest published run pinned, and name those that were not.
+    """Restore every table to its version in the newest published run; return the names restored.
 
-    Without Spark: a restore reads and writes a table's log alone. A table that runs of an earlier
-    release do not pin is empty at its first version.
+    A restore reads and writes only a table's log, so it needs no Spark. A table that runs of an
+    earlier release do not pin is restored to its first version, which is empty.
 
     Raises:
-        LakeError: a commit since the pin is not of a run; nothing is changed.
+        LakeError: a commit since the pin is not by a run; nothing is changed.
     """
-    opened = {table.name: _open(lake, table) for table in BATCH_TABLES}
+    opened = {table.name: require_table(lake, table) for table in BATCH_TABLES}
     known = dict.fromkeys(ADDED_TABLES, 0) | dict(pins)
     dead = [name for name, table in opened.items() if _holds_dead_rows(name, table, known[name])]
     for name in dead:
@@ -28,18 +28,10 @@ def undo_dead_run(lake: Path, pins: Mapping[str, int], run_uuid: str) -> list[st
     return dead
 
 
-def _open(lake: Path, table: Table) -> DeltaTable:
-    opened = open_table(lake, table)
-    if opened is None:
-        what = f"The table {table.name} is gone from {lake}."
-        raise LakeError(what, 'Put the folder back, or start anew with "crossfade reset".')
-    return opened
-
-
 def _holds_dead_rows(name: str, opened: DeltaTable, pin: int) -> bool:
     if opened.version() < pin:
         what = f"{name} is at version {opened.version()}, below its pin {pin}."
-        raise LakeError(what, "Its log was cut: put the folder back from a copy.")
+        raise LakeError(what, "Its log was truncated: restore the folder from a backup.")
     commits = _commits_since(opened, pin)
     for commit in commits:
         _refuse_foreign(name, commit)

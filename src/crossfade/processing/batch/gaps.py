@@ -1,4 +1,4 @@
-"""Offsets that bronze lacks: taken as gaps only where Kafka shows that no record has them."""
+"""Offsets missing from bronze: accepted as gaps only if Kafka shows that no record has them."""
 
 from collections.abc import Mapping
 
@@ -28,10 +28,10 @@ def find_gaps(decoded: DataFrame, start_offsets: Mapping[int, int]) -> list[Gap]
 
 
 def prove_gaps(address: KafkaAddress | None, gaps: list[Gap]) -> None:
-    """Show in Kafka that no record ever had the offsets, as those of transaction markers.
+    """Check in Kafka that no record has the offsets, as is so for transaction markers.
 
     Raises:
-        UnprovenError: Kafka has such a record, or no longer reaches back so far.
+        UnprovenError: Kafka has such a record, or has already deleted that part of its log.
     """
     if not gaps:
         return
@@ -44,7 +44,7 @@ def prove_gaps(address: KafkaAddress | None, gaps: list[Gap]) -> None:
         record = read_record(address, SONG_PLAYS, partition, begin)
         is_absent = record is None or record.offset() >= gap["end_offset"]
         if begin < starts.get(partition, 0) or not is_absent:
-            what = f"Bronze lacks {_name(gap)}, and Kafka does not show that nothing was there."
+            what = f"Bronze lacks {_name(gap)}, and Kafka does not show that none existed."
             raise UnprovenError(what, "The archive lost records: see its log before going on.")
 
 

@@ -1,4 +1,4 @@
-"""How far Kafka had come when a run took its records: L and N of the boundary."""
+"""How far Kafka had come when a run read its records: L and N of the time boundary (ADR 3)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ _TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """L, and N of each topic partition; a partition without a record beyond its end is absent."""
+    """L and, by topic partition, N; a partition without a record beyond its end is absent."""
 
     log_time: int
     next_log_times: Mapping[int, int]
 
 
 def ask_kafka(address: KafkaAddress, run_uuid: str, end_offsets: Mapping[int, int]) -> Horizon:
-    """Take L from a probe, and after that N from what lies at and beyond the end offsets.
+    """Read L from a probe, and then N from the records at and beyond the end offsets.
 
-    The order matters: a record that is in Kafka when N is asked bounds the boundary, and one that
-    comes later has a log time of at least L, up to the clock slack.
+    The order matters: a record that is in Kafka when N is read limits the boundary, and a later
+    one has a log time of at least L, up to the clock slack.
 
     Raises:
         BrokerError: Kafka is away.
@@ -43,20 +43,20 @@ def ask_kafka(address: KafkaAddress, run_uuid: str, end_offsets: Mapping[int, in
 def assume_without_kafka(
     end_offsets: Mapping[int, int], last_log_times: Mapping[int, int]
 ) -> Horizon:
-    """Return L and N from bronze alone: of a partition without a record nothing can be known."""
+    """Return L and N from bronze only; a partition without a record has N = minus infinity."""
     known = {p: last_log_times.get(p, NO_BOUNDARY) for p in end_offsets}
     return Horizon(max(known.values(), default=NO_BOUNDARY), known)
 
 
 def send_probe(address: KafkaAddress, run_uuid: str) -> int:
-    """Write a probe into `plays-by-window`; its log time moves on even when nobody listens."""
+    """Write a probe to `plays-by-window` and return its log time, which advances without plays."""
     stamps: list[int] = []
 
     def note_log_time(error: object, message: Message) -> None:
         if error is None:
             stamps.append(message.timestamp()[1])
 
-    # No log of its own: what became of the record is told by its delivery report.
+    # librdkafka need not log errors: the delivery report has them.
     config = {"message.timeout.ms": int(_TIMEOUT_S * 1_000), "log_level": 0}
     producer = open_producer(address, **config)
     key = encode_probe_key(run_uuid)

@@ -1,4 +1,4 @@
-"""What a run's new records are, by count: per topic partition, and per outcome."""
+"""Counts of a run's new records, by topic partition and by outcome."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from crossfade.lake.runs import Run
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """The new records of each topic partition, and V: where this run ends."""
+    """The new records by topic partition; `end_offsets` is V, where this run ends."""
 
     start_offsets: Mapping[int, int]
     end_offsets: Mapping[int, int]
@@ -27,14 +27,14 @@ class Intake:
 
     @property
     def is_dense(self) -> bool:
-        """Check whether there are as many records as offsets."""
+        """Check whether every offset of the range has a record."""
         span = sum(self.end_offsets.values()) - sum(self.start_offsets.values())
         return span == sum(self.bronze_rows.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """What became of the records that obey the contract; the figures are of the accepted ones."""
+    """The outcome of the records that obey the contract; sums and `late` are of accepted ones."""
 
     accepted: int = 0
     duplicates: int = 0
@@ -43,10 +43,10 @@ class Verdicts:
     counted_plays: int = 0
     ms_played: int = 0
     touched: Mapping[int, Iterable[int]] = field(default_factory=dict)
-    """The hours that accepted plays fell in, each with its windows."""
+    """The windows that accepted plays fell in, by hour (starts, ms since the epoch)."""
 
     def touching(self, times: Iterable[int], grain_ms: int) -> "Verdicts":
-        """Return the same with further times touched: those of plays that left silver."""
+        """Return a copy with further times touched: those of plays that left silver."""
         touched = {hour: set(windows) for hour, windows in self.touched.items()}
         for time in times:
             touched.setdefault(floor_to(time, HOUR_MS), set()).add(floor_to(time, grain_ms))

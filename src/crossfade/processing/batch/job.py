@@ -1,4 +1,4 @@
-"""The batch job: set up once, then one run at a time, on a schedule or when asked."""
+"""The batch job: set-up, then one run at a time, on a schedule or on request."""
 
 import threading
 import uuid
@@ -23,31 +23,31 @@ from crossfade.processing.batch.publish import publish_run
 from crossfade.processing.batch.run import RunContext, compute_run
 from crossfade.processing.batch.tables import create_tables, head_versions, sign_commits
 from crossfade.processing.decode import WORKERS
-from crossfade.processing.progress import telling_run
+from crossfade.processing.progress import record_run_times
 from crossfade.processing.spark import build_session
 from crossfade.stack.request_files import BATCH_RUN_REQUEST
 from crossfade.telemetry import get_logger
 
 AfterRun = Callable[[DataFolder, KafkaAddress | None], object]
-"""What is called after each published run, outside of the run: the comparison of hand-overs."""
+"""Called after each published run, outside of its lock: records the hand-overs."""
 
 _WATCH_S = 0.2
 _LOCK_WITHIN_S = 1800.0
 _LOCAL = "local[2,4]"
-"""Half of the threads that the live side has, each with a Python worker; tasks are tried again."""
+"""Half of the streams' threads, each with a Python worker; tasks are retried."""
 _log = get_logger("batch")
 
 
 def set_up(spark: SparkSession, folder: DataFolder) -> Run:
-    """Make every table empty and publish run 0: V_0 is where the archive began, C_0 is -infinity.
+    """Create every table and publish run 0: V_0 is where the archive began, C_0 is -infinity.
 
     Raises:
-        LakeError: the archive has not begun, so nobody knows where bronze starts; or gold/run alone
+        LakeError: the archive has not started, so where bronze begins is unknown; or only gold/run
             is gone.
     """
     binding = read_archive_binding(folder)
     if binding is None:
-        what = f"Nothing was archived in {folder.root} yet."
+        what = f"Nothing has been archived in {folder.root} yet."
         raise LakeError(what, 'Start "crossfade up", or import plays first.')
     run_uuid = uuid.uuid4().hex
     sign_commits(spark, run_uuid)
@@ -92,7 +92,7 @@ def run_once(
         settings: the settings.
         address: where Kafka is, if it is known.
         within_s: how long to wait for another process that holds batch's lock.
-        given_up: set by somebody who does not want to wait any longer.
+        given_up: set to stop waiting.
 
     Raises:
         LakeError: another process runs batch on this folder, or a table is not what it should be.
@@ -105,7 +105,7 @@ def run_once(
 def run_locked(
     spark: SparkSession, folder: DataFolder, settings: Settings, address: KafkaAddress | None
 ) -> Run | None:
-    """Do the same as `run_once`; the caller holds batch's lock."""
+    """Compute and publish one run, or return None; the caller holds batch's lock."""
     if read_archive_binding(folder) is None:
         return None
     previous = read_newest_run(folder.lake) or set_up(spark, folder)
@@ -113,7 +113,7 @@ def run_locked(
     run_uuid = uuid.uuid4().hex
     sign_commits(spark, run_uuid)
     context = RunContext(spark, folder, settings, address, previous, run_uuid)
-    with telling_run(folder, previous.run + 1):
+    with record_run_times(folder, previous.run + 1):
         run = compute_run(context)
     settle_erasures(folder, run or previous)
     if run is not None:
@@ -134,7 +134,7 @@ def run_locked(
 def build_batch_session(
     folder: DataFolder, settings: Settings, *, scratch: str = "spark-batch"
 ) -> SparkSession:
-    """Start Spark for batch: a process of its own, with a heap and a scratch folder of its own.
+    """Start Spark for batch, in a JVM with its own heap and scratch folder.
 
     Raises:
         MachineError: Java or a jar is missing.
@@ -156,12 +156,11 @@ def run_schedule(
     until: threading.Event,
     after_run: AfterRun | None = None,
 ) -> None:
-    """Run batch every `batch_every`, and at once when asked, until `until` is set.
+    """Run batch every `batch_every`, and immediately on request, until `until` is set.
 
-    Spark is started for the first archived records, or when asked: before, there is nothing to do
-    and the streams need the processor. Any error ends it: the supervisor starts a new process,
-    which undoes what this one left. A command that holds batch's lock, as an erasure does, is
-    waited for.
+    Spark starts with the first archived records or request: before that there is no work, and the
+    streams need the processor. An error ends this process; the supervisor starts a new one, which
+    undoes the unfinished run. If a command holds batch's lock, as an erasure does, this waits.
     """
     every_ms = parse_duration(settings.batch_every)
     while not (list_files(folder.lake, BRONZE_SONG_PLAYS) or BATCH_RUN_REQUEST.is_pending(folder)):

@@ -1,4 +1,4 @@
-"""The names to show of each song: those of its newest accepted play."""
+"""The names to show for each song: those of its newest accepted play."""
 
 from collections.abc import Collection
 from functools import reduce
@@ -41,9 +41,9 @@ def refresh_names(
     doubtful: Collection[str],
     run_uuid: str,
 ) -> None:
-    """Bring gold/song up to new plays, if any; `doubtful` songs are named anew from all of silver.
+    """Update gold/song with new plays; compute the names of `doubtful` songs from all of silver.
 
-    The table is small, so it is written whole, and without Spark, which takes a second to begin.
+    The table is small, so it is rewritten whole, without Spark, which takes a second to start.
     """
     frames = [] if accepted is None else [accepted]
     if doubtful:
@@ -65,6 +65,6 @@ def refresh_names(
 
 
 def pick_newest_names(plays: DataFrame) -> DataFrame:
-    """Return one row a song: what its newest play says; of two at once, the greater event_id's."""
+    """Return one row a song, of its newest play; of two at the same time, the greater event_id."""
     newest = plays.groupBy("song_id").agg(F.max(F.struct(*_NAMES)).alias("newest"))
     return newest.select("song_id", *(f"newest.{name}" for name in _NAMES))

@@ -1,4 +1,4 @@
-"""From plays to gold's partials: counts of windows, hours and days, and sketches of listeners."""
+"""From plays to gold's partials: counts by window, hour and day, and sketches of listeners."""
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -10,9 +10,9 @@ from crossfade.processing.counting import floor_ms, measure_plays
 
 
 def mark_charted(plays: DataFrame) -> DataFrame:
-    """Add `is_charted`: among the first ten counted of a listener, song and UTC day.
+    """Add `is_charted`: one of the first `DAILY_CAP` counted plays of a listener, song and UTC day.
 
-    Right only where the plays of whole days are given.
+    The plays must be those of whole days.
     """
     same = Window.partitionBy("date", "user_id", "song_id", "is_counted")
     rank = F.row_number().over(same.orderBy("event_time", "event_id"))
@@ -32,7 +32,7 @@ def count_song_days(charted: DataFrame) -> DataFrame:
 
 
 def count_activity_hours(plays: DataFrame, *, is_day_closed: bool) -> DataFrame:
-    """Return the rows of gold/activity_hour; how many plays are charted is known of closed days."""
+    """Return the rows of gold/activity_hour; `charted_plays` is NULL unless the day is closed."""
     charted = _charted() if is_day_closed else F.lit(None).cast("bigint").alias("charted_plays")
     return plays.groupBy(_floor("event_time", HOUR_MS).alias("hour_start"), "country", "date").agg(
         *measure_plays(), charted

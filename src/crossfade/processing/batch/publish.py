@@ -1,4 +1,4 @@
-"""Publish a run: one row in gold/run, which makes all that the run wrote visible at once."""
+"""Publish a run: one row in gold/run makes everything that the run wrote visible."""
 
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,10 @@ from deltalake import CommitProperties, Transaction, write_deltalake
 from crossfade.errors import LakeError
 from crossfade.lake.commits import commit_note
 from crossfade.lake.runs import Run, read_newest_run, row_of
-from crossfade.lake.tables import GOLD_RUN, open_table
+from crossfade.lake.tables import GOLD_RUN, require_table
 
 _APPLICATION = "crossfade-batch"
-"""Delta keeps the greatest number of it that was committed."""
+"""The application id under which Delta keeps the greatest committed transaction number."""
 
 
 def publish_run(lake: Path, run: Run) -> None:
@@ -21,10 +21,7 @@ def publish_run(lake: Path, run: Run) -> None:
     Raises:
         LakeError: a run of that number was published already, or the row cannot be read back.
     """
-    table = open_table(lake, GOLD_RUN)
-    if table is None:
-        what = f"The table {GOLD_RUN.name} is gone from {lake}."
-        raise LakeError(what, 'Put the folder back, or start anew with "crossfade reset".')
+    table = require_table(lake, GOLD_RUN)
     number = run.run + 1
     published = table.transaction_version(_APPLICATION)
     if published is not None and published >= number:

@@ -1,4 +1,4 @@
-"""What a run must rebuild: ranges of windows, hours and days, as half-open milliseconds."""
+"""What a run must rebuild: ranges of windows and hours, and days."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from crossfade.contract.boundary import windows_kept_from
 from crossfade.contract.periods import Period, PeriodKind, period_holding
 
 MAX_RANGES = 64
-"""More ranges than this in one condition cost more to plan than the rows between them."""
+"""With more ranges in one condition, planning costs more than reading the rows between them."""
 
 CHARTED_KINDS = (PeriodKind.DAY, PeriodKind.WEEK, PeriodKind.MONTH, PeriodKind.YEAR)
-"""The kinds of period that are published; all time is summed on reading."""
+"""The kinds of period with published charts; all time is summed when it is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dirty:
-    """What a run rebuilds: windows of the last two days, hours of the open day, closed days."""
+    """What a run rebuilds: windows of the last two days, hours of the open day, and closed days."""
 
     windows: Sequence[Range]
     hours: Sequence[Range]
@@ -32,10 +32,10 @@ def find_dirty(
     previous: int,
     boundary: int,
 ) -> Dirty:
-    """Return what new plays and a moved boundary make dirty, below the boundary.
+    """Return what new plays and the advance of the boundary make dirty, below the boundary.
 
     Args:
-        touched: the hours that a new play fell in, each with the windows.
+        touched: the windows that new plays fell in, by hour.
         grain_ms: length of a window.
         previous: the boundary of the run before.
         boundary: the boundary of this run.
@@ -54,8 +54,8 @@ def dirty_ranges(
 ) -> list[Range]:
     """Return the ranges to rebuild, of whole steps between `since` and the boundary.
 
-    Dirty is a step that holds a touched time, and every step that the boundary passed since
-    `previous`. Neighbours are one range, and so are near ones where there are very many.
+    A step is dirty if it holds a touched time, or if the boundary has passed it since `previous`.
+    Adjacent ranges are merged, and near ones as well if there are more than `MAX_RANGES`.
     """
     end = floor_to(boundary, step)
     starts = {floor_to(time, step) for time in touched}
@@ -67,7 +67,7 @@ def dirty_ranges(
 
 
 def merge_ranges(ranges: Iterable[Range], limit: int = MAX_RANGES) -> list[Range]:
-    """Unite ranges that touch or overlap, then the nearest ones until `limit` are left."""
+    """Merge ranges that touch or overlap, then the nearest ones until at most `limit` are left."""
     merged: list[Range] = []
     for begin, end in sorted(ranges):
         if merged and begin <= merged[-1][1]:
@@ -84,7 +84,7 @@ def merge_ranges(ranges: Iterable[Range], limit: int = MAX_RANGES) -> list[Range
 def dirty_days(touched: Iterable[int], *, previous: int, boundary: int) -> list[date]:
     """Return the closed days to rebuild: those touched, and those that the boundary passed.
 
-    Of a boundary that was minus infinity, every day that ever held a play must be among `touched`.
+    If `previous` is minus infinity, `touched` must name every day that has plays.
     """
     closed = _day(boundary)
     return sorted(
@@ -93,7 +93,7 @@ def dirty_days(touched: Iterable[int], *, previous: int, boundary: int) -> list[
 
 
 def dirty_periods(days: Sequence[date], boundary: int) -> list[Period]:
-    """Return the closed periods that hold a dirty day; a period just closed does."""
+    """Return the closed periods that hold a dirty day; newly closed periods do."""
     closed = _day(boundary)
     held = {period_holding(kind, day) for kind in CHARTED_KINDS for day in days}
     chosen = [period for period in held if period.is_closed(closed)]
@@ -101,7 +101,7 @@ def dirty_periods(days: Sequence[date], boundary: int) -> list[Period]:
 
 
 def in_ranges(column: str, ranges: Sequence[Range]) -> str:
-    """Write the SQL condition that a timestamp lies in one of the ranges."""
+    """Return the SQL condition that a timestamp lies in one of the ranges."""
     parts = [
         f"({column} >= {_literal(begin)} AND {column} < {_literal(end)})" for begin, end in ranges
     ]
@@ -109,19 +109,19 @@ def in_ranges(column: str, ranges: Sequence[Range]) -> str:
 
 
 def on_days(days: Iterable[date]) -> str:
-    """Write the SQL condition that a row is of one of the days: it prunes lake partitions."""
+    """Return the SQL condition that `date` is one of the days; it prunes lake partitions."""
     listed = ", ".join(f"DATE '{day}'" for day in sorted(days))
     return f"date IN ({listed})" if listed else "false"
 
 
 def days_of(ranges: Iterable[Range]) -> list[date]:
-    """Return the days that ranges of milliseconds lie on."""
+    """Return the days that the ranges touch."""
     starts = {time for begin, end in ranges for time in range(floor_to(begin, DAY_MS), end, DAY_MS)}
     return [utc_date(time) for time in sorted(starts)]
 
 
 def days_in(periods: Iterable[Period]) -> list[date]:
-    """Return the days of periods that have a first one, each once and in order."""
+    """Return the days of the periods, sorted and without repeats; all time is left out."""
     times = {
         time
         for period in periods

@@ -1,4 +1,4 @@
-"""Gold's dirty windows, hours and days, rebuilt from silver and put in place of the old."""
+"""Rebuild gold's dirty windows, hours and days from silver, and replace the old rows."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -47,8 +47,8 @@ def rebuild_partials(
 ) -> None:
     """Rebuild what is dirty in every table of partials.
 
-    Days without a play need nothing: a play may give way to a copy of it, but on the same day.
-    Only after an erasure a day may have lost its last play (`may_be_empty`).
+    Days without plays are skipped: a play may be replaced by a copy, but only on the same day.
+    Only an erasure can remove the last play of a day (`may_be_empty`).
     """
     among = days_of(dirty.windows)
     plays = count_rows_on(lake, SILVER_PLAYS, among)
@@ -64,7 +64,7 @@ def rebuild_partials(
 
 
 def forget_old_windows(spark: SparkSession, lake: Path, *, previous: int, boundary: int) -> None:
-    """Delete the windows that are older than two days once the boundary enters a new day."""
+    """Delete windows older than two days when the boundary enters a new day."""
     if previous < 0 or floor_to(previous, DAY_MS) == floor_to(boundary, DAY_MS):
         return
     is_old = f"date < DATE '{utc_date(windows_kept_from(boundary))}'"
@@ -119,7 +119,7 @@ def _rebuild_days(spark: SparkSession, lake: Path, days: Sequence[date]) -> None
 
 
 def _put(rows: DataFrame, lake: Path, table: Table, where: str, old: Sequence[TableFile]) -> None:
-    """Put rows in the place of the old; where no file can hold an old one, they are just added."""
+    """Replace the old rows; append if no file can hold any."""
     if old:
         replace_rows(rows, lake, table, where=where)
     else:

@@ -1,4 +1,4 @@
-"""Bronze records to silver: decoded once, then accepted, rejected or a duplicate."""
+"""From bronze records to silver rows: decoded, then accepted, rejected, duplicate or erased."""
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -12,20 +12,20 @@ from crossfade.processing.decode import PLAY_FIELDS, judge_archive
 
 _IDENTITY = ("user_id", "event_id", "date")
 _PLACE = ("partition", "offset", "payload_hash", "event_time", "log_time", "song_id")
-"""What is kept of a copy of a play; the first two order the copies, and no two share them."""
+"""The columns kept of each copy of a play; the first two order the copies and are unique."""
 
 
 def decode_records(records: DataFrame, suppression: Suppression) -> DataFrame:
-    """Judge each record by the contract; an accepted one has its UTC day as `date`."""
+    """Judge each record by the contract, and add the UTC day of accepted ones as `date`."""
     return judge_archive(records, PLAY_FIELDS, suppression).withColumn(
         "date", F.to_date("event_time")
     )
 
 
 def summarize_partitions(decoded: DataFrame) -> DataFrame:
-    """Count the records of each topic partition and reason, and say where they lie.
+    """Count the records of each topic partition and reason, with their first and last offset.
 
-    A record that did not get its time from the broker's clock has no say in `last_log_time`.
+    `last_log_time` ignores records whose time is not from the broker's clock.
     """
     has_log_time = F.col("timestamp_type") == LOG_APPEND_TIME
     return decoded.groupBy("partition", "reason").agg(
@@ -43,7 +43,7 @@ def judge_candidates(decoded: DataFrame, silver: DataFrame) -> DataFrame:
 
     Returns:
         Each accepted record with `winner` (the copy with the smallest position), `known` (silver's
-        copy, if it had one), and `outcome`: accepted or duplicate.
+        copy, or NULL), and `outcome`: "accepted" or "duplicate".
     """
     candidates = decoded.where(F.col("reason").isNull())
     known = silver.select(*_IDENTITY, F.struct(*_PLACE).alias("known")).join(
@@ -114,7 +114,7 @@ def select_erased(decoded: DataFrame) -> DataFrame:
 
 
 def select_demoted(judged: DataFrame) -> DataFrame:
-    """Return silver's copies that lose to a new record with a smaller position, as duplicates."""
+    """Return, as duplicates, silver's copies that lose to a new record with a smaller position."""
     has_lost = (F.col("outcome") == "accepted") & F.col("known").isNotNull()
     return judged.where(has_lost).select(
         *(f"known.{name}" for name in _PLACE),

@@ -1,4 +1,4 @@
-"""One run of batch: refine what is new, rebuild what is dirty, prove it, publish it."""
+"""One run of batch: refine new records, rebuild what is dirty, check the laws, publish."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -128,14 +128,14 @@ def _prepare_tables(context: RunContext) -> None:
     """Create the tables that an earlier release lacks, and undo what a dead run wrote."""
     create_added_tables(context.lake, context.run_uuid)
     if restored := undo_dead_run(context.lake, context.previous.pins, context.run_uuid):
-        _log.warning("undid a dead run", tables=restored)
+        _log.warning("undid an unfinished run", tables=restored)
 
 
 @contextmanager
 def _decode_new(
     context: RunContext, pinned: PinnedBronze, suppression: Suppression
 ) -> Iterator[DataFrame | None]:
-    """Keep the new records, judged, for as long as a run uses them; None where there are none."""
+    """Yield the new records, judged and cached; None where there are none."""
     if not pinned.new_files:
         yield None
         return
@@ -163,7 +163,7 @@ def _measure_reach(context: RunContext, decoded: DataFrame | None) -> _Reach:
 
 
 def _take_in(context: RunContext, decoded: DataFrame | None) -> Intake:
-    """Count the new records; the first use of the decoded frame, which keeps it."""
+    """Count the new records; this first use of the decoded frame fills its cache."""
     rows = [] if decoded is None else summarize_partitions(decoded).collect()
     return sum_intake(rows, context.previous)
 
@@ -177,7 +177,7 @@ def _explain_gaps(context: RunContext, decoded: DataFrame | None, intake: Intake
 
 
 def _look_ahead(context: RunContext, intake: Intake) -> Horizon:
-    """Ask Kafka for L and N, which must come after bronze was pinned; else judge by bronze."""
+    """Read L and N from Kafka, after bronze was pinned; without Kafka, derive them from bronze."""
     if context.address is not None:
         try:
             return ask_kafka(context.address, context.run_uuid, intake.end_offsets)
@@ -187,7 +187,7 @@ def _look_ahead(context: RunContext, intake: Intake) -> Horizon:
 
 
 def _is_worth_publishing(context: RunContext, boundary: int) -> bool:
-    """Check whether a boundary alone is worth a run: it passed an hour, or windows with plays."""
+    """Check whether the boundary passed an hour, or windows with plays."""
     previous = context.previous.boundary
     if previous <= NO_BOUNDARY:
         return boundary > previous and context.previous.run > 0
@@ -213,7 +213,7 @@ def _remove_erased(
 def _refine(
     context: RunContext, decoded: DataFrame | None, intake: Intake, left: list[PlayRef]
 ) -> Verdicts:
-    """Write what is new to silver and to the songs' names; return counts and the times touched.
+    """Write new records to silver and the songs' names; return counts and the times touched.
 
     The plays that `left` silver before touch their times too.
     """
@@ -232,7 +232,7 @@ def _judge(
     """Find the winner of each new play, and write silver; return the counts and demoted plays."""
     spark, lake = context.spark, context.lake
     silver = read_table(spark, lake, SILVER_PLAYS, intake.days).where(on_days(intake.days))
-    # Cut off from what it was made of: silver is written while this is still used.
+    # Cut its lineage: silver, which it was computed from, is written while it is in use.
     judged = judge_candidates(decoded, silver).localCheckpoint(eager=False)
     verdicts = sum_verdicts(summarize_plays(judged, context.folder.time_rules).collect())
     append_judged(decoded, judged, lake, intake, verdicts)

@@ -1,4 +1,4 @@
-"""Files that were written without Spark get checksums like those of Spark, before publication."""
+"""Checksums, as Spark writes them, for files that were written without Spark."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ from crossfade.lake.tables import BATCH_TABLES, list_files
 
 
 def seal_files(lake: Path) -> int:
-    """Write the checksums of every file of silver and gold that has none; give how many.
+    """Write a checksum for every file of silver and gold that has none; return how many.
 
-    A later run reads these files through Spark, which then refuses one that a disk has changed.
+    A later run reads these files with Spark, which then refuses a file that the disk has changed.
     """
     paths = (Path(path) for table in BATCH_TABLES for path in list_files(lake, table))
     sealed = 0

@@ -1,4 +1,4 @@
-"""Silver as a run writes it: what was judged is added, and a smaller copy takes the place."""
+"""Write silver: append judged records, and replace a play by a copy with a smaller position."""
 
 from pathlib import Path
 
@@ -31,13 +31,13 @@ from crossfade.processing.batch.refine import (
 )
 from crossfade.processing.batch.tables import append_rows, append_wide_rows, read_table
 
-_UNSEAT = """
+_DELETE_LOSERS = """
 MERGE INTO delta.`{plays}` AS play USING demoted AS loser
 ON play.date = loser.silver_date
   AND play.partition = loser.partition AND play.offset = loser.offset
 WHEN MATCHED THEN DELETE
 """
-_POINT_ANEW = """
+_POINT_TO_WINNER = """
 MERGE INTO delta.`{duplicates}` AS copy USING demoted AS loser
 ON copy.winner_partition = loser.partition AND copy.winner_offset = loser.offset
 WHEN MATCHED THEN UPDATE SET
@@ -46,13 +46,13 @@ WHEN MATCHED THEN UPDATE SET
   is_same_payload = copy.payload_hash = loser.winner_hash
 """
 _FEW_BYTES = 64 * 1024 * 1024
-"""So many of rejected records, each of up to 4 MiB, are held in memory; more are left to Spark."""
+"""Up to this size, rejected records are written by this process; beyond it, by Spark."""
 
 
 def append_judged(
     decoded: DataFrame, judged: DataFrame | None, lake: Path, intake: Intake, verdicts: Verdicts
 ) -> None:
-    """Add the new rows of the silver tables; a table without any gets no commit."""
+    """Append the new rows of the silver tables; a table without new rows gets no commit."""
     if verdicts.accepted:
         append_rows(select_accepted(judged), lake, SILVER_PLAYS, together_by=["month"])
     if verdicts.duplicates:
@@ -65,14 +65,14 @@ def append_judged(
 
 
 def demote_losers(spark: SparkSession, judged: DataFrame, lake: Path) -> list[PlayRef]:
-    """Move to the duplicates the copies that lost their place, and what pointed to them."""
+    """Move replaced copies to silver/duplicates, and point their copies to the new winner."""
     demoted = select_demoted(judged).localCheckpoint()
     places = {
         "plays": table_path(lake, SILVER_PLAYS),
         "duplicates": table_path(lake, SILVER_DUPLICATES),
     }
     demoted.createOrReplaceTempView("demoted")
-    for statement in (_POINT_ANEW, _UNSEAT):
+    for statement in (_POINT_TO_WINNER, _DELETE_LOSERS):
         spark.sql(statement.format(**places))
     append_rows(demoted, lake, SILVER_DUPLICATES)
     rows = demoted.selectExpr("unix_millis(event_time) AS event_ms", "song_id").collect()

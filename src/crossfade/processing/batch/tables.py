@@ -1,4 +1,4 @@
-"""The tables of batch: made empty with their properties, then written in part by a run."""
+"""Create, read and write batch's tables."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -32,17 +32,17 @@ _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 def sign_commits(spark: SparkSession, run_uuid: str) -> None:
-    """Make every later Delta commit of this session carry the run's note."""
+    """Set the run's note on every later Delta commit of this session."""
     spark.conf.set(_METADATA, commit_note(run_uuid))
 
 
 def create_tables(lake: Path, run_uuid: str) -> None:
-    """Make every table of batch that is not there yet, empty."""
+    """Create, empty, every table of batch that does not exist yet."""
     _create_missing(lake, (*BATCH_TABLES, GOLD_RUN), run_uuid)
 
 
 def create_added_tables(lake: Path, run_uuid: str) -> None:
-    """Make, empty, the tables that a folder of an earlier release lacks."""
+    """Create, empty, the tables that a folder of an earlier release lacks."""
     _create_missing(lake, [one for one in BATCH_TABLES if one.name in ADDED_TABLES], run_uuid)
 
 
@@ -51,8 +51,8 @@ def read_table(
 ) -> DataFrame:
     """Read a table's newest version; with days, at least the rows of those days.
 
-    By the files that its log names now: to find them, Delta would run Spark jobs of its own over
-    the log, at each read, which take longer than to read the rows of a day.
+    Files are listed from the log without Spark: Delta would run Spark jobs over the log at each
+    read, which take longer than reading the rows of a day.
     """
     if days is None:
         paths = list_files(lake, table)
@@ -68,7 +68,7 @@ def read_table(
 def append_rows(
     rows: DataFrame, lake: Path, table: Table, *, together_by: Sequence[str] = ()
 ) -> None:
-    """Add rows to a table in one commit; those alike in `together_by` come into one file."""
+    """Append rows in one commit; rows with equal `together_by` columns go to one file."""
     if is_tuned_for_few(rows.sparkSession):
         _write_here(rows, lake, table, mode="append")
     else:
@@ -78,13 +78,13 @@ def append_rows(
 def append_wide_rows(
     rows: DataFrame, lake: Path, table: Table, *, together_by: Sequence[str] = ()
 ) -> None:
-    """Add rows that may be too much for this process's memory to a table in one commit."""
+    """Append rows that may exceed this process's memory, in one commit."""
     ordered = rows.repartition(*together_by) if together_by else rows
     _writer(ordered, table).mode("append").save(str(table_path(lake, table)))
 
 
 def replace_rows(rows: DataFrame, lake: Path, table: Table, *, where: str) -> None:
-    """Put rows in the place of those that `where` names, in one commit; `where` holds for all."""
+    """Replace the rows that match `where` in one commit; all new rows must match it."""
     if is_tuned_for_few(rows.sparkSession):
         _write_here(rows, lake, table, mode="overwrite", predicate=where)
         return
@@ -93,7 +93,7 @@ def replace_rows(rows: DataFrame, lake: Path, table: Table, *, where: str) -> No
 
 
 def delete_rows(spark: SparkSession, lake: Path, table: Table, *, where: str) -> None:
-    """Delete the rows that `where` names, in one commit, if there are any."""
+    """Delete the rows that match `where`, in one commit, if there are any."""
     DeltaTable(table_path(lake, table)).delete(where, commit_properties=_signature(spark))
 
 
@@ -110,14 +110,14 @@ def _create_missing(lake: Path, tables: Iterable[Table], run_uuid: str) -> None:
 
 
 def _no_rows(spark: SparkSession, table: Table) -> DataFrame:
-    """Return an empty frame that Spark sees through; an empty list would start Python workers."""
+    """Return an empty frame without a Python source, which would start Python workers."""
     columns = ((name.strip('"'), kind) for name, kind in split_columns(table.columns))
     nulls = ", ".join(f"CAST(NULL AS {kind}) AS `{name}`" for name, kind in columns)
     return spark.sql(f"SELECT {nulls}").where("false")
 
 
 def _write_here(rows: DataFrame, lake: Path, table: Table, **how: Any) -> None:
-    """Let Spark compute rows, and write them from here (ADR 8)."""
+    """Compute rows with Spark, and write them from this process (ADR 8)."""
     opened = DeltaTable(table_path(lake, table))
     schema = pa.schema(opened.schema().to_arrow())
     computed = rows.select(*(f"`{name}`" for name in schema.names)).toArrow().cast(schema)

@@ -1,22 +1,22 @@
-"""How Spark runs a query: planned and compiled with care for many rows, at once for few."""
+"""How Spark runs a query: with full planning and code generation only where rows are many."""
 
 from pyspark.sql import SparkSession
 
 FEW_ROWS = 150_000
-"""Up to here, compiling a query and planning it again costs more than running it as it is."""
+"""Up to this number, adaptive planning and code generation cost more than they save."""
 
 _FEW = "spark.crossfade.few"
 
 _ALWAYS = {
-    # A year of small files: pack them into few tasks, and list them here.
+    # A year of small files: pack them into few tasks, and list them in the driver.
     "spark.sql.files.openCostInBytes": "262144",
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "4096",
-    # A checksum of a table costs jobs over its log at each commit; batch proves more.
+    # A checksum of a table costs Spark jobs over its log at each commit; batch checks more itself.
     "spark.databricks.delta.writeChecksumFile.enabled": "false",
-    # A row's window comes of the time by which its range chose it; the sums within the ranges are
-    # proved. The check would read the times of up to 64 ranges as text again for each row.
+    # The rows are selected by the same ranges, and their sums are proved. The check would parse the
+    # times of up to 64 ranges again for each row.
     "spark.databricks.delta.replaceWhere.constraintCheck.enabled": "false",
-    # Small partitions of a shuffle are put together, so that a table gets few files.
+    # Join small shuffle partitions, so that a table gets few files.
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
 }
 _FOR_MANY = {
@@ -36,7 +36,7 @@ _FOR_FEW = {
 
 
 def tune_for(spark: SparkSession, rows: int) -> None:
-    """Set the session for queries over about so many rows."""
+    """Set the session for queries over about `rows` rows."""
     for name, value in (_ALWAYS | (_FOR_FEW if rows <= FEW_ROWS else _FOR_MANY)).items():
         spark.conf.set(name, value)
 
