@@ -1,1 +1,1 @@
-"""The fault suite: every fault of a matrix injected into the real thing, judged by an oracle."""
+"""Inject the faults that such systems meet into a real stack, and check the results."""

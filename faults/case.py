@@ -1,25 +1,25 @@
-"""Fault cases: each injects a fault into the real thing, and says what came of it."""
+"""Fault cases: each injects a fault into a real stack and returns the outcome."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 Group = Literal["live", "start", "batch"]
-"""On a running stack, on a stopped stack's folder, or in one run of batch."""
+"""Where a case runs: on a running stack, on a stopped stack's folder, or in one run of batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a case.
+    """The outcome of a case.
 
     Attributes:
-        injected: how often the fault was seen to have happened; 0 fails the case.
-        lost: records or plays that the oracle misses.
-        repeated: those that it finds more than once.
-        wrong: those with other content, another verdict, or numbers that differ.
-        healed_s: the longest time until all went on without a person, in seconds; None where the
-            case is one in which going on would be wrong: it is refused with a named error.
-        seen: the named error, or what was seen, in a few words.
+        injected: how often the fault was observed; 0 fails the case.
+        lost: records or plays that are missing.
+        repeated: records or plays that are present more than once.
+        wrong: records with other content, another verdict, or numbers that differ.
+        healed_s: the longest time until everything worked again automatically, in seconds; None
+            where going on would be wrong, so that the fault must be refused with an error.
+        seen: the error, or what was observed, in a few words.
     """
 
     injected: int
@@ -31,13 +31,13 @@ class Outcome:
 
     @property
     def holds(self) -> bool:
-        """Check whether the fault happened and cost nothing."""
+        """Check whether the fault happened and did no damage."""
         return self.injected > 0 and not (self.lost or self.repeated or self.wrong)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A row of the fault matrix: its id there, what happens, and the code that does it."""
+    """A row of the fault matrix: its id, a title, where it runs, and its code."""
 
     id: str
     title: str
@@ -46,10 +46,10 @@ class Case:
 
 
 def find_case(cases: Iterable[Case], case_id: str) -> Case:
-    """Return the case of an id.
+    """Return the case with an id.
 
     Raises:
-        LookupError: there is none; the message lists those that there are.
+        LookupError: no case has this id; the message lists the known ids.
     """
     known = {case.id: case for case in cases}
     if case_id not in known:

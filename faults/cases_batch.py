@@ -1,4 +1,4 @@
-"""Batch cases: runs that are killed, and what is published then."""
+"""Batch cases: kill runs of batch, and check what is published."""
 
 import random
 import signal
@@ -21,11 +21,11 @@ _RUN = "gold/run"
 _POLL_S = 0.002
 _WITHIN_S = 120.0
 _LEAST_COMMITS = 9
-"""So many commits a run of this template makes at least before it is published."""
+"""The least number of commits that a run on this template makes before it is published."""
 
 
 class CommitWatch:
-    """Sees the commits of batch's tables as they come, from outside."""
+    """Watches the Delta logs of batch's tables for new commits."""
 
     def __init__(self, data: Path) -> None:
         self._logs = {table: data / "datalake" / table / "_delta_log" for table in versions(data)}
@@ -33,7 +33,7 @@ class CommitWatch:
         self.seen: list[str] = []
 
     def look(self) -> list[str]:
-        """Return the tables that got commits since the watch began, in order, each as often."""
+        """List the tables of all commits since the watch began, one entry a commit, in order."""
         for table, log in self._logs.items():
             while (log / f"{self.heads[table] + 1:020}.json").exists():
                 self.heads[table] += 1
@@ -41,20 +41,20 @@ class CommitWatch:
         return self.seen
 
     def await_commit(self, command: Command, is_it: Callable[[list[str]], bool]) -> bool:
-        """Wait for a moment of a run; false: the run was published, or the process ended."""
+        """Wait until the commits meet a condition; False if the run was published or ended."""
         deadline = time.monotonic() + _WITHIN_S
         while not is_it(self.look()):
             if _RUN in self.seen or command.exit_code is not None:
                 return False
             assert time.monotonic() < deadline, (
-                f"no such commit: {self.seen}; {command.stderr_text[-500:]}"
+                f"the expected commit did not come: {self.seen}; {command.stderr_text[-500:]}"
             )
             time.sleep(_POLL_S)
         return True
 
 
 class Crashes:
-    """Crashes of batch on one copy, and what must hold after each."""
+    """Crashes batch repeatedly on one copy, and checks what is published after each crash."""
 
     def __init__(self, workspace: Workspace) -> None:
         workspace.catch_up("archive")
@@ -72,12 +72,12 @@ class Crashes:
         *,
         then_s: float = 0.0,
     ) -> list[str]:
-        """Start batch, kill some of its processes at a moment, and look at what is published.
+        """Start batch, kill some of its processes at a moment, and check what is published.
 
         Args:
-            is_it: tells the moment from the tables that got commits so far.
-            choose: names the processes that are killed; what else there is must end by itself.
-            then_s: so long after that moment.
+            is_it: returns whether the moment has come, given the tables committed so far.
+            choose: returns the processes to kill; the others must end automatically.
+            then_s: seconds to wait after that moment.
         """
         watch = CommitWatch(self.workspace.data)
         command = self.workspace.start("batch")
@@ -89,10 +89,10 @@ class Crashes:
         if came and killed and _RUN not in seen:
             self.happened += 1
             self.moments.append(seen[-1] if seen else "before any commit")
-        self._look_at_published()
+        self._check_published()
         return seen
 
-    def _look_at_published(self) -> None:
+    def _check_published(self) -> None:
         run, _ = newest_run(self.workspace.data)
         image = snapshot_published(self.workspace.data)
         if run == self.run and image != self.image:
@@ -101,7 +101,7 @@ class Crashes:
             self.run, self.image = run, image
 
     def outcome(self, least: int) -> Outcome:
-        """Let a last run go through, and judge all."""
+        """Publish a last run without a crash, and judge everything."""
         began = time.monotonic()
         self.workspace.publish()
         outcome = check_healed(
@@ -115,18 +115,18 @@ class Crashes:
 
 def _at(table: str, others_untouched: Callable[[str], bool]) -> Callable[[Workspace], Outcome]:
     def run(workspace: Workspace) -> Outcome:
-        """Kill batch at the moment when a table got its commit; the later ones have none."""
+        """Kill batch when a table has its commit, before the later tables have theirs."""
         crashes = Crashes(workspace)
         seen = crashes.crash(lambda tables: table in tables)
         touched = [one for one in seen if others_untouched(one)]
         outcome = crashes.outcome(1)
-        return require(outcome, condition=not touched, problem=f"{touched} were there already")
+        return require(outcome, condition=not touched, problem=f"{touched} had commits already")
 
     return run
 
 
 def _after_each_commit(workspace: Workspace) -> Outcome:
-    """Crash ten times in one run: after its first commit, its second, and so on."""
+    """Crash one run ten times: before its first commit, after its first, its second, and so on."""
     crashes = Crashes(workspace)
     for number in range(10):
         crashes.crash(_count(number))
@@ -134,7 +134,7 @@ def _after_each_commit(workspace: Workspace) -> Outcome:
 
 
 def _at_random(workspace: Workspace) -> Outcome:
-    """Crash at ten random moments; sometimes only Java dies, or only the Python that drives it."""
+    """Crash at ten random moments; sometimes kill only Java, or only the Python driver."""
     crashes, rng = Crashes(workspace), workspace.rng
     for _ in range(10):
         moment = _count(rng.randrange(_LEAST_COMMITS))
@@ -143,7 +143,7 @@ def _at_random(workspace: Workspace) -> Outcome:
 
 
 def _count(number: int) -> Callable[[list[str]], bool]:
-    """Tell the moment after so many commits; undoing what a dead run left is among them."""
+    """Return a condition for a number of commits, including those that undo a crashed run."""
     return lambda tables: len(tables) >= number
 
 
@@ -158,21 +158,21 @@ def _choose_victims(rng: random.Random) -> Callable[[Command], list[psutil.Proce
 
 
 def _once_killed(workspace: Workspace) -> Outcome:
-    """Kill `batch --once` with all that it started for the while, Kafka included; three times."""
+    """Kill `batch --once` three times; the broker and archive that it started must end too."""
     run, _ = newest_run(workspace.data)
     killed, left = 0, []
     for _ in range(3):
         command = workspace.start("batch", "--once")
         moment = workspace.rng.uniform(4, 16)
-        killed += command.wait_until(lambda: command.elapsed() > moment)  # noqa: B023 - at once
+        killed += command.wait_until(lambda: command.elapsed() > moment)  # noqa: B023 - called in this iteration
         command.end([psutil.Process(command.process.pid)])
         left += _list_left(workspace.data)
     outcome = _judge_after(workspace, run, killed)
-    return require(outcome, condition=not left, problem=f"these outlived it: {left[:2]}")
+    return require(outcome, condition=not left, problem=f"still running: {left[:2]}")
 
 
 def _list_left(data: Path) -> list[str]:
-    """List the processes that are still there a while after the one that started them died."""
+    """List the processes that still run 20 s after the process that started them was killed."""
     deadline = time.monotonic() + 20
     while left := list_leftover_processes(data):
         if time.monotonic() > deadline:
@@ -193,7 +193,7 @@ def _judge_after(workspace: Workspace, run: int, killed: int) -> Outcome:
 
 
 def _zombie(workspace: Workspace) -> Outcome:
-    """Stop a run in its middle; another one is refused until the first goes on and publishes."""
+    """Suspend a run; a second run must be refused, and the first must publish when resumed."""
     workspace.catch_up("archive")
     run, _ = newest_run(workspace.data)
     watch = CommitWatch(workspace.data)
@@ -217,7 +217,7 @@ def _zombie(workspace: Workspace) -> Outcome:
         [
             stopped,
             check_healed(
-                workspace.judge(), injected=1, healed_s=took, seen="then the first published"
+                workspace.judge(), injected=1, healed_s=took, seen="then the first run published"
             ),
         ]
     )
@@ -250,5 +250,5 @@ BATCH_CASES = (
     Case("F52-each", "ten crashes in one run", "batch", on_copy(_after_each_commit)),
     Case("F52-random", "killed at ten random moments", "batch", on_copy(_at_random)),
     Case("F52-once", "batch --once killed with its Kafka", "batch", on_copy(_once_killed)),
-    Case("F53-zombie", "a stopped run that wakes up", "batch", on_copy(_zombie)),
+    Case("F53-zombie", "a suspended run of batch is resumed", "batch", on_copy(_zombie)),
 )

@@ -1,4 +1,4 @@
-"""Start cases: checkpoint and output are not of one moment, or not of one stack."""
+"""Start cases: checkpoint and output are from different times, or from different stacks."""
 
 import shutil
 from collections.abc import Callable
@@ -24,7 +24,7 @@ _ONE_BACKUP = "one backup|from a backup"
 
 
 def _commits_lost(workspace: Workspace) -> Outcome:
-    """Take away the newest commit of both queries: their micro-batches are run again."""
+    """Remove the newest commit of both queries; they must run those micro-batches again."""
     numbers = {q: forget_newest_commit(workspace.checkpoints / q) for q in ("archive", "speed")}
     lost = [
         q
@@ -35,12 +35,14 @@ def _commits_lost(workspace: Workspace) -> Outcome:
 
 
 def _killed_before_output(workspace: Workspace) -> Outcome:
-    """Kill each query once its plan is written, before its output is."""
+    """Kill each query after its plan is written and before its output is."""
     injected = sum(_kill_when_planned(workspace, query) for query in ("archive", "speed"))
     outcome = recover(
         workspace, injected=injected, seen=f"{injected} of 2 killed before their output"
     )
-    return require(outcome, condition=injected == 2, problem="an output was quicker than the kill")
+    return require(
+        outcome, condition=injected == 2, problem="an output was written before the kill"
+    )
 
 
 def _kill_when_planned(workspace: Workspace, query: str) -> bool:
@@ -54,7 +56,7 @@ def _kill_when_planned(workspace: Workspace, query: str) -> bool:
 
 
 def _two_drivers(workspace: Workspace) -> Outcome:
-    """Start two drivers at once: one is refused, the other one goes on."""
+    """Start two drivers at the same time: one must be refused, the other must continue."""
     one, another = workspace.start_streams(), workspace.start("streams")
     is_first = one.wait_until(lambda: another.exit_code is not None)
     winner, loser = (one, another) if is_first else (another, one)
@@ -62,7 +64,12 @@ def _two_drivers(workspace: Workspace) -> Outcome:
     healed_s = workspace.finish_streams(winner)
     workspace.publish()
     return add_up(
-        [first, check_healed(workspace.judge(), injected=1, healed_s=healed_s, seen="one went on")]
+        [
+            first,
+            check_healed(
+                workspace.judge(), injected=1, healed_s=healed_s, seen="the other continued"
+            ),
+        ]
     )
 
 
@@ -75,14 +82,14 @@ def _archive_checkpoint_gone(workspace: Workspace) -> Outcome:
 
 
 def _speed_checkpoint_gone(workspace: Workspace) -> Outcome:
-    """Take away speed's checkpoint: it counts anew, and readers see it once it is there."""
+    """Remove speed's checkpoint; it must count from scratch, and readers must see the result."""
     return recover_with_new_generation(
         workspace, lambda: _remove(workspace.checkpoints / "speed"), seen="checkpoint gone"
     )
 
 
 def _remove(path: Path) -> bool:
-    """Remove a file or a folder, and tell whether it was there and is gone."""
+    """Remove a file or a folder; return whether it existed and is gone."""
     was_there = path.exists()
     if path.is_dir():
         shutil.rmtree(path)
@@ -93,7 +100,7 @@ def _remove(path: Path) -> bool:
 
 
 def _archive_checkpoint_swapped(workspace: Workspace, other: Path) -> Outcome:
-    """Put another stack's checkpoint there; then its binding as well."""
+    """Replace the archive's checkpoint by another stack's; then its binding file too."""
     before, theirs = take_snapshot(workspace.data), other / "datalake" / "_checkpoint"
     workspace.ensure_kafka()
     injected = int(replace_folder(workspace.checkpoints / "archive", theirs / "archive"))
@@ -108,7 +115,7 @@ def _archive_checkpoint_swapped(workspace: Workspace, other: Path) -> Outcome:
 
 
 def _speed_checkpoint_swapped(workspace: Workspace, other: Path) -> Outcome:
-    """Put another stack's checkpoint of speed there: it must not go on from its offsets."""
+    """Replace speed's checkpoint by another stack's; speed must not continue from its offsets."""
     theirs = other / "datalake" / "_checkpoint" / "speed"
     injected = int(replace_folder(workspace.checkpoints / "speed", theirs))
     return check_refused_or_exact(workspace, "checkpoint", injected=injected)
@@ -133,7 +140,7 @@ def _bronze_swapped(workspace: Workspace, other: Path) -> Outcome:
 
 def _swapped(table: str) -> Callable[[Workspace, Path], Outcome]:
     def run(workspace: Workspace, other: Path) -> Outcome:
-        """Put another stack's table there, which may be at the version that a run has pinned."""
+        """Replace a table by another stack's, which may have the version that a run pinned."""
         ours, theirs = (data / "datalake" / table for data in (workspace.data, other))
         injected = int(replace_folder(ours, theirs))
         before = take_snapshot(workspace.data, "silver", "gold")
@@ -147,7 +154,7 @@ def _swapped(table: str) -> Callable[[Workspace, Path], Outcome]:
 
 def _moved(*below: str) -> Callable[[Workspace], Outcome]:
     def run(workspace: Workspace) -> Outcome:
-        """Move the whole folder: nothing in it may know where it lay."""
+        """Move the whole data folder; nothing in it may depend on its path."""
         target = workspace.root.joinpath(*below)
         target.parent.mkdir(parents=True)
         workspace.data = workspace.data.rename(target)
@@ -165,7 +172,7 @@ def _plan_torn(query: str) -> Callable[[Workspace], Outcome]:
             empty(newest)
             return not newest.read_bytes()
 
-        return _refuse_or_begin_anew(workspace, query, damage, seen="the newest plan is empty")
+        return _damage_checkpoint(workspace, query, damage, seen="the newest plan is empty")
 
     return run
 
@@ -173,15 +180,15 @@ def _plan_torn(query: str) -> Callable[[Workspace], Outcome]:
 def _metadata_gone(query: str) -> Callable[[Workspace], Outcome]:
     def run(workspace: Workspace) -> Outcome:
         path = workspace.checkpoints / query / "metadata"
-        return _refuse_or_begin_anew(workspace, query, lambda: _remove(path), seen="metadata gone")
+        return _damage_checkpoint(workspace, query, lambda: _remove(path), seen="metadata gone")
 
     return run
 
 
-def _refuse_or_begin_anew(
+def _damage_checkpoint(
     workspace: Workspace, query: str, damage: Callable[[], bool], *, seen: str
 ) -> Outcome:
-    """Judge: the archive's checkpoint has to be restored, speed's can be made anew."""
+    """Damage a query's checkpoint: the archive must refuse to start, speed must count again."""
     if query == "speed":
         return recover_with_new_generation(workspace, damage, seen=seen)
     before = take_snapshot(workspace.data)
@@ -196,7 +203,7 @@ def _refuse_or_begin_anew(
 CASES = (
     Case("F26-commits", "commits lost: both queries repeat", "start", on_copy(_commits_lost)),
     Case("F27-planned", "killed between plan and output", "start", on_copy(_killed_before_output)),
-    Case("F29-drivers", "two drivers at once", "start", on_copy(_two_drivers)),
+    Case("F29-drivers", "two drivers at the same time", "start", on_copy(_two_drivers)),
     Case("F30-archive", "archive's checkpoint gone", "start", on_copy(_archive_checkpoint_gone)),
     Case("F30-speed", "speed's checkpoint gone", "start", on_copy(_speed_checkpoint_gone)),
     Case(
@@ -219,7 +226,7 @@ CASES = (
     Case("F33-moved", "the whole data folder moved", "start", on_copy(_moved("elsewhere", "data"))),
     Case(
         "F33-spaces",
-        "the same, to a path with spaces, signs and other scripts",
+        "the data folder moved to a path with spaces, signs and other scripts",
         "start",
         on_copy(_moved("my music", "björk & 音楽 (#1) +=;:!$~@<>")),
     ),

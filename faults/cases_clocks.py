@@ -1,4 +1,4 @@
-"""Start cases: clocks that are wrong, and nights in which people change theirs."""
+"""Start cases: wrong clocks, and nights in which daylight saving time changes."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -20,20 +20,20 @@ _DAY_MS = 24 * _HOUR_S * 1_000
 _NIGHT = {
     "CROSSFADE_GRAIN": "10m",
     "CROSSFADE_LATE_AFTER": "1d",
-    # Where clocks jump, and from where nobody may take anything.
+    # A time zone with daylight saving time; no result may depend on it.
     "TZ": "Europe/Stockholm",
 }
 
 
 def _skewed(hours: int) -> Callable[[Workspace], Outcome]:
     def run(workspace: Workspace) -> Outcome:
-        """Let drivers read a clock that is hours off; the broker's is right."""
+        """Run the drivers with a clock that is hours off; the broker's clock is right."""
         env = shifted_clock(hours * _HOUR_S)
         healed_s = workspace.catch_up(env=env)
-        told = (workspace.progress()["archive"]["at"] - now_ms()) / 1_000
+        skew_s = (workspace.progress()["archive"]["at"] - now_ms()) / 1_000
         workspace.publish(env=env)
-        injected = int(abs(told - hours * _HOUR_S) < _HOUR_S / 2)
-        seen = f"the driver's clock was off by {told / _HOUR_S:+.1f} h"
+        injected = int(abs(skew_s - hours * _HOUR_S) < _HOUR_S / 2)
+        seen = f"the driver's clock was off by {skew_s / _HOUR_S:+.1f} h"
         return check_healed(workspace.judge(), injected=injected, healed_s=healed_s, seen=seen)
 
     return run
@@ -43,7 +43,7 @@ def _night(year: int, month: int, day: int) -> Callable[[Workspace], Outcome]:
     changes_on = datetime(year, month, day, tzinfo=UTC)
 
     def run(workspace: Workspace) -> Outcome:
-        """Live through a night in which clocks change; let both layers count it, and compare."""
+        """Play through a night in which clocks change; both layers must count each window."""
         evening = _at(changes_on + timedelta(days=1, minutes=55))
         workspace.ensure_kafka({**_NIGHT, **evening})
         begin, end = changes_on - timedelta(hours=1), changes_on + timedelta(hours=24, minutes=40)
@@ -66,12 +66,12 @@ def _night(year: int, month: int, day: int) -> Callable[[Workspace], Outcome]:
 
 
 def _at(moment: datetime) -> dict[str, str]:
-    """Return the environment of a clock that shows a moment now."""
+    """Return the environment in which the clock shows the given time now."""
     return shifted_clock(round(moment.timestamp() - now_ms() / 1_000))
 
 
 def _expect_windows(workspace: Workspace, first: int) -> dict[int, int]:
-    """Count the plays of each window of a UTC day, by the ledger."""
+    """Count the plays of each window of a UTC day from the ledgers."""
     windows: Counter[int] = Counter()
     for ledger in workspace.ledgers:
         for path in (ledger / "records").glob("*.parquet"):
@@ -81,7 +81,7 @@ def _expect_windows(workspace: Workspace, first: int) -> dict[int, int]:
 
 
 def _find_windows(workspace: Workspace, first: int) -> dict[int, int]:
-    """Count the same in gold, as the newest run pinned it."""
+    """Count the plays of each window of a UTC day in gold, as the newest run pinned it."""
     windows: Counter[int] = Counter()
     _, pins = newest_run(workspace.data)
     for path in live_files(workspace.data, "gold/song_window", pins["gold/song_window"]):

@@ -1,4 +1,4 @@
-"""Start cases: what people see and give: the API alone, secrets, two runs of batch at once."""
+"""Start cases on commands that users give: the API without a stack, a password, batch twice."""
 
 import time
 from pathlib import Path
@@ -18,8 +18,8 @@ from faults.workspace import Workspace
 _CANARY = "canary-7f3a91c2-not-to-be-seen"
 
 
-def _api_alone(workspace: Workspace) -> Outcome:
-    """Ask the API while nothing else runs, kill it, start it again: the same, and incomplete."""
+def _api_without_stack(workspace: Workspace) -> Outcome:
+    """Run only the API, kill it, start it again; both must answer alike, and as incomplete."""
     [port] = find_free_ports(1)
     api = f"http://127.0.0.1:{port}"
     answers = []
@@ -38,7 +38,7 @@ def _api_alone(workspace: Workspace) -> Outcome:
         if answer["rows"] != answers[1][path]["rows"] or (answer["complete"] or not answer["why"])
     ]
     return require(
-        outcome, condition=not wrong, problem=f"{wrong} answered otherwise, or as complete"
+        outcome, condition=not wrong, problem=f"{wrong} answered differently, or as complete"
     )
 
 
@@ -54,7 +54,7 @@ def _ask(api: str, path: str) -> dict[str, Any]:
 
 
 def _secret(workspace: Workspace) -> Outcome:
-    """Return Kafka's password as people do; it may be told to Kafka, and to nobody else."""
+    """Set Kafka's password as users do; no log, output or file may contain it."""
     workspace.ensure_kafka()
     given = {
         "CROSSFADE_SASL_PASSWORD": _CANARY,
@@ -68,22 +68,22 @@ def _secret(workspace: Workspace) -> Outcome:
     nonsense = {"CROSSFADE_SECURITY_PROTOCOL": "SASL_PLAINTEXT", "CROSSFADE_SASL_MECHANISM": "NO"}
     for words in (["speed"], ["reconcile"], ["status"]):
         workspace.run(*words, env={**given, **nonsense})
-    told = _find_secret(workspace.root)
+    leaks = _find_secret(workspace.root)
     seen = f"{len(list(workspace.root.glob('*.log')))} logs, config, status, the whole data folder"
     outcome = Outcome(
-        injected=len(done) - len(shown), wrong=len(told) + len(shown), healed_s=healed_s, seen=seen
+        injected=len(done) - len(shown), wrong=len(leaks) + len(shown), healed_s=healed_s, seen=seen
     )
-    return require(outcome, condition=not told, problem=f"told in {told[:3]}")
+    return require(outcome, condition=not leaks, problem=f"found in {leaks[:3]}")
 
 
 def _find_secret(root: Path) -> list[str]:
-    """Name the files that hold the secret."""
+    """List the files that contain the secret."""
     files = (path for path in sorted(root.rglob("*")) if path.is_file())
     return [str(path.relative_to(root)) for path in files if _CANARY.encode() in path.read_bytes()]
 
 
 def _two_runs(workspace: Workspace) -> Outcome:
-    """Start batch twice at once: one is refused by name, one publishes."""
+    """Start batch twice at the same time: one must be refused with an error, one must publish."""
     workspace.ensure_kafka()
     run, _ = newest_run(workspace.data)
     began = time.monotonic()
@@ -98,19 +98,24 @@ def _two_runs(workspace: Workspace) -> Outcome:
         seen=f"runs {run + 1} to {published}",
     )
     outcome = require(outcome, condition=published > run, problem="nothing was published")
-    named = [_named(workspace, one) for one in losers]
+    named = [_check_locked_out(workspace, one) for one in losers]
     is_one = len(losers) == 1
     return require(
         add_up([outcome, *named]), condition=is_one, problem=f"{len(losers)} were refused"
     )
 
 
-def _named(workspace: Workspace, command: Command) -> Outcome:
+def _check_locked_out(workspace: Workspace, command: Command) -> Outcome:
     return check_refused(workspace, command, "Another (driver|process)", injected=1, before=None)
 
 
 CASES = (
-    Case("F53-runs", "two runs of batch at once", "start", on_copy(_two_runs)),
-    Case("F55-api", "the API restarted, alone", "start", on_copy(_api_alone)),
-    Case("F65-secret", "a password shows nowhere", "start", on_copy(_secret)),
+    Case("F53-runs", "two runs of batch at the same time", "start", on_copy(_two_runs)),
+    Case(
+        "F55-api",
+        "the API restarted without the rest of the stack",
+        "start",
+        on_copy(_api_without_stack),
+    ),
+    Case("F65-secret", "a password appears nowhere", "start", on_copy(_secret)),
 )

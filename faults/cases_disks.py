@@ -1,4 +1,4 @@
-"""Start cases: disks that are full, that can only be read, or that do not keep what they took."""
+"""Start cases: disks that are full or read-only, or that fail to flush."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +18,7 @@ _READ_ONLY = r"[Rr]ead-only"
 
 def _full(below: str, *words: str) -> Callable[[Workspace], Outcome]:
     def run(workspace: Workspace) -> Outcome:
-        """Fill the disk below a part of the lake; make room; all must go on exactly."""
+        """Fill the disk under a part of the lake, then make room; the counts must stay exact."""
         disk = SmallDisk(workspace.data / "datalake" / below, workspace.at_end)
         workspace.ensure_kafka()
         image, bronze = snapshot_published(workspace.data), versions(workspace.data)[_BRONZE]
@@ -31,13 +31,13 @@ def _full(below: str, *words: str) -> Callable[[Workspace], Outcome]:
             is_same = versions(workspace.data)[_BRONZE] == bronze
             outcome = require(outcome, condition=is_same, problem="bronze got a commit")
         disk.make_room()
-        return add_up([outcome, _go_on(workspace)])
+        return add_up([outcome, _run_after_repair(workspace)])
 
     return run
 
 
 def _three_failures(workspace: Workspace) -> Outcome:
-    """Let a running stack fail three times over one micro-batch; once there is room, it goes on."""
+    """Fail three times on one micro-batch of a running stack; it must continue with free space."""
     disk = SmallDisk(workspace.data / "datalake" / "bronze", workspace.at_end)
     free = disk.fill()
     with run_stack(workspace.data, QUICK) as stack:
@@ -57,8 +57,8 @@ def _three_failures(workspace: Workspace) -> Outcome:
     return replace(outcome, healed_s=healed_s)
 
 
-def _go_on(workspace: Workspace) -> Outcome:
-    """Publish after a repair, and judge; the streams must read on as well."""
+def _run_after_repair(workspace: Workspace) -> Outcome:
+    """Run streams and batch after a repair, and judge everything."""
     healed_s = workspace.catch_up()
     workspace.publish()
     return check_healed(
@@ -67,7 +67,7 @@ def _go_on(workspace: Workspace) -> Outcome:
 
 
 def _read_only(workspace: Workspace) -> Outcome:
-    """Forbid writing below the lake, as a kernel does after an error; allow it again."""
+    """Remount the lake's disk read-only, as a kernel does after an error, then writable again."""
     disk = SmallDisk(workspace.data / "datalake", workspace.at_end)
     workspace.ensure_kafka()
     heads = versions(workspace.data)
@@ -79,11 +79,11 @@ def _read_only(workspace: Workspace) -> Outcome:
     is_same = versions(workspace.data) == heads
     outcomes = [require(one, condition=is_same, problem="a table got a commit") for one in outcomes]
     disk.allow_writing()
-    return add_up([*outcomes, _go_on(workspace)])
+    return add_up([*outcomes, _run_after_repair(workspace)])
 
 
 def _flush_fails(workspace: Workspace) -> Outcome:
-    """Let each flush of the archive's processes fail: it must stop, or have had no need of one."""
+    """Fail every flush (fsync) of the archive's processes; the archive must stop."""
     report = workspace.root / "calls.txt"
     workspace.ensure_kafka()
     heads = versions(workspace.data)
@@ -95,20 +95,23 @@ def _flush_fails(workspace: Workspace) -> Outcome:
     )
     is_same = versions(workspace.data) == heads
     return add_up(
-        [require(outcome, condition=is_same, problem="a table got a commit"), _go_on(workspace)]
+        [
+            require(outcome, condition=is_same, problem="a table got a commit"),
+            _run_after_repair(workspace),
+        ]
     )
 
 
 CASES = (
-    Case("F41-bronze", "disk full below bronze", "start", on_copy(_full("bronze", "archive"))),
+    Case("F41-bronze", "disk full under bronze", "start", on_copy(_full("bronze", "archive"))),
     Case(
         "F41-checkpoint",
-        "disk full below the checkpoints",
+        "disk full under the checkpoints",
         "start",
         on_copy(_full("_checkpoint", "archive")),
     ),
     Case("F41-alarm", "three failures of one micro-batch", "start", on_copy(_three_failures)),
-    Case("F41-gold", "disk full below gold", "start", on_copy(_full("gold", "batch", "--once"))),
-    Case("F42-read-only", "the lake's disk can only be read", "start", on_copy(_read_only)),
+    Case("F41-gold", "disk full under gold", "start", on_copy(_full("gold", "batch", "--once"))),
+    Case("F42-read-only", "the lake's disk is read-only", "start", on_copy(_read_only)),
     Case("F43-flush", "flushing to the disk fails", "start", on_copy(_flush_fails)),
 )

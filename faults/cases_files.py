@@ -1,4 +1,4 @@
-"""Start cases: a file of the lake is damaged, gone or torn."""
+"""Start cases: a file of the lake is damaged, missing or truncated."""
 
 from pathlib import Path
 
@@ -22,11 +22,11 @@ _BRONZE, _SILVER, _RUN = "bronze/song_plays", "silver/plays", "gold/run"
 
 
 def _new_bronze_flipped(workspace: Workspace) -> Outcome:
-    """Flip a byte of a record that batch has not taken in yet."""
+    """Flip a byte of a record that batch has not read yet."""
     before = _archive_all(workspace)
     path = _new_bronze(workspace)
     injected = _flip_in_column(workspace, path, "value")
-    return _batch_names(workspace, path, injected, before)
+    return _check_batch_names_file(workspace, path, injected, before)
 
 
 def _new_bronze_gone(workspace: Workspace) -> Outcome:
@@ -34,7 +34,7 @@ def _new_bronze_gone(workspace: Workspace) -> Outcome:
     path = _new_bronze(workspace)
     path.unlink()
     remove_sum(path)
-    return _batch_names(workspace, path, 1, before)
+    return _check_batch_names_file(workspace, path, 1, before)
 
 
 def _silver_flipped(workspace: Workspace) -> Outcome:
@@ -44,17 +44,19 @@ def _silver_flipped(workspace: Workspace) -> Outcome:
     files = [path for path in live_files(workspace.data, _SILVER) if path.parent == month]
     path = max(files, key=lambda one: one.stat().st_size)
     whole = path.read_bytes()
-    # A disk that changes a byte leaves the file of checksums beside it as it is.
+    # A disk that changes a byte leaves the checksum file beside it unchanged.
     injected = _flip_in_column(workspace, path, "event_id", keep_sum=True)
-    outcome = _batch_names(workspace, path, injected, {**before, **_snapshot_of(workspace, path)})
+    outcome = _check_batch_names_file(
+        workspace, path, injected, {**before, **_snapshot_of(workspace, path)}
+    )
     path.write_bytes(whole)
     return add_up(
-        [outcome, recover(workspace, injected=injected, seen="exact once it was put back")]
+        [outcome, recover(workspace, injected=injected, seen="exact after it was restored")]
     )
 
 
 def _old_bronze_flipped(workspace: Workspace) -> Outcome:
-    """Flip a byte of a record that batch took in long ago: the proof must find it."""
+    """Flip a byte of a record that batch has read before; the proof must find it."""
     path = max(live_files(workspace.data, _BRONZE), key=lambda one: one.stat().st_size)
     injected = _flip_in_column(workspace, path, "value")
     workspace.ensure_kafka()
@@ -81,7 +83,7 @@ def _new_bronze(workspace: Workspace) -> Path:
 def _flip_in_column(
     workspace: Workspace, path: Path, column: str, *, keep_sum: bool = False
 ) -> int:
-    """Flip a byte in the middle of a column's data; give 1 if the file differs then."""
+    """Flip a byte in the middle of a column's data; return 1 if the file has changed."""
     group = pq.ParquetFile(path).metadata.row_group(0)
     [chunk] = [
         group.column(number)
@@ -102,8 +104,10 @@ def _snapshot_of(workspace: Workspace, path: Path) -> Snapshot:
     return {name: take_snapshot(workspace.data)[name]}
 
 
-def _batch_names(workspace: Workspace, path: Path, injected: int, before: Snapshot) -> Outcome:
-    """Run batch: it must stop, name the file, and publish nothing."""
+def _check_batch_names_file(
+    workspace: Workspace, path: Path, injected: int, before: Snapshot
+) -> Outcome:
+    """Run batch; it must stop with an error that names the file, and publish nothing."""
     run = newest_run(workspace.data)
     stopped = workspace.run("batch", "--once")
     outcome = check_refused(workspace, stopped, path.name, injected=injected, before=None)
@@ -116,7 +120,7 @@ def _batch_names(workspace: Workspace, path: Path, injected: int, before: Snapsh
 
 
 def _publication_empty(workspace: Workspace) -> Outcome:
-    """Empty the commit that published the newest run: it was never published, or is named."""
+    """Empty the commit that published the newest run; batch must publish a run again."""
     run, _ = newest_run(workspace.data)
     version = version_of(workspace.data, _RUN)
     empty(workspace.data / "datalake" / _RUN / "_delta_log" / f"{version:020}.json")
@@ -124,14 +128,14 @@ def _publication_empty(workspace: Workspace) -> Outcome:
     reader = Outcome(
         injected=1, wrong=int("Traceback" in asked.stderr_text), seen=asked.last_line[:200]
     )
-    outcome = recover(workspace, injected=1, seen="published anew")
+    outcome = recover(workspace, injected=1, seen="published again")
     again, _ = newest_run(workspace.data)
-    outcome = require(outcome, condition=again >= run, problem=f"run {run} did not come back")
+    outcome = require(outcome, condition=again >= run, problem=f"run {run} was not published again")
     return add_up([reader, outcome])
 
 
 def _publication_torn(workspace: Workspace) -> Outcome:
-    """Tear the row of the newest run: no reader may see half of it, and batch must name it."""
+    """Truncate the file of the newest run's row; readers and batch must fail and name the table."""
     image = snapshot_published(workspace.data)
     newest = max(live_files(workspace.data, _RUN), key=lambda path: path.stat().st_mtime)
     whole = newest.read_bytes()
@@ -151,7 +155,7 @@ def _publication_torn(workspace: Workspace) -> Outcome:
     is_back = snapshot_published(workspace.data) == image
     outcomes[0] = require(outcomes[0], condition=is_back, problem="published files changed")
     return add_up(
-        [*outcomes, recover(workspace, injected=injected, seen="exact once it was put back")]
+        [*outcomes, recover(workspace, injected=injected, seen="exact after it was restored")]
     )
 
 
@@ -161,5 +165,5 @@ CASES = (
     Case("F56-bronze", "byte flipped in bronze", "start", on_copy(_new_bronze_flipped)),
     Case("F56-bronze-old", "byte flipped in old bronze", "start", on_copy(_old_bronze_flipped)),
     Case("F56-silver", "byte flipped in silver", "start", on_copy(_silver_flipped)),
-    Case("F57-bronze", "a file of bronze gone", "start", on_copy(_new_bronze_gone)),
+    Case("F57-bronze", "a file of bronze missing", "start", on_copy(_new_bronze_gone)),
 )

@@ -1,4 +1,4 @@
-"""Live faults: what happens to a running stack under an audience, again and again."""
+"""Live faults: faults injected into a running stack under load."""
 
 import contextlib
 import signal
@@ -17,7 +17,7 @@ from faults.live_bench import SONG_PLAYS, LiveBench, freeze, kill, thaw
 
 
 class Injection(NamedTuple):
-    """What was seen of a fault: empty if it did not happen; and since when all should heal."""
+    """The observed fault, empty if it did not happen, and the time from which healing counts."""
 
     seen: str
     began: float
@@ -25,28 +25,28 @@ class Injection(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LiveFault:
-    """A row of the matrix that a running stack survives.
+    """A row of the matrix that a running stack must survive.
 
     Attributes:
-        id: its id in the matrix and a word.
+        id: the row's id in the matrix and a word.
         title: what happens.
-        inject: makes it happen.
-        share: how often it is in the pack of which random schedules are dealt.
-        hurts: the live side, batch alone, or both.
-        in_a_row: how often the rows' run does it, one after the other.
+        inject: injects the fault.
+        weight: how often random schedules draw it in one round.
+        affects: the live side (all but batch), only batch, or both.
+        in_a_row: how often the rows' run injects it, one after the other.
     """
 
     id: str
     title: str
     inject: Callable[[LiveBench], Injection]
-    share: int = 2
-    hurts: Literal["live", "batch", "both"] = "live"
+    weight: int = 2
+    affects: Literal["live", "batch", "both"] = "live"
     in_a_row: int = 1
 
     @property
     def stops_batch(self) -> bool:
-        """Check whether a run of batch that goes on is lost with it."""
-        return self.hurts != "live"
+        """Check whether the fault aborts a running run of batch."""
+        return self.affects != "live"
 
 
 def _kill_leader(child: str) -> Callable[[LiveBench], Injection]:
@@ -81,29 +81,31 @@ def _kill_worker(bench: LiveBench) -> Injection:
 
 
 def _freeze_worker(bench: LiveBench) -> Injection:
-    """Stop every worker for good: the watchdog must see that nothing moves."""
+    """Suspend every worker permanently; the watchdog must detect the lack of progress."""
     bench.stack.wait_for("a Python worker", lambda: bench.stack.workers_of("streams"))
     workers = bench.stack.workers_of("streams")
     began = time.monotonic()
     seen = freeze(workers)
-    return Injection(f"{len(workers)} workers stand still" if seen else "", began)
+    return Injection(f"{len(workers)} workers suspended" if seen else "", began)
 
 
-def _freeze_for_good(child: str) -> Callable[[LiveBench], Injection]:
-    """Stop a child for good: the supervisor must see that it does not live."""
+def _freeze_permanently(child: str) -> Callable[[LiveBench], Injection]:
+    """Suspend a child permanently; the supervisor must detect the missing heartbeat."""
 
     def inject(bench: LiveBench) -> Injection:
         bench.leader(child)
         session = bench.stack.session_of(child)
         began = time.monotonic()
         seen = freeze(session)
-        return Injection(f"{child} stands still" if seen else "", began)
+        return Injection(f"{child} suspended" if seen else "", began)
 
     return inject
 
 
-def _freeze_a_while(child: str, least_s: float, most_s: float) -> Callable[[LiveBench], Injection]:
-    """Stop a child and let it go on, as a machine that was suspended does."""
+def _freeze_temporarily(
+    child: str, least_s: float, most_s: float
+) -> Callable[[LiveBench], Injection]:
+    """Suspend a child and resume it, as when a machine sleeps."""
 
     def inject(bench: LiveBench) -> Injection:
         bench.leader(child)
@@ -113,13 +115,13 @@ def _freeze_a_while(child: str, least_s: float, most_s: float) -> Callable[[Live
         time.sleep(for_s)
         began = time.monotonic()
         thaw(session)
-        return Injection(f"{child} stood still for {for_s:.0f} s" if seen else "", began)
+        return Injection(f"{child} suspended for {for_s:.0f} s" if seen else "", began)
 
     return inject
 
 
 def _ask_to_end(child: str) -> Callable[[LiveBench], Injection]:
-    """End a child politely, as a rolling restart does."""
+    """End a child with SIGTERM, as a rolling restart does."""
 
     def inject(bench: LiveBench) -> Injection:
         victim = bench.leader(child)
@@ -132,7 +134,7 @@ def _ask_to_end(child: str) -> Callable[[LiveBench], Injection]:
 
 
 def _kill_supervisor(bench: LiveBench) -> Injection:
-    """Kill `crossfade up`; a machine's own service manager starts it again."""
+    """Kill `crossfade up`, and start it again as a machine's service manager would."""
     supervisor = psutil.Process(bench.stack.process.pid)
     began = time.monotonic()
     if not kill(supervisor):
@@ -153,14 +155,14 @@ def _restart_stack(bench: LiveBench) -> Injection:
     code = bench.stack.stop()
     began = time.monotonic()
     bench.stack.launch()
-    return Injection("stopped in order, exit 0" if code == 0 else "", began)
+    return Injection("stopped cleanly, exit 0" if code == 0 else "", began)
 
 
 def _freeze_audience(bench: LiveBench) -> Injection:
-    """Let everybody fall silent: the boundary must move on, and nothing be reported as broken."""
+    """Suspend the audience; the boundary must move on, and answers must stay complete."""
     assert bench.audience is not None
     audience = [psutil.Process(bench.audience.pid)]
-    with _standing_still(audience) as seen:
+    with _suspended(audience) as seen:
         before = bench.stack.ask("status").get("boundary") or ""
         bench.stack.wait_for(
             "a boundary that moves in silence",
@@ -173,7 +175,7 @@ def _freeze_audience(bench: LiveBench) -> Injection:
 
 
 @contextmanager
-def _standing_still(processes: list[psutil.Process]) -> Iterator[bool]:
+def _suspended(processes: list[psutil.Process]) -> Iterator[bool]:
     seen = freeze(processes)
     try:
         yield seen
@@ -182,7 +184,7 @@ def _standing_still(processes: list[psutil.Process]) -> Iterator[bool]:
 
 
 def _send_hostile(bench: LiveBench) -> Injection:
-    """Put every example of the contract straight into Kafka, as no client of ours would."""
+    """Write every example of the contract directly to Kafka, without the checks of a client."""
     began = time.monotonic()
     examples = [example.value for example in read_examples()]
     bench.rng.shuffle(examples)
@@ -195,11 +197,11 @@ def _send_oversized(bench: LiveBench) -> Injection:
     began = time.monotonic()
     taken = bench.send(b"x" * 3_000_000)
     refused = 1 - bench.send(b"x" * 5_000_000)
-    return Injection("one kept, one refused at the door" if taken and refused else "", began)
+    return Injection("one kept, one refused by Kafka" if taken and refused else "", began)
 
 
 def _flood_one_partition(bench: LiveBench) -> Injection:
-    """Return one topic partition a backlog that the others do not have."""
+    """Send 30,000 records to one topic partition, so that it lags behind the others."""
     began = time.monotonic()
     example = next(example for example in read_examples() if example.reason is None)
     taken = bench.send(*[example.value] * 30_000, key=b"one-partition")
@@ -207,7 +209,7 @@ def _flood_one_partition(bench: LiveBench) -> Injection:
 
 
 def _repeat_backfill(bench: LiveBench) -> Injection:
-    """Kill a producer in the middle, then send the whole again, twice."""
+    """Kill a producer while it sends, then send all its plays again, twice."""
     words = ("generate", "--rate", "200", "--seed", "77", "--listeners", "100000")
     span = ("--from", "2024-03-01T00:00:00Z", "--to", "2024-03-01T00:05:00Z")
     began = time.monotonic()
@@ -227,7 +229,7 @@ def _repeat_backfill(bench: LiveBench) -> Injection:
 
 
 def _send_from_two_producers(bench: LiveBench) -> Injection:
-    """Let two producers send the very same plays at the same time."""
+    """Send the same plays from two producers at the same time."""
     words = ("generate", "--rate", "200", "--seed", "78", "--listeners", "100000")
     span = ("--from", "2024-04-01T00:00:00Z", "--to", "2024-04-01T00:01:00Z")
     began = time.monotonic()
@@ -238,7 +240,7 @@ def _send_from_two_producers(bench: LiveBench) -> Injection:
 
 
 def _add_partitions(bench: LiveBench) -> Injection:
-    """Return the topic more partitions while all runs."""
+    """Add two partitions to the topic while the stack runs."""
     began = time.monotonic()
     admin = AdminClient({"bootstrap.servers": bench.bootstrap})
     before = len(bench.end_offsets() or {})
@@ -253,36 +255,38 @@ LIVE_FAULTS = (
     LiveFault("F25-java", "kill -9 of the driver's Java", _kill_java("streams"), 3),
     LiveFault("F39-worker", "kill -9 of a Python worker", _kill_worker, 10),
     LiveFault("F40-worker", "a Python worker hangs", _freeze_worker, 2),
-    LiveFault("F40-driver", "the driver hangs", _freeze_for_good("streams"), 2),
+    LiveFault("F40-driver", "the driver hangs", _freeze_permanently("streams"), 2),
     LiveFault(
-        "F28-pause", "the driver stands still for a while", _freeze_a_while("streams", 4, 15)
+        "F28-pause", "the driver is suspended for a while", _freeze_temporarily("streams", 4, 15)
     ),
     LiveFault("F05-kill", "kill -9 of the broker", _kill_leader("broker"), 10),
     LiveFault("F05-restart", "the broker is restarted", _ask_to_end("broker"), 3),
-    LiveFault("F08-pause", "the broker stands still", _freeze_a_while("broker", 4, 15), 2),
-    LiveFault("F08-hang", "the broker hangs for good", _freeze_for_good("broker"), 2),
-    LiveFault("F52-batch", "kill -9 of batch", _kill_leader("batch"), 10, hurts="batch"),
-    LiveFault("F52-java", "kill -9 of batch's Java", _kill_java("batch"), 3, hurts="batch"),
-    LiveFault("F52-hang", "batch hangs", _freeze_for_good("batch"), 1, hurts="batch"),
+    LiveFault(
+        "F08-pause", "the broker is suspended for a while", _freeze_temporarily("broker", 4, 15), 2
+    ),
+    LiveFault("F08-hang", "the broker hangs permanently", _freeze_permanently("broker"), 2),
+    LiveFault("F52-batch", "kill -9 of batch", _kill_leader("batch"), 10, affects="batch"),
+    LiveFault("F52-java", "kill -9 of batch's Java", _kill_java("batch"), 3, affects="batch"),
+    LiveFault("F52-hang", "batch hangs", _freeze_permanently("batch"), 1, affects="batch"),
     LiveFault("F55-kill", "kill -9 of the API", _kill_leader("serve"), 10),
-    LiveFault("F55-hang", "the API hangs", _freeze_for_good("serve"), 2),
+    LiveFault("F55-hang", "the API hangs", _freeze_permanently("serve"), 2),
     LiveFault("F61-streams", "the driver is asked to end", _ask_to_end("streams"), 2),
-    LiveFault("F61-stack", "the stack is stopped and started", _restart_stack, 2, hurts="both"),
+    LiveFault("F61-stack", "the stack is stopped and started", _restart_stack, 2, affects="both"),
     LiveFault(
         "F66-supervisor",
         "kill -9 of the supervisor",
         _kill_supervisor,
-        share=10,
-        hurts="both",
-        # Random schedules, which let batch publish in between, do not come to ten in an hour.
+        weight=10,
+        affects="both",
+        # Random schedules wait for batch to publish in between, so an hour has fewer than ten.
         in_a_row=6,
     ),
-    LiveFault("F51-silence", "nobody plays anything", _freeze_audience, 0),
-    LiveFault("F44-live", "hostile records straight into Kafka", _send_hostile, 2),
+    LiveFault("F51-silence", "no plays arrive", _freeze_audience, 0),
+    LiveFault("F44-live", "hostile records written directly to Kafka", _send_hostile, 2),
     LiveFault("F24-oversized", "records of 3 and 5 MB", _send_oversized, 1),
     LiveFault("F50-lag", "one topic partition lags behind", _flood_one_partition, 2),
     LiveFault("F03-producer", "a producer dies and sends all again", _repeat_backfill, 0),
     LiveFault("F04-twice", "two producers send the same plays", _send_from_two_producers, 0),
     LiveFault("F20-partitions", "topic partitions are added", _add_partitions, 0),
 )
-"""In the order in which the rows' run does them, if batch owes no publication to the next one."""
+"""In the order of the rows' run, except that faults that stop batch wait for a publication."""

@@ -1,4 +1,4 @@
-"""Start cases: records that no client of ours would send, put straight into Kafka."""
+"""Start cases: records that Crossfade's clients never send, written directly to Kafka."""
 
 import json
 
@@ -26,29 +26,31 @@ _PLAY = {
 
 
 def _hostile(workspace: Workspace) -> Outcome:
-    """Send every example, and what overflows, jumps or has another shape; nothing may stop."""
+    """Send every example of the contract and further hostile records; each gets its verdict."""
     expected = [*_read_examples(now_ms()), *_list_own(now_ms())]
     workspace.rng.shuffle(expected)
-    places = send(workspace.ensure_kafka().bootstrap, SONG_PLAYS, [value for value, _ in expected])
+    positions = send(
+        workspace.ensure_kafka().bootstrap, SONG_PLAYS, [value for value, _ in expected]
+    )
     healed_s = workspace.catch_up()
     workspace.publish()
     rejected = _read_rejected(workspace)
     wrong = [
         f"{where}: {rejected.get(where)}, not {reason}: {(value or b'')[:60]!r}"
-        for where, (value, reason) in zip(places, expected, strict=True)
+        for where, (value, reason) in zip(positions, expected, strict=True)
         if rejected.get(where) != reason
     ]
     outcome = check_healed(
         workspace.judge(others_allowed=True),
-        injected=len(places),
+        injected=len(positions),
         healed_s=healed_s,
-        seen=f"{len(places)} records, {sum(r is not None for _, r in expected)} to be rejected",
+        seen=f"{len(positions)} records, {sum(r is not None for _, r in expected)} to be rejected",
     )
     return require(outcome, condition=not wrong, problem=f"{len(wrong)} verdicts: {wrong[:3]}")
 
 
 def _read_examples(now: int) -> list[tuple[bytes | None, str | None]]:
-    """Return the contract's examples; those of the future as far from now as they were from then."""
+    """Return the contract's examples; move those with a future event time relative to now."""
     return [
         (_moved(one.value, now) if one.reason == _FUTURE else one.value, one.reason)
         for one in read_examples()
@@ -63,7 +65,7 @@ def _moved(value: bytes, now: int) -> bytes:
 
 
 def _list_own(now: int) -> list[tuple[bytes | None, str | None]]:
-    """Return further records with the reason for which each is rejected; None: it is not."""
+    """Return further records with the expected reason for rejection; None if accepted."""
     ten_years_ms = 3_650 * 24 * 3_600_000
     plays = {
         "overflow": ({"ms_played": 2**63 - 1}, "ms_played_out_of_range"),
@@ -81,7 +83,7 @@ def _list_own(now: int) -> list[tuple[bytes | None, str | None]]:
 
 
 def _read_rejected(workspace: Workspace) -> dict[tuple[int, int], str]:
-    """Return the reason of each rejected record, by its position."""
+    """Return the reason of each rejected record, by position."""
     _, pins = newest_run(workspace.data)
     columns = ["partition", "offset", "reason"]
     return {

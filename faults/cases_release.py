@@ -1,4 +1,4 @@
-"""Start cases: the folder of an earlier release, opened by this one."""
+"""Start cases: open the data folder of an earlier release with this one."""
 
 import random
 import shutil
@@ -18,14 +18,14 @@ RELEASES = Path(__file__).with_name("old_release")
 
 
 def unpack_release(archive: Path, folder: Path) -> None:
-    """Unpack a release's folder: `data` and `ledgers`, as a template has them."""
+    """Unpack a release's folder, which holds `data` and `ledgers` like a template."""
     folder.mkdir(parents=True)
     with tarfile.open(archive) as packed:
         packed.extractall(folder, filter="data")
 
 
 def _opened(bench: Bench) -> Outcome:
-    """Open every kept release's folder; each must go on exactly from where it stopped."""
+    """Open the folder of every kept release; each must continue with exact counts."""
     bench.scratch.mkdir(parents=True, exist_ok=True)
     outcomes = []
     for archive in sorted(RELEASES.glob("*.tar.xz")):
@@ -44,7 +44,7 @@ def _opened(bench: Bench) -> Outcome:
 
 
 def _made_by(data: Path) -> str:
-    """Return the version of the code that published the runs."""
+    """Return the versions of the code that published the runs."""
     rows = (
         pq.read_table(path, columns=["code_version"], partitioning=None)["code_version"].to_pylist()
         for path in live_files(data, "gold/run")

@@ -1,4 +1,4 @@
-"""All start cases: a stopped stack's folder is injured, and what goes on from it is judged."""
+"""All start cases: damage a stopped stack's folder, start from it, and judge the result."""
 
 from faults import (
     cases_checkpoints,
@@ -24,4 +24,4 @@ START_CASES: tuple[Case, ...] = (
     *cases_files.CASES,
     *cases_release.CASES,
 )
-"""By subject; each on a copy of its own, so that their order does not matter."""
+"""Grouped by subject; each case has its own copy, so the order does not matter."""

@@ -1,4 +1,4 @@
-"""Start cases: what speed keeps of its windows is damaged, gone, or made by other settings."""
+"""Start cases: speed's window state is damaged, missing, or made with other settings."""
 
 import shutil
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _LEAST_BYTES = 1_000
 
 
 def _snapshot_flipped(workspace: Workspace) -> Outcome:
-    """Flip a byte of the newest file that a start reads; it may be made again from older ones."""
+    """Flip a byte of the newest state file that a start reads; older files may replace it."""
     generation = generation_of(workspace.data)
     files = filter(_is_large, workspace.rng.choice(_states(workspace)).glob("*.*"))
     path = max(files, key=lambda one: (one.suffix == ".snapshot", int(one.stem)))
@@ -29,7 +29,7 @@ def _snapshot_flipped(workspace: Workspace) -> Outcome:
 
 
 def _state_flipped(workspace: Workspace) -> Outcome:
-    """Flip a byte of every file of the state, unseen by Hadoop: nothing can be made from it."""
+    """Flip a byte of every state file, and remove Hadoop's checksums; no file is usable."""
 
     def damage() -> bool:
         files = [
@@ -46,12 +46,12 @@ def _state_flipped(workspace: Workspace) -> Outcome:
 
 
 def _states(workspace: Workspace) -> list[Path]:
-    """Return the folders of the state, one for each of Spark's partitions."""
+    """List the state folders, one for each of Spark's partitions."""
     return sorted(workspace.checkpoints.glob("speed/state/0/[0-9]*"))
 
 
 def _is_large(path: Path) -> bool:
-    """Check whether a file holds windows, and is no checksum."""
+    """Check whether a file holds windows and is not a checksum."""
     return path.suffix in (".delta", ".snapshot") and path.stat().st_size > _LEAST_BYTES
 
 
@@ -67,7 +67,7 @@ def _state_gone(workspace: Workspace) -> Outcome:
 
 def _other_settings(name: str, value: str) -> Callable[[Workspace], Outcome]:
     def run(workspace: Workspace) -> Outcome:
-        """Start on speed's checkpoint with another shape of its state."""
+        """Start speed on its checkpoint with a setting that changes the state's format."""
         env = {f"CROSSFADE_SPEED_{name}": value}
         return check_refused_or_exact(workspace, "other settings", injected=1, env=env)
 
@@ -82,7 +82,7 @@ CASES = (
         on_copy(_snapshot_flipped),
     ),
     Case("F36-state", "byte flipped in all of the state", "start", on_copy(_state_flipped)),
-    Case("F37-state", "speed's state gone", "start", on_copy(_state_gone)),
+    Case("F37-state", "speed's state missing", "start", on_copy(_state_gone)),
     Case(
         "F60-store",
         "another kind of state store",

@@ -1,4 +1,4 @@
-"""Start cases: the topic that the streams meet is not the one that they left."""
+"""Start cases: the topic has changed since the streams last read it."""
 
 from confluent_kafka import KafkaException
 
@@ -23,13 +23,13 @@ _ANEW = "deleted and made anew"
 _GONE = r"no longer holds"
 
 
-def _made_anew(workspace: Workspace, events: int) -> Outcome:
-    """Delete the topic and let producers fill a new one; nothing may be read onto the old."""
+def _recreate_topic(workspace: Workspace, events: int) -> Outcome:
+    """Delete the topic and fill a new one; its records must not be added to the old ones."""
     before, bootstrap = take_snapshot(workspace.data), workspace.ensure_kafka().bootstrap
     archived = workspace.end_offsets()
     old = topic_id(bootstrap, SONG_PLAYS)
     delete_topics(bootstrap, SONG_PLAYS)
-    workspace.generate("anew", "--rate", "max", "--events", str(events))
+    workspace.generate("recreated", "--rate", "max", "--events", str(events))
     injected = int(topic_id(bootstrap, SONG_PLAYS) != old)
     is_longer = all(end > archived[p] for p, end in workspace.end_offsets().items())
     outcomes = [
@@ -41,15 +41,15 @@ def _made_anew(workspace: Workspace, events: int) -> Outcome:
 
 
 def _shorter(workspace: Workspace) -> Outcome:
-    return _made_anew(workspace, 400)
+    return _recreate_topic(workspace, 400)
 
 
 def _longer(workspace: Workspace) -> Outcome:
-    return _made_anew(workspace, 12_000)
+    return _recreate_topic(workspace, 12_000)
 
 
 def _retention(workspace: Workspace) -> Outcome:
-    """Let Kafka forget records that nobody has read: what is gone must be named."""
+    """Delete unread records from Kafka; the error must name the missing offsets."""
     before, bootstrap = take_snapshot(workspace.data), workspace.ensure_kafka().bootstrap
     partition = workspace.rng.choice(sorted(workspace.end_offsets()))
     end = workspace.end_offsets()[partition]
@@ -63,7 +63,7 @@ def _retention(workspace: Workspace) -> Outcome:
 
 
 def _partitions_added(workspace: Workspace) -> Outcome:
-    """Return the topic two more partitions, with records in them before anybody looks."""
+    """Add two partitions to the topic, and send records to them before the streams start."""
     bootstrap = workspace.ensure_kafka().bootstrap
     total = len(workspace.end_offsets()) + 2
     add_partitions(bootstrap, SONG_PLAYS, total)
@@ -78,7 +78,7 @@ def _partitions_added(workspace: Workspace) -> Outcome:
 
 
 def _misspelt(workspace: Workspace) -> Outcome:
-    """Send to a topic that does not exist: the broker may not make it."""
+    """Send to a topic that does not exist; the broker must not create it."""
     bootstrap, name = workspace.ensure_kafka().bootstrap, "song-play"
     try:
         send(bootstrap, name, [b"{}"])
@@ -89,7 +89,7 @@ def _misspelt(workspace: Workspace) -> Outcome:
 
 
 def _topics_gone(workspace: Workspace) -> Outcome:
-    """Delete both topics: they are made anew, which the old lake must not take for its own."""
+    """Delete both topics; they are created again, and the lake must not continue with them."""
     before, bootstrap = take_snapshot(workspace.data), workspace.ensure_kafka().bootstrap
     old = topic_id(bootstrap, SONG_PLAYS)
     delete_topics(bootstrap, SONG_PLAYS, PLAYS_BY_WINDOW)
@@ -99,7 +99,7 @@ def _topics_gone(workspace: Workspace) -> Outcome:
 
 
 def _producers_clocks(workspace: Workspace) -> Outcome:
-    """Let the topic take its producers' clocks: no start may accept that."""
+    """Set the topic to use its producers' timestamps; every start must refuse that."""
     before, bootstrap = take_snapshot(workspace.data), workspace.ensure_kafka().bootstrap
     set_topic(bootstrap, SONG_PLAYS, "message.timestamp.type", "CreateTime")
     driver = workspace.run("streams")
@@ -107,7 +107,7 @@ def _producers_clocks(workspace: Workspace) -> Outcome:
 
 
 def _flipped_segment(workspace: Workspace) -> Outcome:
-    """Flip a byte among the unread records of a segment, then undo it: a stop, and no more."""
+    """Flip a byte in unread records of a segment; the archive must stop, and work after repair."""
     before, heads = take_snapshot(workspace.data), versions(workspace.data)
     segment = workspace.rng.choice(
         sorted(workspace.kafka_folder.glob(f"data/{SONG_PLAYS}-*/*0.log"))
@@ -124,17 +124,27 @@ def _flipped_segment(workspace: Workspace) -> Outcome:
     workspace.stop_kafka()
     segment.write_bytes(whole)
     return add_up(
-        [outcome, recover(workspace, injected=injected, seen="exact once it was repaired")]
+        [outcome, recover(workspace, injected=injected, seen="exact after it was repaired")]
     )
 
 
 CASES = (
-    Case("F15-shorter", "topic made anew, shorter than before", "start", on_copy(_shorter)),
-    Case("F16-longer", "topic made anew, longer than before", "start", on_copy(_longer)),
-    Case("F17-retention", "Kafka forgot what was not read", "start", on_copy(_retention)),
-    Case("F18-clocks", "the topic takes producers' clocks", "start", on_copy(_producers_clocks)),
+    Case(
+        "F15-shorter",
+        "topic deleted and created again, shorter than before",
+        "start",
+        on_copy(_shorter),
+    ),
+    Case(
+        "F16-longer",
+        "topic deleted and created again, longer than before",
+        "start",
+        on_copy(_longer),
+    ),
+    Case("F17-retention", "Kafka deleted unread records", "start", on_copy(_retention)),
+    Case("F18-clocks", "the topic uses producers' timestamps", "start", on_copy(_producers_clocks)),
     Case("F20-added", "topic partitions were added", "start", on_copy(_partitions_added)),
     Case("F21-misspelt", "a misspelt topic", "start", on_copy(_misspelt)),
-    Case("F21-gone", "both topics are gone", "start", on_copy(_topics_gone)),
+    Case("F21-gone", "both topics are deleted", "start", on_copy(_topics_gone)),
     Case("F23-segment", "byte flipped in a segment of Kafka", "start", on_copy(_flipped_segment)),
 )

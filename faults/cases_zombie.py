@@ -1,4 +1,4 @@
-"""A driver that everybody takes for dead, and that comes back after another took over."""
+"""Zombie case: a driver is suspended, another takes over, and the first one resumes."""
 
 import contextlib
 import json
@@ -25,38 +25,38 @@ from faults.stack import QUICK
 
 _WITHIN_S = 150.0
 _AHEAD = 5
-"""Micro-batches that the successor has done before the other wakes up."""
+"""Micro-batches that the successor must finish before the first driver resumes."""
 
 
-class Place(Protocol):
-    """What the case needs of a bench: a folder of its own, and rng."""
+class Bench(Protocol):
+    """What the case needs of a test bench: a scratch folder and a seed."""
 
     scratch: Path
     seed: int
 
 
-def wake_a_zombie(place: Place) -> Outcome:
-    """Stop a driver in the middle, let another take over, and wake the first one up.
+def wake_a_zombie(bench: Bench) -> Outcome:
+    """Suspend a driver, let another take over, and resume the first one.
 
-    The lock of the first is taken away, as it is where two machines do not share one.
+    The first driver's lock files are removed, because two machines would not share them.
     """
-    data, ledger = place.scratch / "data", place.scratch / "ledger"
-    place.scratch.mkdir(parents=True, exist_ok=True)
-    broker = Broker(place.scratch / "kafka", cache=load_settings().cache)
+    data, ledger = bench.scratch / "data", bench.scratch / "ledger"
+    bench.scratch.mkdir(parents=True, exist_ok=True)
+    broker = Broker(bench.scratch / "kafka", cache=load_settings().cache)
     with broker:
         env = _environment(data, broker.address.bootstrap)
         with contextlib.ExitStack() as ended:
-            first = ended.enter_context(_driver(env, place.scratch / "first.log"))
+            first = ended.enter_context(_driver(env, bench.scratch / "first.log"))
             _wait(lambda: _archived(data) >= 0, first)
-            audience = ended.enter_context(_audience(env, ledger, place))
+            audience = ended.enter_context(_audience(env, ledger, bench))
             _wait(lambda: _archived(data) > 1, first)
-            time.sleep(random.Random(place.seed).uniform(0, 3))
+            time.sleep(random.Random(bench.seed).uniform(0, 3))
             zombie = _session(first.pid)
-            stood_still = freeze(zombie)
+            is_suspended = freeze(zombie)
             planned = _planned(data)
             for query in ("archive", "speed"):
                 (data / "run" / f"{query}.lock").unlink()
-            second = ended.enter_context(_driver(env, place.scratch / "second.log"))
+            second = ended.enter_context(_driver(env, bench.scratch / "second.log"))
             _wait(lambda: _archived(data) > planned + _AHEAD, second)
             began = time.monotonic()
             thaw(zombie)
@@ -70,18 +70,18 @@ def wake_a_zombie(place: Place) -> Outcome:
             second.wait(_WITHIN_S)
         _run(env, "batch", "--once")
         found = Oracle(data, Logs(broker.address.bootstrap), [ledger]).check_all()
-    seen = (place.scratch / "first.log").read_text().strip().splitlines()[-1]
-    is_loud = first.returncode not in (0, None) and second.returncode == 0
+    seen = (bench.scratch / "first.log").read_text().strip().splitlines()[-1]
+    has_failed = first.returncode not in (0, None) and second.returncode == 0
     return Outcome(
-        injected=int(stood_still and is_loud and _wrote_once(data)),
+        injected=int(is_suspended and has_failed and _wrote_once(data)),
         healed_s=healed_s,
-        seen=f"the zombie: {seen}" if is_loud else f"not loud: {seen}; {found}",
+        seen=f"the zombie: {seen}" if has_failed else f"no error: {seen}; {found}",
         **found.counts(),
     )
 
 
 ZOMBIE_CASES = [
-    Case("F28-zombie", "a frozen driver wakes after another took over", "start", wake_a_zombie)
+    Case("F28-zombie", "a suspended driver resumes after another took over", "start", wake_a_zombie)
 ]
 
 
@@ -97,11 +97,11 @@ def _driver(env: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]
 
 @contextmanager
 def _audience(
-    env: dict[str, str], ledger: Path, place: Place
+    env: dict[str, str], ledger: Path, bench: Bench
 ) -> Iterator["subprocess.Popen[bytes]"]:
     words = ("--rate", "300", "--for", "24h", "--report", "start", "--listeners", "5000")
-    seed = ("--seed", str(place.seed), "--ledger", str(ledger))
-    with _process(env, place.scratch / "audience.log", "generate", *words, *seed) as audience:
+    seed = ("--seed", str(bench.seed), "--ledger", str(ledger))
+    with _process(env, bench.scratch / "audience.log", "generate", *words, *seed) as audience:
         yield audience
 
 
@@ -139,7 +139,7 @@ def _session(session: int) -> list[psutil.Process]:
 
 
 def _archived(data: Path) -> int:
-    """Return the number of the archive's newest committed micro-batch; -1: none."""
+    """Return the number of the archive's newest committed micro-batch; -1 if there is none."""
     return _newest(data / "datalake" / "_checkpoint" / "archive" / "commits")
 
 
@@ -154,7 +154,7 @@ def _newest(folder: Path) -> int:
 
 
 def _wrote_once(data: Path) -> bool:
-    """Check whether every micro-batch of the archive is in bronze's log once."""
+    """Check whether bronze's log has every micro-batch of the archive exactly once."""
     table = DeltaTable(data / "datalake" / "bronze" / "song_plays")
     log = Path(table.table_uri.removeprefix("file://")) / "_delta_log"
     seen = [

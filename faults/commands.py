@@ -1,4 +1,4 @@
-"""Commands of Crossfade as processes that a case starts, watches and ends."""
+"""Run Crossfade's commands as processes that a case starts, watches and ends."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ import psutil
 from crossfade.stack.child_log import last_line
 
 WITHIN_S = 240.0
-"""So long a command may take before a case gives it up."""
+"""Time limit of a command, in seconds."""
 
 _POLL_S = 0.05
 _ENDS_WITHIN_S = 20.0
@@ -24,13 +24,13 @@ _SHOWN = 2_000
 
 @dataclass(slots=True)
 class Command:
-    """`crossfade ...` in a session of its own; both its outputs go to files."""
+    """A `crossfade` command in a separate session; its two output streams go to files."""
 
     words: Sequence[str]
     env: Mapping[str, str]
     log: Path
     before: Sequence[str] = ()
-    """What runs it, such as strace with its arguments."""
+    """A program that runs the command, such as strace, with its arguments."""
     process: "subprocess.Popen[bytes]" = field(init=False)
     began: float = field(init=False)
 
@@ -48,33 +48,33 @@ class Command:
 
     @property
     def stdout_file(self) -> Path:
-        """Return the file of its standard output."""
+        """Return the path of the file with its standard output."""
         return self.log.with_suffix(".out")
 
     @property
     def exit_code(self) -> int | None:
-        """Return how it ended; None while it runs."""
+        """Return its exit code; None while it runs."""
         return self.process.poll()
 
     @property
     def stderr_text(self) -> str:
-        """Return all that it wrote to standard error."""
+        """Return its standard error."""
         return self.log.read_text("utf-8", "replace")
 
     @property
     def last_line(self) -> str:
-        """Return its last word on standard error, as a supervisor shows it."""
+        """Return the last line of standard error, as the supervisor shows it."""
         return last_line(self.log)
 
     def elapsed(self) -> float:
-        """Return how long ago it was started, in seconds."""
+        """Return the seconds since its start."""
         return time.monotonic() - self.began
 
     def wait(self, within_s: float = WITHIN_S) -> int:
-        """Wait for its end, and give the exit code.
+        """Wait for its end, and return the exit code.
 
         Raises:
-            AssertionError: it does not end.
+            AssertionError: it does not end in time; it is killed.
         """
         try:
             return self.process.wait(within_s)
@@ -84,10 +84,10 @@ class Command:
             raise AssertionError(what) from None
 
     def wait_until(self, condition: Callable[[], object], within_s: float = 120) -> bool:
-        """Wait until a condition holds, or the command has ended: then it is false.
+        """Wait for a condition; return False if the command ends first.
 
         Raises:
-            AssertionError: neither, in time.
+            AssertionError: neither happens in time.
         """
         deadline = time.monotonic() + within_s
         while not condition():
@@ -99,22 +99,22 @@ class Command:
         return True
 
     def wait_for(self, what: str, condition: Callable[[], object], within_s: float = 120) -> float:
-        """Wait for a condition while it runs, and give how long ago it was started by then.
+        """Wait for a condition while the command runs; return the seconds since its start.
 
         Raises:
-            AssertionError: it ended before, or the condition does not hold in time.
+            AssertionError: it ends first, or the condition does not hold in time.
         """
         is_so = self.wait_until(condition, within_s)
         assert is_so, f"{' '.join(self.words)}: no {what}: ended {self.exit_code}: {self._shown()}"
         return self.elapsed()
 
     def ask_to_end(self) -> int:
-        """Ask it to end as a supervisor does, and give the exit code."""
+        """Send SIGTERM as a supervisor does, wait, and return the exit code."""
         self.process.terminate()
         return self.wait()
 
     def session(self) -> list[psutil.Process]:
-        """List the living processes that it consists of: itself, Java, Python workers."""
+        """List the running processes of its session: itself, Java, Python workers."""
         found = []
         for pid in psutil.pids():
             with contextlib.suppress(ProcessLookupError, PermissionError, psutil.Error):
@@ -125,29 +125,29 @@ class Command:
         return found
 
     def kill(self) -> int:
-        """End all of it at once; give how many processes died."""
+        """Kill all its processes; return how many were killed."""
         return self.end(self.session())
 
     def end(self, processes: Sequence[psutil.Process]) -> int:
-        """End some of its processes at once, and wait until they are gone."""
-        died = 0
+        """Kill some of its processes, and wait until they are gone; return how many."""
+        killed = 0
         for one in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.send_signal(signal.SIGKILL)
-                died += 1
+                killed += 1
         self.wait_until_gone(processes)
-        return died
+        return killed
 
     def wait_until_gone(self, processes: Sequence[psutil.Process] | None = None) -> None:
-        """Wait until some of its processes, or all, are gone.
+        """Wait until some of its processes (by default all) are gone.
 
         Raises:
-            AssertionError: they stay.
+            AssertionError: they are still running after 20 s.
         """
         deadline = time.monotonic() + _ENDS_WITHIN_S
-        while any(map(_lives, self.session() if processes is None else processes)):
+        while any(map(_is_running, self.session() if processes is None else processes)):
             self.process.poll()
-            assert time.monotonic() < deadline, f"processes of {' '.join(self.words)} stay"
+            assert time.monotonic() < deadline, f"processes of {' '.join(self.words)} still run"
             time.sleep(_POLL_S)
         self.process.poll()
 
@@ -155,7 +155,7 @@ class Command:
         return self.stderr_text[-_SHOWN:]
 
 
-def _lives(process: psutil.Process) -> bool:
+def _is_running(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

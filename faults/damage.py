@@ -1,4 +1,4 @@
-"""Tools that injure files, disks and clocks; each says what it did, and judges nothing."""
+"""Tools that damage files, disks and clocks."""
 
 import contextlib
 import os
@@ -22,19 +22,19 @@ _SHIFTED_CLOCK = Path(__file__).with_name("shifted_clock")
 
 
 class CannotInjectError(Exception):
-    """This machine lacks what a fault needs; says what."""
+    """This machine lacks something that a fault needs; the message names it."""
 
 
 def flip_byte(
     path: Path, rng: random.Random, *, within: tuple[float, float] = (0.2, 0.8), keep_sum: bool
 ) -> int:
-    """Change one byte of a file, and give its position.
+    """Change one byte of a file, and return its position.
 
     Args:
         path: the file.
         rng: chooses the position and the new byte.
-        within: the part of the file in which the byte lies, as shares of its length.
-        keep_sum: whether Hadoop's checksum beside the file stays; else it is removed.
+        within: the range in which the byte lies, as shares of the file's length.
+        keep_sum: whether to keep Hadoop's checksum file beside it.
     """
     content = bytearray(path.read_bytes())
     at = rng.randrange(int(len(content) * within[0]), max(1, int(len(content) * within[1])))
@@ -46,38 +46,38 @@ def flip_byte(
 
 
 def remove_sum(path: Path) -> None:
-    """Remove Hadoop's checksum of a file, if it has one."""
+    """Remove Hadoop's checksum file of a file, if it exists."""
     path.with_name(f".{path.name}.crc").unlink(missing_ok=True)
 
 
 def empty(path: Path) -> None:
-    """Leave nothing of a file, as a power cut does with one that was not flushed."""
+    """Truncate a file to zero bytes, as a power cut does with one that was not flushed."""
     path.write_bytes(b"")
     remove_sum(path)
 
 
 def tear_off(path: Path, share: float) -> None:
-    """Leave the beginning of a file only."""
+    """Truncate a file to a share of its length."""
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     remove_sum(path)
 
 
 def replace_folder(target: Path, source: Path) -> bool:
-    """Put a copy of another folder in the place of one, and tell whether it is another one."""
-    before = _list_files(target)
+    """Replace a folder by a copy of another; return whether its files differ now."""
+    before = _read_files(target)
     shutil.rmtree(target)
     shutil.copytree(source, target)
-    return _list_files(target) != before
+    return _read_files(target) != before
 
 
-def _list_files(folder: Path) -> dict[Path, bytes]:
+def _read_files(folder: Path) -> dict[Path, bytes]:
     files = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder): path.read_bytes() for path in files}
 
 
 def forget_newest_commit(checkpoint: Path) -> int:
-    """Leave a checkpoint as a crash does between a micro-batch's output and its commit."""
+    """Remove a checkpoint's newest commit, as a crash before it does; return its number."""
     newest = newest_number(checkpoint / "commits")
     path = checkpoint / "commits" / str(newest)
     path.unlink()
@@ -86,63 +86,63 @@ def forget_newest_commit(checkpoint: Path) -> int:
 
 
 class SmallDisk:
-    """A disk of its own in the place of a folder, with what the folder held; needs root."""
+    """A small disk mounted in place of a folder, with a copy of its files; needs root."""
 
-    def __init__(self, place: Path, at_end: ExitStack, megabytes: int = 64) -> None:
-        """Move a folder to a disk; it is unmounted when `at_end` closes.
+    def __init__(self, folder: Path, at_end: ExitStack, megabytes: int = 64) -> None:
+        """Move a folder to a new disk, which is unmounted when `at_end` closes.
 
         Raises:
-            CannotInjectError: this user may not mount.
+            CannotInjectError: this user may not mount disks.
         """
-        self.place = place
-        held = place.with_name(f"{place.name}-held")
-        place.rename(held)
-        place.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(place)]
+        self.folder = folder
+        held = folder.with_name(f"{folder.name}-held")
+        folder.rename(held)
+        folder.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(folder)]
         if subprocess.run(mount, capture_output=True, check=False).returncode:
-            place.rmdir()
-            held.rename(place)
+            folder.rmdir()
+            held.rename(folder)
             what = "only root may mount a small disk"
             raise CannotInjectError(what)
-        at_end.callback(subprocess.run, ["umount", "--lazy", str(place)], check=True)
-        shutil.copytree(held, place, dirs_exist_ok=True)
+        at_end.callback(subprocess.run, ["umount", "--lazy", str(folder)], check=True)
+        shutil.copytree(held, folder, dirs_exist_ok=True)
         shutil.rmtree(held)
 
     def fill(self) -> int:
-        """Leave no room; give the bytes that are free then."""
+        """Fill the disk; return the bytes that are still free."""
         with contextlib.suppress(OSError), self._ballast.open("wb", buffering=0) as ballast:
             while True:
                 ballast.write(b"\0" * _MEGABYTE)
         with contextlib.suppress(OSError), self._ballast.open("ab", buffering=0) as ballast:
             while True:
                 ballast.write(b"\0")
-        return shutil.disk_usage(self.place).free
+        return shutil.disk_usage(self.folder).free
 
     def make_room(self) -> None:
-        """Make the disk larger; what fills it stays."""
+        """Enlarge the disk to 8 GB; the filler file stays."""
         self._remount("size=8g")
 
     def forbid_writing(self) -> None:
-        """Make the disk one that can only be read."""
+        """Remount the disk read-only."""
         self._remount("ro")
 
     def allow_writing(self) -> None:
-        """Make the disk one that can be written again."""
+        """Remount the disk writable."""
         self._remount("rw")
 
     def _remount(self, option: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,{option}", str(self.place)], check=True)
+        subprocess.run(["mount", "-o", f"remount,{option}", str(self.folder)], check=True)
 
     @property
     def _ballast(self) -> Path:
-        return self.place / "ballast"
+        return self.folder / "ballast"
 
 
 def shifted_clock(seconds: int) -> dict[str, str]:
-    """Return the environment in which a command, and the Java that it starts, read another clock.
+    """Return the environment that shifts the clock of a command and of the Java that it starts.
 
     Args:
-        seconds: how much it is ahead; behind, if negative.
+        seconds: how far the clock is ahead; behind, if negative.
 
     Raises:
         CannotInjectError: libfaketime is not installed.
@@ -160,16 +160,16 @@ def shifted_clock(seconds: int) -> dict[str, str]:
 
 
 def java_clock(env: Mapping[str, str]) -> dict[str, str]:
-    """Return what a Java that is started in that environment needs to read its clock."""
+    """Return the variables that shift the clock of a Java started in an environment."""
     return fake_for_java(env) if SECONDS in env else {}
 
 
 def failing_calls(calls: str, report: Path) -> list[str]:
-    """Return the words that run a program whose system calls fail with an I/O error.
+    """Return the strace command that makes some system calls of a program fail with EIO.
 
     Args:
-        calls: such as `fsync,fdatasync`.
-        report: the file in which each failure is noted.
+        calls: the system calls, such as `fsync,fdatasync`.
+        report: the file that lists each failed call.
 
     Raises:
         CannotInjectError: strace is not installed.

@@ -1,4 +1,4 @@
-"""Tools that injure what Kafka holds: topics deleted, cut, grown, and records of any kind."""
+"""Tools that damage Kafka's topics: delete, truncate or extend them, and send any records."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -19,12 +19,12 @@ _POLL_S = 0.05
 
 
 def list_topics(bootstrap: str) -> set[str]:
-    """Return the names of the topics that there are."""
+    """Return the names of all topics."""
     return set(_admin(bootstrap).list_topics(timeout=_KAFKA_S).topics)
 
 
 def topic_id(bootstrap: str, topic: str) -> str:
-    """Return Kafka's own id of a topic."""
+    """Return the id that Kafka gave a topic."""
     admin = _admin(bootstrap)
     described = admin.describe_topics(TopicCollection([topic]))
     return str(described[topic].result(_KAFKA_S).topic_id)
@@ -35,19 +35,19 @@ def delete_topics(bootstrap: str, *topics: str) -> None:
     admin = _admin(bootstrap)
     for outcome in admin.delete_topics(list(topics)).values():
         outcome.result(_KAFKA_S)
-    _until(lambda: not admin.list_topics(timeout=_KAFKA_S).topics.keys() & set(topics))
+    _wait_until(lambda: not admin.list_topics(timeout=_KAFKA_S).topics.keys() & set(topics))
 
 
 def add_partitions(bootstrap: str, topic: str, total: int) -> None:
-    """Return a topic more partitions, and wait until clients see them."""
+    """Add partitions to a topic, and wait until clients see them."""
     admin = _admin(bootstrap)
     outcome = admin.create_partitions([NewPartitions(topic, total)])
     outcome[topic].result(_KAFKA_S)
-    _until(lambda: len(admin.list_topics(timeout=_KAFKA_S).topics[topic].partitions) == total)
+    _wait_until(lambda: len(admin.list_topics(timeout=_KAFKA_S).topics[topic].partitions) == total)
 
 
 def delete_records(bootstrap: str, topic: str, partition: int, before: int) -> int:
-    """Delete a partition's records before an offset, and give where it begins now."""
+    """Delete a partition's records before an offset, and return its new first offset."""
     admin = _admin(bootstrap)
     place = TopicPartition(topic, partition, before)
     outcome = admin.delete_records([place])
@@ -55,7 +55,7 @@ def delete_records(bootstrap: str, topic: str, partition: int, before: int) -> i
 
 
 def set_topic(bootstrap: str, topic: str, name: str, value: str) -> None:
-    """Set a topic's configuration."""
+    """Set one configuration value of a topic."""
     admin = _admin(bootstrap)
     entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
@@ -66,22 +66,22 @@ def set_topic(bootstrap: str, topic: str, name: str, value: str) -> None:
 def send(
     bootstrap: str, topic: str, values: Sequence[bytes | None], partition: int | None = None
 ) -> list[tuple[int, int]]:
-    """Send raw records in order, and give where each lies: its topic partition and offset.
+    """Send raw records in order; return the topic partition and offset of each.
 
     Raises:
-        KafkaException: Kafka does not take one.
+        KafkaException: Kafka does not accept a record.
     """
-    places: dict[int, tuple[int, int]] = {}
+    positions: dict[int, tuple[int, int]] = {}
     errors = []
 
     def note(number: int) -> Callable[..., None]:
-        def told(error: object, message: object) -> None:
+        def on_delivery(error: object, message: object) -> None:
             if error is not None:
                 errors.append(error)
             else:
-                places[number] = (message.partition(), message.offset())  # type: ignore[attr-defined]
+                positions[number] = (message.partition(), message.offset())  # type: ignore[attr-defined]
 
-        return told
+        return on_delivery
 
     config = {"bootstrap.servers": bootstrap, "acks": "all", "message.max.bytes": 8 * _MEGABYTE}
     producer = Producer({**config, "message.timeout.ms": 15_000, "log_level": 0})
@@ -92,15 +92,15 @@ def send(
     producer.flush(_KAFKA_S)
     if errors:
         raise KafkaException(errors[0])
-    return [places[number] for number in range(len(values))]
+    return [positions[number] for number in range(len(values))]
 
 
 def _admin(bootstrap: str) -> AdminClient:
     return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
 
 
-def _until(is_so: Callable[[], bool]) -> None:
+def _wait_until(is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _KAFKA_S
     while not is_so():
-        assert time.monotonic() < deadline, "Kafka does not do it in time"
+        assert time.monotonic() < deadline, "Kafka did not do it in time"
         time.sleep(_POLL_S)

@@ -1,4 +1,4 @@
-"""What lies in a lake's tables, byte for byte, so that a case can say whether anything changed."""
+"""Read the files, versions and runs of a lake, so that a case can check whether they changed."""
 
 import hashlib
 import json
@@ -12,11 +12,11 @@ from deltalake.exceptions import TableNotFoundError
 GROUPS = ("bronze", "silver", "gold", "ops")
 
 Snapshot = Mapping[str, str]
-"""By path below the lake: the digest of a file."""
+"""The digest of each file, by its path in the lake."""
 
 
 def take_snapshot(data: Path, *groups: str) -> Snapshot:
-    """Return the digests of every file of the tables (of some groups alone, if named)."""
+    """Return the digests of all files of the tables, or of the tables of some groups."""
     lake = data / "datalake"
     return {
         str(path.relative_to(lake)): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -27,13 +27,13 @@ def take_snapshot(data: Path, *groups: str) -> Snapshot:
 
 
 def list_changes(before: Snapshot, after: Snapshot) -> list[str]:
-    """Name the files that came, went or differ."""
+    """List the files that were added, removed or changed."""
     both = {**before, **after}
     return [path for path in sorted(both) if before.get(path) != after.get(path)]
 
 
 def version_of(data: Path, table: str) -> int:
-    """Return a table's newest version; -1: there is none."""
+    """Return a table's newest version; -1 if there is none."""
     log = data / "datalake" / table / "_delta_log"
     found = [int(path.stem) for path in log.glob("*.json") if path.stem.isdigit()]
     return max(found, default=-1)
@@ -48,7 +48,7 @@ def versions(data: Path) -> dict[str, int]:
 
 
 def live_files(data: Path, table: str, version: int | None = None) -> list[Path]:
-    """List the data files of a table at a version, the newest if None."""
+    """List the data files of a table at a version (the newest if None)."""
     try:
         opened = DeltaTable(data / "datalake" / table, version)
     except TableNotFoundError:
@@ -57,7 +57,7 @@ def live_files(data: Path, table: str, version: int | None = None) -> list[Path]
 
 
 def newest_run(data: Path) -> tuple[int, dict[str, int]]:
-    """Return the number of the newest published run, and what it pinned; -1: none."""
+    """Return the number of the newest published run and its pins; -1 if there is none."""
     import pyarrow.parquet as pq
 
     rows = [
@@ -70,7 +70,7 @@ def newest_run(data: Path) -> tuple[int, dict[str, int]]:
 
 
 def snapshot_published(data: Path) -> Snapshot:
-    """Return the digests of the files that the newest published run names: what readers see."""
+    """Return the digests of the files that the newest published run pins, which readers see."""
     _, pins = newest_run(data)
     lake = data / "datalake"
     return {
@@ -81,12 +81,12 @@ def snapshot_published(data: Path) -> Snapshot:
 
 
 def generation_of(data: Path) -> str:
-    """Return the id of the checkpoint that speed counts with."""
+    """Return speed's current generation, the id of its checkpoint."""
     binding = data / "datalake" / "_checkpoint" / "speed.binding.json"
     return str(json.loads(binding.read_bytes())["generation"])
 
 
 def newest_number(folder: Path) -> int:
-    """Return the greatest number that a file of a checkpoint's log has; -1: none."""
+    """Return the greatest number among a checkpoint log's file names; -1 if there is none."""
     numbers = [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
     return max(numbers, default=-1)

@@ -1,4 +1,4 @@
-"""Processes that a stack should have ended."""
+"""Find processes that a stack should have ended."""
 
 import os
 from pathlib import Path
@@ -7,10 +7,10 @@ import psutil
 
 
 def list_leftover_processes(data: Path) -> list[str]:
-    """List the commands of the processes that were told of a data folder, or of one in it."""
+    """List the commands of processes with `CROSSFADE_DATA` at or under a folder."""
     left = []
     for process in psutil.process_iter(["cmdline", "environ"]):
-        told = (process.info["environ"] or {}).get("CROSSFADE_DATA", "")
-        if told and Path(told).is_relative_to(data) and process.pid != os.getpid():
+        folder = (process.info["environ"] or {}).get("CROSSFADE_DATA", "")
+        if folder and Path(folder).is_relative_to(data) and process.pid != os.getpid():
             left.append(" ".join(process.info["cmdline"] or []))
     return left

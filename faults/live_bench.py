@@ -1,4 +1,4 @@
-"""A running stack with an audience, as a live case sees it: what to hurt, and when it is healed."""
+"""The test bench of live cases: a running stack under load, and the wait until it has healed."""
 
 import os
 import random
@@ -19,7 +19,7 @@ from faults.stack import RunningStack
 
 SONG_PLAYS = "song-plays"
 HEAL_WITHIN_S = 60.0
-"""So long a stop may last without a person."""
+"""Time limit for automatic healing, in seconds."""
 
 _GIVE_UP_AFTER_S = 240.0
 _POLL_S = 0.25
@@ -28,14 +28,14 @@ _ASK_KAFKA_S = 5.0
 
 @dataclass(slots=True)
 class LiveBench:
-    """A stack under an audience, and the rng of this run."""
+    """A running stack with an audience that sends plays, and the random numbers of this run."""
 
     stack: RunningStack
     rng: random.Random
     scratch: Path
     audience: "subprocess.Popen[bytes] | None" = None
     others: int = 0
-    """Records that cases sent beside the audience."""
+    """The number of records that cases sent in addition to the audience."""
 
     @property
     def bootstrap(self) -> str:
@@ -43,14 +43,14 @@ class LiveBench:
         return self.stack.bootstrap
 
     def leader(self, child: str) -> psutil.Process:
-        """Wait for a child that runs, and give its first process."""
+        """Wait until a child runs, and return its main process."""
         self.stack.wait_for(f"a running {child}", lambda: self.stack.pid_of(child))
         pid = self.stack.pid_of(child)
         assert pid is not None
         return psutil.Process(pid)
 
     def end_offsets(self) -> dict[int, int] | None:
-        """Ask Kafka where `song-plays` ends; nothing while it is away."""
+        """Read the end offsets of `song-plays`; None while Kafka does not answer."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         try:
             topic = admin.list_topics(SONG_PLAYS, timeout=_ASK_KAFKA_S).topics[SONG_PLAYS]
@@ -61,20 +61,20 @@ class LiveBench:
             return None
 
     def newest_run(self) -> dict[str, Any]:
-        """Ask the API for the newest published run; nothing while it is away."""
+        """Read the newest published run from the API; empty while it does not answer."""
         return dict(self.stack.ask("status").get("batch") or {})
 
     def await_healed(
         self, began: float, *, with_batch: bool = False, within_s: float = _GIVE_UP_AFTER_S
     ) -> float:
-        """Wait until all goes on as before a fault that began at a moment; give the seconds.
+        """Wait until the stack has healed; return the seconds since `began`.
 
-        All children run; archive and speed have read what Kafka held at a moment after the fault;
-        the answer about the present is complete. Where batch was hurt, it is at a run that began
-        after the fault; whether it is published is another question (`Publications`).
+        Healed means: all children run, archive and speed have read up to Kafka's end offsets after
+        the fault, and the answer about the present is complete. With `with_batch`, batch has also
+        begun a run after the fault; `Publications` checks that a run is published.
 
         Raises:
-            AssertionError: it does not heal at all.
+            AssertionError: the stack ended, or did not heal in time.
         """
         began_ms = now_ms() - round((time.monotonic() - began) * 1_000)
         targets: dict[int, int] | None = None
@@ -89,11 +89,11 @@ class LiveBench:
                 return elapsed
             words = self.stack.last_words()
             assert self.stack.process.poll() is None, f"the stack ended: {words}"
-            assert elapsed < within_s, f"{missing} is not back: {words}"
+            assert elapsed < within_s, f"not healed, missing: {missing}: {words}"
             time.sleep(_POLL_S)
 
     def _missing(self, targets: Mapping[int, int]) -> str:
-        """Name what is not back yet; empty when all is."""
+        """Return what has not healed yet; empty if everything has."""
         children = self.stack.children()
         for name in ("broker", "serve", "streams", "batch"):
             if children.get(name, {}).get("state") != "running":
@@ -107,9 +107,9 @@ class LiveBench:
         return ""
 
     def send(self, *values: bytes | None, key: bytes | None = None) -> int:
-        """Send raw records, wait until Kafka has them, and count those."""
+        """Send raw records, wait for Kafka's answers, and return how many it accepted."""
         taken: list[int] = []
-        # The door, and not the client, is to say what is too large.
+        # A high client limit, so that Kafka and not the client refuses large records.
         large = {"message.max.bytes": 10_000_000}
         producer = Producer({"bootstrap.servers": self.bootstrap, "log_level": 0, **large})
         for value in values:
@@ -126,7 +126,7 @@ class LiveBench:
 
 
 def kill(process: psutil.Process) -> bool:
-    """End a process at once, and tell whether it is gone."""
+    """Kill a process; return whether it is gone."""
     os.kill(process.pid, signal.SIGKILL)
     deadline = time.monotonic() + 10
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
@@ -137,11 +137,11 @@ def kill(process: psutil.Process) -> bool:
 
 
 def freeze(processes: list[psutil.Process]) -> bool:
-    """Stop processes as SIGSTOP does, and tell whether all of them stand still."""
+    """Suspend processes with SIGSTOP; return whether all of them are stopped."""
     for process in processes:
         os.kill(process.pid, signal.SIGSTOP)
     deadline = time.monotonic() + 10
-    while not all(_stands_still(process) for process in processes):
+    while not all(_is_stopped(process) for process in processes):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
@@ -149,7 +149,7 @@ def freeze(processes: list[psutil.Process]) -> bool:
 
 
 def thaw(processes: list[psutil.Process]) -> None:
-    """Let processes that stand still go on, if they are still there."""
+    """Resume suspended processes that still exist."""
     for process in processes:
         try:
             process.send_signal(signal.SIGCONT)
@@ -157,7 +157,7 @@ def thaw(processes: list[psutil.Process]) -> None:
             continue
 
 
-def _stands_still(process: psutil.Process) -> bool:
+def _is_stopped(process: psutil.Process) -> bool:
     try:
         return process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""The oracle on a stack that goes on: after each fault what is new, in the end everything."""
+"""The oracle on a running stack: it checks new records after each fault, everything at the end."""
 
 from pathlib import Path
 
@@ -10,16 +10,16 @@ from faults.stack import RunningStack
 _ARCHIVED_WITHIN_S = 120.0
 
 
-class Judge:
-    """Remembers up to where the archive was held against Kafka."""
+class LiveJudge:
+    """Checks a running stack, and remembers up to which offsets it has checked the archive."""
 
     def __init__(self, stack: RunningStack, ledger: Path) -> None:
         self.ledger = ledger
         self._stack = stack
         self._oracle = Oracle(stack.data, Logs(stack.bootstrap))
 
-    def since_last(self) -> Judgement:
-        """Hold what came since the last call against Kafka, up to where it ends now."""
+    def check_new(self) -> Judgement:
+        """Check the archive against Kafka, from the last call's end to Kafka's current end."""
         log = read_log(self._stack.bootstrap, SONG_PLAYS, self._oracle.archived)
         self._stack.wait_for(
             f"an archive up to {log.ends}",
@@ -32,8 +32,8 @@ class Judge:
         self._oracle.logs = Logs(song_plays=log)
         return self._oracle.check_new()
 
-    def whole(self) -> Judgement:
-        """Hold everything against everything; all must be taken in, and nobody send any more."""
+    def check_all(self) -> Judgement:
+        """Check everything; producers must have stopped, and all records must be processed."""
         oracle = Oracle(
             self._stack.data,
             Logs(self._stack.bootstrap),

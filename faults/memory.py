@@ -1,4 +1,4 @@
-"""How much memory, and how many files and threads, each child of a stack has over time."""
+"""Sample the memory, open files and threads of each child of a stack over time."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ _PARTS = 6
 
 
 class Sample(NamedTuple):
-    """What a child with all it started has at a moment."""
+    """One measurement of a child with all the processes that it started."""
 
     at_s: float
     rss_mb: float
@@ -23,7 +23,7 @@ class Sample(NamedTuple):
 
 
 class MemoryWatch:
-    """Looks at every child again and again in a thread of its own, until it is closed."""
+    """Samples every child every 10 s in a separate thread, until it is closed."""
 
     def __init__(self, stack: RunningStack) -> None:
         self._stack = stack
@@ -34,12 +34,12 @@ class MemoryWatch:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop looking."""
+        """Stop sampling."""
         self._closed.set()
         self._thread.join()
 
     def table(self) -> list[list[str]]:
-        """Return, for each child, its most memory (MB) in each sixth of the time, files, threads."""
+        """Return a row a child: its peak memory (MB) in each sixth of the run, files, threads."""
         length = max((s[-1].at_s for s in self._samples.values() if s), default=0.0) or 1.0
         rows = []
         for child, samples in sorted(self._samples.items()):
@@ -54,9 +54,9 @@ class MemoryWatch:
     def _watch(self) -> None:
         while not self._closed.wait(_EVERY_S):
             for child in self._stack.children():
-                self._look_at(child)
+                self._sample(child)
 
-    def _look_at(self, child: str) -> None:
+    def _sample(self, child: str) -> None:
         rss, files, threads = 0, 0, 0
         for process in self._stack.session_of(child):
             try:

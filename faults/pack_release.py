@@ -1,9 +1,9 @@
-"""Makes the small folder of this release that later ones must open; run it once for a release.
+"""Make the small data folder of this release that later releases must open; run once a release.
 
     .venv/bin/python -m faults.pack_release
 
-It writes `faults/old_release/VERSION.tar.xz`: a stack's folder as `make_template` makes it,
-but of few plays, with Kafka's own data in it and records that nothing has read yet.
+It writes `faults/old_release/VERSION.tar.xz`: a stack's folder as `make_template` makes it, but
+with few plays. It includes Kafka's data and records that no process has read yet.
 """
 
 import sys
@@ -20,7 +20,7 @@ _SEED = 4
 
 
 def pack_release() -> Path:
-    """Run a small stack, stop it, pack its folder, and give the archive."""
+    """Run a small stack, stop it, pack its folder, and return the archive's path."""
     archive = RELEASES / f"{crossfade.__version__}.tar.xz"
     RELEASES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -33,7 +33,7 @@ def pack_release() -> Path:
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Leave out whose machine it was."""
+    """Remove the owner's ids and names."""
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     return member

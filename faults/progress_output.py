@@ -1,4 +1,4 @@
-"""What a run of faults tells a person who watches it."""
+"""Print the progress of a run of the fault suite to standard error."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ _began = time.monotonic()
 
 
 def print_progress(text: str) -> None:
-    """Say a line, with how long the run lasts."""
+    """Print a line, with the minutes and seconds since the run began."""
     minutes, seconds = divmod(int(time.monotonic() - _began), 60)
     sys.stderr.write(f"[{minutes:3}:{seconds:02}] {text}\n")
     sys.stderr.flush()

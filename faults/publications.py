@@ -1,4 +1,4 @@
-"""Whether batch gets to publish between the faults that stop it."""
+"""Check that batch publishes a run between the faults that stop it."""
 
 import statistics
 import time
@@ -10,15 +10,15 @@ from faults.progress_output import print_progress
 from faults.report import Row, Section
 
 _WITHIN_S = 900.0
-"""So long a run may take that was begun in time, on a machine that has much else to do."""
+"""Time limit for a publication after a stop of batch, in seconds, on a busy machine."""
 _POLL_S = 0.5
 
 
 class Publications:
-    """What batch owes since it was last stopped: a published run.
+    """Tracks whether batch has published a run since it was last stopped.
 
-    Faults that stop it are not dealt until then. Else a suite that hurts something each minute
-    would show only that a run of minutes never ends.
+    Until then no fault that stops batch is injected. Otherwise runs that take minutes would never
+    end in a suite that injects a fault every minute.
     """
 
     def __init__(self, bench: LiveBench, section: Section) -> None:
@@ -30,15 +30,15 @@ class Publications:
         """Note that batch is about to be stopped."""
         self._stopped_at = now_ms()
 
-    def still_owes(self) -> bool:
-        """Ask whether a run is owed still; one that does not come in time fails the row."""
+    def is_pending(self) -> bool:
+        """Check whether a publication is still pending; after the time limit, fail the row."""
         if self._stopped_at is None:
             return False
         waited_s = (now_ms() - self._stopped_at) / 1_000
         published_at = self._find_published(self._stopped_at)
         if published_at is not None:
             self._took.append((published_at - self._stopped_at) / 1_000)
-            print_progress(f"Batch published a run {self._took[-1]:.0f} s after its stop.")
+            print_progress(f"Batch published a run {self._took[-1]:.0f} s after it was stopped.")
         elif waited_s > _WITHIN_S:
             self._row.failure = f"no run was published within {_WITHIN_S:.0f} s of a stop"
             print_progress(f"Batch: {self._row.failure}")
@@ -48,13 +48,13 @@ class Publications:
         return False
 
     def wait(self) -> None:
-        """Wait until nothing is owed."""
-        while self.still_owes():
+        """Wait until no publication is pending."""
+        while self.is_pending():
             assert self._bench.stack.process.poll() is None, self._bench.stack.last_words()
             time.sleep(_POLL_S)
 
     def _find_published(self, begun_since: int) -> int | None:
-        """Return when the newest run was published, if it also began since a moment."""
+        """Return when the newest run was published, if it also began after a given time."""
         newest = self._bench.newest_run()
         if not newest:
             return None
@@ -63,10 +63,10 @@ class Publications:
 
     @property
     def _row(self) -> Row:
-        return self._section.row("published", "batch publishes a run after a stop of it")
+        return self._section.row("published", "batch publishes a run after it was stopped")
 
-    def sum_up(self) -> None:
-        """Wait for what is owed, and put into the row how long it took."""
+    def finish(self) -> None:
+        """Wait for a pending publication, and write the times into the row."""
         self.wait()
         if self._took:
             usual, most = statistics.median(self._took), max(self._took)

@@ -1,4 +1,4 @@
-"""The report of a run of faults: a table a person reads, and its JSON beside it."""
+"""The report of a run of the fault suite, as a Markdown page and as JSON."""
 
 import json
 import platform
@@ -15,17 +15,17 @@ _SCRATCH = "SCRATCH"
 
 @dataclass(slots=True)
 class Row:
-    """All that came of one case in a run."""
+    """All outcomes of one case in a run."""
 
     id: str
     title: str
     outcomes: list[Outcome] = field(default_factory=list)
     failure: str = ""
     not_run: str = ""
-    """Why this machine cannot do it; such a row neither holds nor fails."""
+    """Why this machine cannot run the case; such a row neither holds nor fails."""
 
     def summary(self) -> Outcome:
-        """Add up the outcomes; the longest healing counts."""
+        """Add up the outcomes; of the healing times take the longest."""
         healed = [one.healed_s for one in self.outcomes if one.healed_s is not None]
         return Outcome(
             injected=sum(one.injected for one in self.outcomes),
@@ -56,7 +56,7 @@ class Row:
 
 @dataclass(slots=True)
 class Section:
-    """A part of the run: rows, and what is to be seen of the whole part."""
+    """A part of the run: its rows, notes and tables."""
 
     title: str
     rows: dict[str, Row] = field(default_factory=dict)
@@ -64,13 +64,13 @@ class Section:
     tables: list[tuple[Sequence[str], Sequence[Sequence[str]]]] = field(default_factory=list)
 
     def row(self, case_id: str, title: str) -> Row:
-        """Return the row of a case, new if there is none yet."""
+        """Return the row of a case; create it if necessary."""
         return self.rows.setdefault(case_id, Row(case_id, title))
 
 
 @dataclass(slots=True)
 class Report:
-    """A whole run."""
+    """The report of a whole run."""
 
     command: str
     seed: int
@@ -79,17 +79,17 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Check whether every row that could be run holds, and there was one."""
+        """Check whether at least one row was run, and none fails."""
         verdicts = {row.verdict for section in self.sections for row in section.rows.values()}
         return "holds" in verdicts and "FAILS" not in verdicts
 
     def section(self, title: str) -> Section:
-        """Begin a part; what is in it stays also if the run breaks off."""
+        """Add a section to the report; it is kept even if the run breaks off."""
         self.sections.append(Section(title))
         return self.sections[-1]
 
     def write(self, path: Path, scratch: Path) -> None:
-        """Write the table, and the JSON beside it, without the name of the run's own folder."""
+        """Write the page and the JSON beside it, without the path of the run's scratch folder."""
         path.parent.mkdir(parents=True, exist_ok=True)
         for file, text in (
             (path, self.to_markdown()),
@@ -98,20 +98,20 @@ class Report:
             file.write_text(text.replace(str(scratch), _SCRATCH), "utf-8")
 
     def to_markdown(self) -> str:
-        """Return the report as a page."""
+        """Return the report as a Markdown page."""
         memory = psutil.virtual_memory().total / 2**30
         lines = [
             "# Fault report",
             "",
-            f"`{self.command}`, seed {self.seed}, begun {self.began}; "
+            f"`{self.command}`, seed {self.seed}, started {self.began}; "
             f"{psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, "
             f"Python {platform.python_version()}.",
             "",
             f"**{'Everything holds.' if self.holds else 'Something does not hold: see below.'}** "
-            "Lost, repeated and wrong are counted by the oracle; `healed in` is the longest time "
-            "until all went on by itself, and a dash stands where going on would be wrong: there "
-            "the fault is refused, in the words of the last column. One case again: "
-            f"`scripts/faults --seed {self.seed} --case ID`.",
+            "The oracle counts lost, repeated and wrong records. `healed in` is the longest time "
+            "until everything worked again automatically; a dash means that there was nothing to "
+            "heal, or that going on would be wrong, so that the fault is refused with the error in "
+            f"the last column. Run one case again: `scripts/faults --seed {self.seed} --case ID`.",
         ]
         for section in self.sections:
             lines += ["", f"## {section.title}", ""]
@@ -125,7 +125,7 @@ class Report:
         return "\n".join(lines) + "\n"
 
     def to_json(self) -> str:
-        """Return the same for a program."""
+        """Return the report as JSON."""
         return json.dumps(asdict(self) | {"holds": self.holds}, indent=1) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""A whole stack as a user starts it, under the eyes of a test that hurts it."""
+"""Start a whole stack with `crossfade up`, watch it, and run commands beside it."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ QUICK = {
     "CROSSFADE_BATCH_EVERY": "1s",
     "CROSSFADE_ARCHIVE_EVERY": "1s",
 }
-"""Settings under which a window is handed over within a minute."""
+"""Settings with which a window is handed over within a minute."""
 
 _POLL_S = 0.2
 _STOP_WITHIN_S = 150.0
@@ -32,9 +32,9 @@ _LOG_SHOWN = 3_000
 
 
 class RunningStack:
-    """`crossfade up` in a process group of its own, and the commands that a user gives beside it.
+    """`crossfade up` in a separate session, and the commands that a user runs beside it.
 
-    Its ports stay the same when it is started again, so that producers find it.
+    A restart keeps the ports, so that producers find the broker again.
     """
 
     def __init__(self, data: Path, settings: Mapping[str, str] = QUICK) -> None:
@@ -53,7 +53,7 @@ class RunningStack:
         self.process = self.launch()
 
     def launch(self) -> "subprocess.Popen[bytes]":
-        """Start `crossfade up`, as a system's supervisor would after it died."""
+        """Start `crossfade up`, also again after it ended."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "crossfade", "up"],
@@ -64,7 +64,7 @@ class RunningStack:
         return self.process
 
     def run(self, *words: str, within_s: float = 300) -> subprocess.CompletedProcess[str]:
-        """Return a command and wait for its end."""
+        """Run a command and wait for its end."""
         return subprocess.run(
             [sys.executable, "-m", "crossfade", *words],
             env=self.env,
@@ -75,7 +75,7 @@ class RunningStack:
         )
 
     def start(self, *words: str, log: Path | None = None) -> "subprocess.Popen[bytes]":
-        """Return a command and go on; what it says goes to a file, if one is named."""
+        """Start a command without waiting; write its output to a file, if one is named."""
         command = [sys.executable, "-m", "crossfade", *words]
         if log is None:
             return subprocess.Popen(command, env=self.env)
@@ -84,7 +84,7 @@ class RunningStack:
 
     @contextmanager
     def beside(self, *words: str) -> Iterator["subprocess.Popen[str]"]:
-        """Return a command that works while the block does, and ends with it at the latest."""
+        """Start a command that runs during the block, and kill it at the block's end."""
         with subprocess.Popen(
             [sys.executable, "-m", "crossfade", *words],
             env=self.env,
@@ -98,7 +98,7 @@ class RunningStack:
                 process.kill()
 
     def ask(self, path: str) -> dict[str, Any]:
-        """Ask the API; nothing while it is away."""
+        """Query the API; return an empty answer while it does not respond."""
         try:
             answer = httpx.get(f"{self.api}/api/v1/{path}", timeout=_ASK_WITHIN_S)
         except (OSError, httpx.HTTPError):
@@ -106,17 +106,17 @@ class RunningStack:
         return dict(answer.json()) if answer.is_success else {}
 
     def pid_of(self, child: str) -> int | None:
-        """Return the process id of a child that runs; it is also the id of its session."""
+        """Return the process id of a running child, which is also its session id."""
         one = self.children().get(child, {})
         return one.get("pid") if one.get("state") == "running" else None
 
     def children(self) -> dict[str, dict[str, Any]]:
-        """Return what the supervisor last told of each child."""
+        """Return the state of each child that the supervisor last wrote."""
         try:
-            told = json.loads((self.data / "run" / "children.json").read_text())
+            states = json.loads((self.data / "run" / "children.json").read_text())
         except (OSError, json.JSONDecodeError):
             return {}
-        return {one["name"]: one for one in told}
+        return {one["name"]: one for one in states}
 
     def session_of(self, child: str) -> list[psutil.Process]:
         """List the processes of a child's session: itself, its Java, Spark's Python workers."""
@@ -129,11 +129,11 @@ class RunningStack:
         return found
 
     def java_of(self, child: str) -> psutil.Process | None:
-        """Return a child's Java."""
+        """Return a child's Java process, if it has one."""
         return next((one for one in self.session_of(child) if _name(one) == "java"), None)
 
     def workers_of(self, child: str) -> list[psutil.Process]:
-        """List Spark's Python workers of a child: those that its Python daemon forked."""
+        """List a child's Python workers, which Spark's Python daemon forks."""
         java = self.java_of(child)
         if java is None:
             return []
@@ -143,18 +143,18 @@ class RunningStack:
         return []
 
     def progress(self) -> dict[str, dict[int, int]]:
-        """Return how far each query is: its exclusive end offsets by topic partition."""
+        """Return each query's progress: its exclusive end offsets by topic partition."""
         try:
-            told = json.loads((self.data / "run" / "streams.json").read_text())
+            queries = json.loads((self.data / "run" / "streams.json").read_text())
             return {
                 name: {int(p): end for p, end in one["end_offsets"].items()}
-                for name, one in told.items()
+                for name, one in queries.items()
             }
         except (OSError, json.JSONDecodeError, KeyError):
             return {}
 
     def run_began_at(self) -> int:
-        """Return when batch's newest run began, in Unix milliseconds; 0 before there was one."""
+        """Return when batch's newest run began, in Unix milliseconds; 0 before the first run."""
         try:
             return int(json.loads((self.data / "run" / "batch.json").read_text())["began_at"])
         except (OSError, json.JSONDecodeError):
@@ -163,7 +163,11 @@ class RunningStack:
     def wait_for(
         self, what: str, condition: Callable[[], object], *, within_s: float = 120
     ) -> float:
-        """Wait for a condition, and give how long it took; the log is the message if it fails."""
+        """Wait for a condition, and return the seconds it took.
+
+        Raises:
+            AssertionError: the stack ended, or the condition did not hold in time.
+        """
         began = time.monotonic()
         while not condition():
             assert self.process.poll() is None, f"the stack ended: {self.last_words()}"
@@ -173,11 +177,11 @@ class RunningStack:
         return time.monotonic() - began
 
     def last_words(self) -> str:
-        """Return the end of what the supervisor seen."""
+        """Return the end of the supervisor's log."""
         return self.log.read_text("utf-8", "replace")[-_LOG_SHOWN:]
 
     def kill(self, child: str) -> None:
-        """End a child at once, and wait until another one runs in its place."""
+        """Kill a child, and wait until the supervisor has started a new one."""
         self.wait_for(f"a running {child}", lambda: self.pid_of(child))
         pid = self.pid_of(child)
         assert pid is not None
@@ -185,7 +189,7 @@ class RunningStack:
         self.wait_for(f"a new {child}", lambda: self.pid_of(child) not in (None, pid))
 
     def stop(self) -> int:
-        """Stop it as Ctrl-C does, and give its exit code."""
+        """Stop the stack with SIGINT, and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -196,7 +200,7 @@ class RunningStack:
 
 @contextmanager
 def run_stack(data: Path, settings: Mapping[str, str] = QUICK) -> Iterator[RunningStack]:
-    """Start a stack, wait until the API answers, and stop it in the end."""
+    """Start a stack, yield it once the API answers, and stop it at the end."""
     running = RunningStack(data, settings)
     try:
         running.wait_for("the API", lambda: running.ask("status"))

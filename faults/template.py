@@ -1,4 +1,4 @@
-"""The folder of a small stack that ran and was stopped, and copies of it for cases to injure."""
+"""Make the folder of a small stopped stack, and copies of it for cases to damage."""
 
 import random
 import shutil
@@ -15,9 +15,9 @@ from faults.workspace import ENVIRONMENT, Workspace, copy_folder
 _EVERYTHING = Path(__file__).with_name("everything.toml")
 _SETTINGS = {
     **ENVIRONMENT,
-    # A run at the first archived records, then only those that are asked for.
+    # One run at the first archived records, then only explicit runs.
     "CROSSFADE_BATCH_EVERY": "1h",
-    # Nobody lives from this stack: batch need not yield.
+    # Nothing else needs this stack, so batch need not yield.
     "CROSSFADE_BATCH_NICE": "0",
     # A template may be kept for years.
     "CROSSFADE_TOPIC_RETENTION": "36500d",
@@ -26,24 +26,25 @@ _SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much happens before the stack is stopped."""
+    """How many plays the template has."""
 
     rate: int = 400
     """Plays a second."""
     seconds: int = 7
-    """Of each of the two audiences that batch takes in."""
+    """Length of each of the two audiences that batch reads."""
     past: int = 300
-    """Plays of an earlier year, so that there are closed days and charts."""
+    """Plays of an earlier year, so that closed days and charts exist."""
     unread: int = 900
-    """Records that come after the stack was stopped, for whoever goes on."""
+    """Records that are sent after the stack was stopped, and that no process has read."""
     songs: int = 20_000
     listeners: int = 1_000_000
 
 
 def make_template(folder: Path, seed: int = 1, size: Size = Size()) -> None:
-    """Make the folder: `data` and `ledgers`. Batch has published, and all was drained.
+    """Make a template folder with `data` and `ledgers`.
 
-    After that came records which nothing has read: plays of the present and of an earlier year.
+    Batch has published and every record was processed. After that, unread records were sent: plays
+    of the present and of an earlier year.
     """
     ledgers = folder / "ledgers"
     ledgers.mkdir(parents=True)
@@ -68,7 +69,7 @@ def make_template(folder: Path, seed: int = 1, size: Size = Size()) -> None:
 
 
 def make_other(folder: Path, seed: int) -> None:
-    """Make a stopped stack that has to do with no template: other topics, tables, checkpoints."""
+    """Make a stopped stack that is unrelated to the template, with other topics and tables."""
     folder.mkdir(parents=True)
     workspace = Workspace(folder, [], random.Random(seed))
     try:
@@ -83,7 +84,7 @@ def make_other(folder: Path, seed: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Where cases run: a template, a folder for copies of it, and the seed of their rng."""
+    """The test bench of start and batch cases: a template, a folder for copies, and a seed."""
 
     template: Path
     scratch: Path
@@ -91,9 +92,9 @@ class Bench:
 
     @contextmanager
     def copy(self) -> Iterator[Workspace]:
-        """Return a copy of the template; in the end its processes and mounts are gone.
+        """Yield a copy of the template; at the end, stop its processes and undo its mounts.
 
-        The copy itself stays only where a case failed.
+        The copy is deleted unless the case failed.
         """
         ledgers = sorted((self.template / "ledgers").iterdir())
         with self._open_workspace(ledgers) as workspace:
@@ -102,7 +103,7 @@ class Bench:
 
     @contextmanager
     def new_folder(self) -> Iterator[Workspace]:
-        """Return a workspace without a data folder yet; else as `copy`."""
+        """Yield a workspace without a data folder, and clean up as `copy` does."""
         with self._open_workspace([]) as workspace:
             yield workspace
 
@@ -119,7 +120,7 @@ class Bench:
             shutil.rmtree(root)
 
     def other(self) -> Path:
-        """Return the data folder of another stack that was stopped; it is made once."""
+        """Return the data folder of another stopped stack; it is made on first use."""
         folder = self.template.with_name(f"{self.template.name}-other")
         if not folder.exists():
             try:
@@ -131,7 +132,7 @@ class Bench:
 
 
 def on_copy(case: Callable[[Workspace], Outcome]) -> Callable[[Bench], Outcome]:
-    """Return a case a copy of the template."""
+    """Run a case on a copy of the template."""
 
     def run(bench: Bench) -> Outcome:
         with bench.copy() as workspace:
@@ -141,7 +142,7 @@ def on_copy(case: Callable[[Workspace], Outcome]) -> Callable[[Bench], Outcome]:
 
 
 def in_new_folder(case: Callable[[Workspace], Outcome]) -> Callable[[Bench], Outcome]:
-    """Return a case a workspace where no stack ever ran."""
+    """Run a case in an empty workspace."""
 
     def run(bench: Bench) -> Outcome:
         with bench.new_folder() as workspace:
@@ -151,7 +152,7 @@ def in_new_folder(case: Callable[[Workspace], Outcome]) -> Callable[[Bench], Out
 
 
 def beside_other(case: Callable[[Workspace, Path], Outcome]) -> Callable[[Bench], Outcome]:
-    """Return a case a copy of the template, and the data folder of another stack to take from."""
+    """Run a case on a copy of the template, with the data folder of another stack."""
 
     def run(bench: Bench) -> Outcome:
         other = bench.other()

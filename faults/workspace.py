@@ -1,4 +1,4 @@
-"""A copy of a stopped stack's folder, on which a case may do anything."""
+"""The workspace of a case: a copy of a stopped stack's folder, its broker and its commands."""
 
 import json
 import random
@@ -25,7 +25,7 @@ from faults.stack import QUICK
 
 ENVIRONMENT = {
     **QUICK,
-    # A Java that lives for seconds never earns back its thorough compiler.
+    # Java runs for seconds only, so the slower optimizing compiler does not pay off.
     "JDK_JAVA_OPTIONS": ("-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"),
 }
 
@@ -34,14 +34,14 @@ _POLL_S = 0.05
 
 
 class Workspace:
-    """A data folder of a case's own, its broker, and the commands given beside it.
+    """A case's data folder and broker, and the commands that run on them.
 
     Attributes:
-        root: the folder of the copy: `data`, logs, and what a case puts there.
-        data: the data folder; a case that moves it says so here.
-        ledgers: of all that was sent to the broker by simulations.
+        root: the folder of the workspace: `data`, logs, and other files of the case.
+        data: the data folder; a case that moves it must update this.
+        ledgers: the ledgers of all simulations that sent to the broker.
         rng: the random numbers of this case.
-        is_kept: whether somebody is to look at the folder afterwards.
+        is_kept: whether to keep the folder for inspection.
     """
 
     def __init__(self, root: Path, ledgers: Sequence[Path], rng: random.Random) -> None:
@@ -62,12 +62,12 @@ class Workspace:
 
     @property
     def kafka_folder(self) -> Path:
-        """Return the broker's folder: the stack's, or one beside a data folder that has none."""
+        """Return the broker's folder: in the data folder if it has one, else beside it."""
         inside = self.data / "kafka"
         return inside if inside.exists() else self.root / "kafka"
 
     def ensure_kafka(self, env: Mapping[str, str] | None = None) -> KafkaAddress:
-        """Return the broker of this folder, started now if it was not, in that environment."""
+        """Return the broker's address; start the broker in an environment if it does not run."""
         if self._broker is None:
             cache = load_settings().cache
             broker = Broker(self.kafka_folder, cache=cache, log=self.root / "broker.log")
@@ -82,7 +82,7 @@ class Workspace:
         return self._broker.address
 
     def stop_kafka(self) -> None:
-        """Stop the broker, in order."""
+        """Stop the broker cleanly."""
         if self._child is not None:
             self._child.stop()
             self._broker = self._child = None
@@ -90,49 +90,51 @@ class Workspace:
     def start(
         self, *words: str, env: Mapping[str, str] | None = None, before: Sequence[str] = ()
     ) -> Command:
-        """Start a command; it uses the broker where one was started."""
+        """Start a command; it uses this workspace's broker if that runs."""
         kafka = (
             {} if self._broker is None else {"CROSSFADE_BOOTSTRAP": self.ensure_kafka().bootstrap}
         )
-        told = {**ENVIRONMENT, "CROSSFADE_DATA": str(self.data), **kafka, **(env or {})}
+        environment = {**ENVIRONMENT, "CROSSFADE_DATA": str(self.data), **kafka, **(env or {})}
         log = self.root / f"{len(self._commands)}-{words[0]}.log"
-        command = Command(words, told, log, before)
+        command = Command(words, environment, log, before)
         self._commands.append(command)
         return command
 
     def run(
         self, *words: str, env: Mapping[str, str] | None = None, within_s: float = WITHIN_S
     ) -> Command:
-        """Return a command and wait for its end, whatever it is."""
+        """Run a command and wait for its end, whatever its exit code."""
         command = self.start(*words, env=env)
         command.wait(within_s)
         return command
 
     def run_successfully(self, *words: str, env: Mapping[str, str] | None = None) -> Command:
-        """Return a command that has to succeed.
+        """Run a command that must succeed.
 
         Raises:
-            AssertionError: it does not; with its last words.
+            AssertionError: it fails; the message has its last line.
         """
         command = self.run(*words, env=env)
         assert command.exit_code == 0, f"{' '.join(words)}: {command.last_line}"
         return command
 
     def generate(self, name: str, *words: str, env: Mapping[str, str] | None = None) -> int:
-        """Let an audience send plays to the broker, with a ledger; give the number of records."""
+        """Send a simulated audience's plays, with a ledger; return the number of records."""
         self.ensure_kafka()
         ledger = self.root / "ledgers" / name
         ledger.parent.mkdir(exist_ok=True)
-        told = self.run_successfully("generate", *words, "--ledger", str(ledger), "--json", env=env)
+        sender = self.run_successfully(
+            "generate", *words, "--ledger", str(ledger), "--json", env=env
+        )
         self.ledgers.append(ledger)
-        return int(json.loads(told.stdout_file.read_bytes())["sent"])
+        return int(json.loads(sender.stdout_file.read_bytes())["sent"])
 
     def end_offsets(self) -> dict[int, int]:
-        """Return where `song-plays` ends now."""
+        """Return the current end offsets of `song-plays`."""
         return dict(read_log(self.ensure_kafka().bootstrap, SONG_PLAYS).ends)
 
     def progress(self) -> dict[str, dict[str, Any]]:
-        """Return what the streaming driver last told of each query."""
+        """Return the progress of each query that the streaming driver last wrote."""
         try:
             return dict(json.loads((self.data / "run" / "streams.json").read_bytes()))
         except (OSError, json.JSONDecodeError):
@@ -144,20 +146,20 @@ class Workspace:
         return all(done.get(str(p), 0) >= end for p, end in ends.items())
 
     def start_streams(self, word: str = "streams", env: Mapping[str, str] | None = None) -> Command:
-        """Start a streaming driver; of an earlier one's progress nothing stays."""
+        """Start a streaming driver; delete an earlier driver's progress file first."""
         self.ensure_kafka()
         (self.data / "run" / "streams.json").unlink(missing_ok=True)
         return self.start(word, env=env)
 
     def catch_up(self, word: str = "streams", env: Mapping[str, str] | None = None) -> float:
-        """Run the streams until all was read that Kafka holds; give the seconds until then."""
+        """Run the streams until they have read all of Kafka; return the seconds that took."""
         return self.finish_streams(self.start_streams(word, env))
 
     def finish_streams(self, driver: Command) -> float:
-        """Wait until a driver has read all that Kafka holds, and ask it to end.
+        """Wait until a driver has read all of Kafka, then end it; return the seconds that took.
 
         Raises:
-            AssertionError: it died, or does not come so far, or does not end well.
+            AssertionError: it ended early, did not read everything, or exited with an error.
         """
         ends = self.end_offsets()
         [word] = driver.words
@@ -170,17 +172,17 @@ class Workspace:
         return took
 
     def publish(self, env: Mapping[str, str] | None = None) -> None:
-        """Let the archive read all that Kafka holds, and batch publish a run."""
+        """Run `batch --once`: the archive reads all of Kafka, and batch publishes a run."""
         self.ensure_kafka()
         self.run_successfully("batch", "--once", "--json", env=env)
 
     def judge(self, *, others_allowed: bool = False) -> Judgement:
-        """Let the oracle hold Kafka, the ledgers and the lake against each other."""
+        """Compare Kafka, the ledgers and the lake with the oracle."""
         logs = Logs(self.ensure_kafka().bootstrap)
         return Oracle(self.data, logs, self.ledgers, others_allowed=others_allowed).check_all()
 
     def close(self) -> None:
-        """End every process of this workspace, and undo what it did to the machine."""
+        """End every process of this workspace, and undo its mounts."""
         for command in self._commands:
             command.kill()
         self.stop_kafka()
@@ -188,7 +190,7 @@ class Workspace:
 
 
 def _leads_all(address: KafkaAddress) -> bool:
-    """Check whether a broker that has just started answers for every topic partition."""
+    """Check whether a broker that has just started serves every topic partition."""
     try:
         for topic in (SONG_PLAYS, PLAYS_BY_WINDOW):
             read_log(address.bootstrap, topic)
@@ -198,5 +200,5 @@ def _leads_all(address: KafkaAddress) -> bool:
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copy a folder; files with holes keep them."""
+    """Copy a folder; sparse files stay sparse."""
     subprocess.run(["cp", "-a", "--sparse=always", str(source), str(target)], check=True)

@@ -1,8 +1,8 @@
-"""Read by every Python that starts under another clock: what libfaketime does, and it must not.
+"""Shift the clock of a Python process; Python imports this module at its start.
 
-Of a Python process the clock is moved here, and that of the Java that it starts by libfaketime:
-Kafka's C client waits until moments of the real clock inside the C library, which libfaketime does
-not reach, so that under it each wait takes as long as the clock is off.
+Python's clock is shifted here, without libfaketime; only the Java that it starts uses libfaketime.
+Kafka's C client waits for points in time of the real clock inside the C library, which libfaketime
+does not cover, so under libfaketime each wait would last as long as the clock is off.
 """
 
 import os
@@ -14,24 +14,24 @@ LIBRARY = "CROSSFADE_TEST_CLOCK_LIBRARY"
 
 
 def fake_for_java(env: Mapping[str, str]) -> dict[str, str]:
-    """Return what Java needs to read the clock that an environment asks for."""
+    """Return the variables with which libfaketime shifts Java's clock as an environment asks."""
     return {
         "LD_PRELOAD": env[LIBRARY],
         "FAKETIME": f"{int(env[SECONDS]):+d}",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        # Else waits of Java that have a limit end at once, and it spins.
+        # Otherwise Java's timed waits end immediately, and it spins.
         "FAKETIME_FORCE_MONOTONIC_FIX": "0",
         "NO_FAKE_STAT": "1",
     }
 
 
 def _move_clock(seconds: int) -> None:
-    real_s, real_ns = time.time, time.time_ns  # noqa: TID251 - it is what is moved
+    real_s, real_ns = time.time, time.time_ns  # noqa: TID251 - the functions to replace
     time.time = lambda: real_s() + seconds  # noqa: TID251
     time.time_ns = lambda: real_ns() + seconds * 1_000_000_000
 
 
-# What Java starts, Spark's Python workers, has libfaketime already.
+# Spark's Python workers, which Java starts, have libfaketime already.
 if SECONDS in os.environ and "FAKETIME" not in os.environ:
     _move_clock(int(os.environ[SECONDS]))
     os.environ.update(fake_for_java(os.environ))

@@ -57,7 +57,7 @@ def test_a_part_that_breaks_off_fails_the_run_though_its_rows_pass() -> None:
     report = a_report()
     section = report.section("rows")
     section.row("F1", "one").outcomes.append(Outcome(injected=1))
-    section.row("end", "the part comes to its end").failure = "AssertionError: no broker"
+    section.row("end", "the section completes").failure = "AssertionError: no broker"
     assert not report.holds
 
 
