@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.backup.backup_point import choose_backup_point
+from crossfade.backup.backup_point import choose_point
 from crossfade.clock import DAY_MS
 from crossfade.config import load_settings
 from crossfade.errors import LakeError
@@ -68,7 +68,7 @@ def test_a_table_of_another_stack_at_the_same_version_is_refused(
         bind_batch(stack, pins)
 
 
-@pytest.mark.parametrize("read", [build_snapshot, open_pinned_lake, choose_backup_point])
+@pytest.mark.parametrize("read", [build_snapshot, open_pinned_lake, choose_point])
 def test_no_command_reads_a_table_of_another_stack(
     stack: DataFolder, other: DataFolder, read: Callable[[DataFolder], object]
 ) -> None:

@@ -58,7 +58,7 @@ def test_a_process_imports_no_heavy_module_that_it_does_not_need(
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "says"),
+    ("words", "code", "message"),
     [
         (["chart", "songs", "--week", "2019-06-27", "--data", "data"], 2, "Friday"),
         (["status", "--data", "none"], 1, "No data folder"),
@@ -68,7 +68,7 @@ def test_a_process_imports_no_heavy_module_that_it_does_not_need(
     ],
 )
 def test_a_mistake_prints_one_line_and_sets_its_exit_code(
-    words: list[str], code: int, says: str, tmp_path: Path
+    words: list[str], code: int, message: str, tmp_path: Path
 ) -> None:
     open_folder(load_settings(data=tmp_path / "data"))
     done = subprocess.run(
@@ -79,5 +79,5 @@ def test_a_mistake_prints_one_line_and_sets_its_exit_code(
         check=False,
     )
     assert done.returncode == code
-    assert says in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr

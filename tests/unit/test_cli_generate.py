@@ -11,7 +11,7 @@ from crossfade.cli.generate_progress import Answers
 from crossfade.contract.decode import decode_play
 from crossfade.contract.play import Play
 from crossfade.errors import CrossfadeError
-from crossfade.generator.produce import Progress
+from crossfade.generator.produce import SimulationProgress
 
 SMALL = ("--songs", "100", "--listeners", "5000")
 PAST = ("--from", "2019-06-01", "--rate", "10", "--for", "1m")
@@ -75,8 +75,8 @@ def test_without_kafka_it_says_how_to_start_one(
 
 
 def test_a_silent_kafka_is_reported_after_a_while_and_no_longer_once_it_answers() -> None:
-    def after(elapsed_ms: int, *, sent: int, waiting: int) -> Progress:
-        return Progress("run", sent, waiting, 0, elapsed_ms, 0, 0)
+    def after(elapsed_ms: int, *, sent: int, waiting: int) -> SimulationProgress:
+        return SimulationProgress("run", sent, waiting, 0, elapsed_ms, 0, 0)
 
     answers = Answers()
     assert answers.complain(after(1_000, sent=500, waiting=100)).plain == ""

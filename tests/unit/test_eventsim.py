@@ -8,7 +8,7 @@ import pytest
 
 from crossfade.clock import DAY_MS, HOUR_MS, MINUTE_MS, parse_time
 from crossfade.errors import MisuseError
-from crossfade.generator.eventsim import IGNORED, SUPPORTED, EventsimWishes, read_eventsim
+from crossfade.generator.eventsim import IGNORED, SUPPORTED, EventsimConfig, read_eventsim
 
 PAGE = (Path(__file__).parents[2] / "docs" / "eventsim.md").read_text("utf-8")
 LIKE_THE_EXAMPLE: dict[str, Any] = {
@@ -33,7 +33,7 @@ LIKE_THE_EXAMPLE: dict[str, Any] = {
 }
 
 
-def read(tmp_path: Path, config: object) -> EventsimWishes:
+def read(tmp_path: Path, config: object) -> EventsimConfig:
     path = tmp_path / "site.json"
     path.write_text(json.dumps(config), "utf-8")
     return read_eventsim(str(path))
@@ -49,7 +49,7 @@ def message(tmp_path: Path, config: object) -> str:
 
 
 def test_a_config_like_eventsims_example_is_read(tmp_path: Path) -> None:
-    assert read(tmp_path, LIKE_THE_EXAMPLE) == EventsimWishes(
+    assert read(tmp_path, LIKE_THE_EXAMPLE) == EventsimConfig(
         seed=1,
         paid_share=2 / 12,
         session_gap_ms=30 * MINUTE_MS,
@@ -84,7 +84,7 @@ def test_a_config_may_name_listeners_growth_and_times(tmp_path: Path) -> None:
             "tag": "control",
         },
     )
-    assert wishes == EventsimWishes(
+    assert wishes == EventsimConfig(
         listeners=1_000,
         growth=0.25,
         start_ms=parse_time("2015-06-01T00:00:00Z"),
@@ -95,11 +95,11 @@ def test_a_config_may_name_listeners_growth_and_times(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("config", [{}, dict.fromkeys(SUPPORTED)])
 def test_absent_and_null_keys_are_none(config: dict[str, None], tmp_path: Path) -> None:
-    assert read(tmp_path, config) == EventsimWishes()
+    assert read(tmp_path, config) == EventsimConfig()
 
 
 def test_a_pause_between_sessions_is_the_gap_and_beta(tmp_path: Path) -> None:
-    assert EventsimWishes().session_every_ms is None
+    assert EventsimConfig().session_every_ms is None
     assert read(tmp_path, {"session-gap": 60}).session_every_ms is None
     assert read(tmp_path, {"beta": 86_400}).session_every_ms == DAY_MS + 30 * MINUTE_MS
     gap = {"beta": 1800.5, "session-gap": 1800}

@@ -49,7 +49,7 @@ SUMS = {
 
 def lines_of(options: SimulationOptions, folder: Path) -> list[bytes]:
     path = folder / "plays.jsonl"
-    Simulation(options, newline=True).play(FileSink(str(path)))
+    Simulation(options, is_file=True).play(FileSink(str(path)))
     return path.read_bytes().splitlines(keepends=True)
 
 

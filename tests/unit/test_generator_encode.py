@@ -187,7 +187,7 @@ def test_a_broken_record_is_rejected_for_its_known_reason(
 ) -> None:
     catalogue, plays = odd
     for newline in (False, True):
-        broken = broken_records(newline=newline)
+        broken = broken_records(one_line=newline)
         assert {one.reason for one in broken} >= {"json_syntax", "type_mismatch", "missing_field"}
         encoder = PlayEncoder(catalogue, RUN, newline=newline)
         sendings = as_sendings(plays.take(slice(0, len(broken))))

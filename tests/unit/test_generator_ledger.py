@@ -44,7 +44,7 @@ SMALL: dict[str, Any] = {"songs": 300, "listeners": 10_000, "scenario": SCENARIO
 def simulate(folder: Path, **options: Any) -> tuple[Ledger, list[bytes]]:
     """Write a file and its ledger."""
     simulation = Simulation(
-        SimulationOptions(**SMALL | options), newline=True, ledger=folder / "ledger"
+        SimulationOptions(**SMALL | options), is_file=True, ledger=folder / "ledger"
     )
     progress = simulation.play(FileSink(str(folder / "plays")))
     lines = (folder / "plays").read_bytes().removesuffix(b"\n").split(b"\n")
@@ -151,18 +151,18 @@ def test_a_ledger_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "letter").write_text("dear")
     with pytest.raises(MisuseError, match="is not empty"):
-        Simulation(SimulationOptions(events=1), newline=True, ledger=tmp_path / "other")
+        Simulation(SimulationOptions(events=1), is_file=True, ledger=tmp_path / "other")
 
 
 def test_a_ledger_whose_file_could_not_be_written_is_not_closed(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
     options = SimulationOptions(**SMALL, rate=None, events=10)
     with pytest.raises(MachineError, match="No space left"):
-        Simulation(options, newline=True, ledger=folder).play(FileSink("/dev/full"))
+        Simulation(options, is_file=True, ledger=folder).play(FileSink("/dev/full"))
     assert not (folder / SEAL).exists()
     with pytest.raises(MisuseError, match="was not closed"):
         open_ledger(folder)
-    simulation = Simulation(options, newline=True, ledger=folder)
+    simulation = Simulation(options, is_file=True, ledger=folder)
     simulation.play(FileSink(str(tmp_path / "plays")))
     assert open_ledger(folder).seal.records == 10
 
@@ -175,6 +175,6 @@ def test_records_that_a_reader_did_not_take_are_in_no_ledger(
     options = SimulationOptions(**SMALL, rate=None, events=5_000)
     with io.TextIOWrapper(os.fdopen(writing, "wb")) as closed:
         monkeypatch.setattr(sys, "stdout", closed)
-        simulation = Simulation(options, newline=True, ledger=tmp_path / "ledger")
+        simulation = Simulation(options, is_file=True, ledger=tmp_path / "ledger")
         assert simulation.play(FileSink("-")).sent == 0
     assert open_ledger(tmp_path / "ledger").seal.records == 0

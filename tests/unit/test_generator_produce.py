@@ -24,7 +24,7 @@ from crossfade.generator.options import (
 from crossfade.generator.outbox import Sendings, as_sendings
 from crossfade.generator.pace import SLICE_S, BackfillPace, FullPace, SteadyPace
 from crossfade.generator.plays import Plays
-from crossfade.generator.produce import Progress, Simulation, simulate
+from crossfade.generator.produce import SimulationProgress, Simulation, simulate
 from crossfade.generator.sinks import FileSink
 
 PAST = 1_556_668_800_000
@@ -42,7 +42,7 @@ class Clock:
         return self.seconds
 
 
-def write(path: Path, **options: Any) -> Progress:
+def write(path: Path, **options: Any) -> SimulationProgress:
     return simulate(FileSink(str(path)), SimulationOptions(**{**SMALL, **options}))
 
 
@@ -169,9 +169,9 @@ def test_full_speed_ends_when_the_time_is_over(tmp_path: Path) -> None:
 
 
 def test_a_stop_request_ends_the_run_and_reports_what_was_sent(tmp_path: Path) -> None:
-    until, seen = threading.Event(), list[Progress]()
+    until, seen = threading.Event(), list[SimulationProgress]()
 
-    def stop_after_some(progress: Progress) -> None:
+    def stop_after_some(progress: SimulationProgress) -> None:
         seen.append(progress)
         until.set()
 
@@ -259,7 +259,7 @@ def test_a_backfill_into_the_future_is_refused() -> None:
 def test_an_impossible_rate_is_refused_only_for_the_past(tmp_path: Path) -> None:
     options = SimulationOptions(**SMALL, **BACKFILL | {"rate": 50.0}, events=5)
     with pytest.raises(MisuseError, match=r"2,160 plays a day of each listener.*--listeners"):
-        Simulation(options, newline=True)
+        Simulation(options, is_file=True)
     assert write(tmp_path / "plays", rate=5_000.0, events=500).sent == 500
 
 
@@ -267,7 +267,7 @@ def test_a_file_gets_its_name_once_it_is_complete(tmp_path: Path) -> None:
     path, names = tmp_path / "plays", list[str]()
     options = SimulationOptions(**SMALL, rate=500.0, for_ms=600)
 
-    def look(progress: Progress) -> None:
+    def look(progress: SimulationProgress) -> None:
         names.extend(one.name for one in tmp_path.iterdir() if progress.elapsed_ms < 500)
 
     simulate(FileSink(str(path)), options, on_progress=look)

@@ -27,7 +27,7 @@ from crossfade.generator.scenario import (
     read_scenario,
     shipped_scenarios,
 )
-from crossfade.generator.schedule import Stage
+from crossfade.generator.schedule import Schedule
 
 BEGIN = parse_time("2024-05-01T12:00:00Z")
 RATE = 12.0
@@ -51,10 +51,10 @@ def act(catalogue: Catalogue) -> Callable[..., Sendings]:
     ) -> Sendings:
         society = Society(seed=5, listeners=10_000, plays_per_second=RATE)
         audience = Audience(society, catalogue, begin=BEGIN, end=BEGIN + length_ms)
-        faults = FaultFinder(scenario.faults, seed=5, broken=broken_records(newline=False))
-        stage = Stage(audience, scenario, faults, seed=5, begin=BEGIN, report=report)
+        faults = FaultFinder(scenario.faults, seed=5, broken=broken_records(one_line=False))
+        schedule = Schedule(audience, scenario, faults, seed=5, begin=BEGIN, report=report)
         parts: list[Sendings] = []
-        while (sent := stage.take(part)) is not None:
+        while (sent := schedule.take(part)) is not None:
             parts.append(sent)
         return join_sendings(parts)
 

@@ -6,7 +6,7 @@ from crossfade.generator.faults import FaultFinder
 from crossfade.generator.model import Audience, Society
 from crossfade.generator.options import Report
 from crossfade.generator.scenario import NO_SCENARIO, BotKind, Bots, Faults, Scenario
-from crossfade.generator.schedule import Stage
+from crossfade.generator.schedule import Schedule
 from crossfade.generator.timekeeper import SPARE, Timekeeper
 
 BEGIN = 1_714_521_600_000
@@ -31,11 +31,11 @@ def drift_after(sent: int, scenario: Scenario = NO_SCENARIO, *, kept: bool = Tru
     audience._step = MINUTE_MS
     keeper = Timekeeper(2, BEGIN, 1.0, wall) if kept else None
     faults = FaultFinder(Faults(), seed=2, broken=())
-    stage = Stage(
+    schedule = Schedule(
         audience, scenario, faults, seed=2, begin=BEGIN, report=Report.START, timekeeper=keeper
     )
     while wall.sent < sent:
-        part = stage.take(min(2_000, sent - wall.sent))
+        part = schedule.take(min(2_000, sent - wall.sent))
         assert part is not None
         wall.sent += len(part)
     return wall() - (audience.moment - BEGIN) / SECOND_MS

@@ -56,26 +56,26 @@ def test_without_a_ledger_the_proof_does_not_mention_one(data_folder: DataFolder
     assert not [one for one in proof.findings if "ledger" in one.check]
 
 
-Spoil = Callable[[HandmadeLake], object]
+Damage = Callable[[HandmadeLake], object]
 
 
-def drop(table: str, at: int) -> Spoil:
+def drop(table: str, at: int) -> Damage:
     return lambda lake: lake.tables[table].pop(at)
 
 
-def repeat(table: str, at: int, **values: object) -> Spoil:
+def repeat(table: str, at: int, **values: object) -> Damage:
     return lambda lake: lake.tables[table].append(lake.tables[table][at] | values)
 
 
-def change(table: str, at: int, **values: object) -> Spoil:
+def change(table: str, at: int, **values: object) -> Damage:
     return lambda lake: lake.tables[table][at].update(values)
 
 
-def move(at: int, to: str, **values: object) -> Spoil:
-    def spoil(lake: HandmadeLake) -> None:
+def move(at: int, to: str, **values: object) -> Damage:
+    def damage(lake: HandmadeLake) -> None:
         lake.tables[to].append(lake.tables["silver/plays"].pop(at) | values)
 
-    return spoil
+    return damage
 
 
 def accept_the_copy(lake: HandmadeLake) -> None:
@@ -83,7 +83,7 @@ def accept_the_copy(lake: HandmadeLake) -> None:
     lake.tables["silver/plays"].append(lake.tables["silver/plays"][5] | {"offset": COPY})
 
 
-FAULTS: dict[str, tuple[Spoil, str, str]] = {
+FAULTS: dict[str, tuple[Damage, str, str]] = {
     "a record missing in bronze": (
         drop("bronze/song_plays", 3),
         IN_BRONZE,
@@ -189,12 +189,12 @@ FAULTS: dict[str, tuple[Spoil, str, str]] = {
         "user_id user-9 instead of user-1, "
         f"event_time {NOON} instead of {NOON + 1_000}, country DK instead of SE",
     ),
-    "a play that nobody sent": (
+    "a play that was not sent": (
         repeat("silver/plays", 0, offset=77, event_id="run-00077"),
         NOTHING_ELSE,
         "song-plays [0] offset 77 (event run-00077): accepted in silver, in no ledger",
     ),
-    "a play that nobody sent, at another record's offset": (
+    "a play that was not sent, at another record's offset": (
         repeat("silver/plays", 0, partition=1, event_id="run-00077"),
         NOTHING_ELSE,
         "song-plays [1] offset 0 (event run-00077): accepted in silver, in no ledger",
@@ -204,7 +204,7 @@ FAULTS: dict[str, tuple[Spoil, str, str]] = {
         NOTHING_ELSE,
         "song-plays [0] offset 77 (event run-00000): accepted in silver, in no ledger",
     ),
-    "a copy that nobody sent": (
+    "a copy that was not sent": (
         repeat("silver/duplicates", 0, offset=77),
         NOTHING_ELSE,
         "song-plays [0] offset 77 (event run-00005): duplicate in silver, in no ledger",
@@ -237,7 +237,7 @@ FAULTS: dict[str, tuple[Spoil, str, str]] = {
         "2026-01-09T12:00:00Z, SE, song-2: plays 1, counted_plays 1, ms_played 1 in gold; "
         "plays 1, counted_plays 1, ms_played 60000 sent",
     ),
-    "a window of a song that nobody heard": (
+    "a window of a song without plays": (
         repeat("gold/song_window", 0, song_id="song-9"),
         GOLD_COUNTS,
         "2026-01-09T12:00:00Z, SE, song-9: plays 1, counted_plays 1, ms_played 60000 in gold; "
@@ -248,10 +248,10 @@ FAULTS: dict[str, tuple[Spoil, str, str]] = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_proof_fails_on(fault: str, data_folder: DataFolder, tmp_path: Path) -> None:
-    spoil, check, named = FAULTS[fault]
+    damage, check, named = FAULTS[fault]
     ledger = sent()
     lake = lake_of(ledger)
-    spoil(lake)
+    damage(lake)
     proof = prove(lake, data_folder, ledger.write(tmp_path / "tonight"))
     wrong = [text for one in proof.unexplained if one.check == check for text in one.wrong]
     assert any(named in text for text in wrong), wrong

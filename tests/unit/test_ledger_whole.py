@@ -73,10 +73,10 @@ TORN: dict[str, tuple[Callable[[HandmadeLedger], object], str]] = {
 def test_a_ledger_that_contradicts_itself_fails(
     fault: str, data_folder: DataFolder, tmp_path: Path
 ) -> None:
-    spoil, named = TORN[fault]
+    damage, named = TORN[fault]
     ledger = sent()
     lake = lake_of(ledger)
-    spoil(ledger)
+    damage(ledger)
     [whole] = about(prove(lake, data_folder, ledger.write(tmp_path / "tonight")), WHOLE)
     assert named in whole.wrong
     assert whole.verdict is Verdict.UNEXPLAINED

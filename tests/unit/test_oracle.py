@@ -68,7 +68,7 @@ def _take_over_unread(case: OracleCase) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "kind", "named"),
+    ("damage", "kind", "named"),
     [
         (lambda s: s.remove("bronze/song_plays", _in_bronze(s, 2)), "lost",
          "song-plays [0] offset 2 (event event-00004): in Kafka, not in bronze"),
@@ -116,8 +116,8 @@ def _take_over_unread(case: OracleCase) -> None:
         (_take_over_unread, "wrong", "on time; run 1 took its window over without it"),
     ],
 )  # fmt: skip
-def test_damage_is_found_and_named(case: OracleCase, spoil: Damage, kind: str, named: str) -> None:
-    spoil(case)
+def test_damage_is_found_and_named(case: OracleCase, damage: Damage, kind: str, named: str) -> None:
+    damage(case)
     judgement = case.judge()
     assert getattr(judgement, kind) > 0, str(judgement)
     assert any(named in text and text.startswith(kind) for text in judgement.findings), judgement

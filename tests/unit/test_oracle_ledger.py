@@ -18,12 +18,12 @@ def judge(
     folder: DataFolder,
     path: Path,
     *,
-    spoil: Callable[[HandmadeLake], object] = lambda _: None,
+    damage: Callable[[HandmadeLake], object] = lambda _: None,
     others_allowed: bool = False,
 ) -> Judgement:
     """Derive Kafka's log and the lake from the ledger's log, and compare both with the ledger."""
     lake = lake_of(ledger)
-    spoil(lake)
+    damage(lake)
     lake.write(folder)
     ledger.write(path / "sent")
     ends: dict[int, int] = {}
@@ -58,7 +58,7 @@ def _expect(ledger: HandmadeLedger, number: int, **changes: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "kind", "named"),
+    ("damage", "kind", "named"),
     [
         (_lose, "lost",
          "song-plays [0] offset 500 (event run-00003): acknowledged, beyond the end of Kafka"),
@@ -76,12 +76,12 @@ def _expect(ledger: HandmadeLedger, number: int, **changes: object) -> None:
 def test_what_differs_from_the_ledger_is_named(
     data_folder: DataFolder,
     tmp_path: Path,
-    spoil: Callable[[HandmadeLedger], None],
+    damage: Callable[[HandmadeLedger], None],
     kind: str,
     named: str,
 ) -> None:
     ledger = sent()
-    spoil(ledger)
+    damage(ledger)
     judgement = judge(ledger, data_folder, tmp_path)
     assert getattr(judgement, kind) > 0, str(judgement)
     assert named in str(judgement)
