@@ -51,7 +51,7 @@ class BackupPoint:
         return None if self.run is None else self.run.pins.get(table)
 
 
-def choose_backup_point(folder: DataFolder) -> BackupPoint:
+def choose_point(folder: DataFolder) -> BackupPoint:
     """Choose a version of each table, in an order that is consistent while the stack writes.
 
     First come the hand-overs, so that each is of a run in the backup. Then comes the newest

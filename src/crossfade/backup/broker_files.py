@@ -73,8 +73,8 @@ def copy_broker(folder: DataFolder, copier: Copier) -> None:
         StackError: a partition changes faster than it can be copied.
     """
     data = folder.kafka / "data"
-    for place in _list_folders(data):
-        _FolderCopier(copier, place).copy()
+    for path in _list_folders(data):
+        _FolderCopier(copier, path).copy()
 
 
 def _list_folders(data: Path) -> list[Path]:
@@ -93,16 +93,16 @@ def _is_partition(name: str) -> bool:
 
 
 class _FolderCopier:
-    """Copies one folder, and its changed files again until the folder equals the copy."""
+    """Copies one folder, then its changed files, until the copy equals the folder."""
 
-    def __init__(self, copier: Copier, place: Path) -> None:
+    def __init__(self, copier: Copier, folder: Path) -> None:
         self._copier = copier
-        self._place = place
+        self._folder = folder
         self._copied: dict[str, _Stamp] = {}
 
     def copy(self) -> None:
         for _ in range(_PASSES):
-            found = _list_files(self._place)
+            found = _list_files(self._folder)
             if any(name.endswith(_BEING_REPLACED) for name in found):
                 time.sleep(_PAUSE_S)  # a compacted segment replaces it within milliseconds
                 continue
@@ -112,7 +112,7 @@ class _FolderCopier:
                 self._copier.forget(self._path(name))
             self._copied = {name: at for name, at in self._copied.items() if name in found}
             self._copy_changed(found)
-        what = f"Kafka changes {self._place} faster than it can be copied."
+        what = f"Kafka changes {self._folder} faster than it can be copied."
         raise StackError(what, "Try again when Kafka is less busy.")
 
     def _copy_changed(self, found: dict[str, _Stamp]) -> None:
@@ -121,13 +121,13 @@ class _FolderCopier:
                 self._copied[name] = stamp
 
     def _path(self, name: str) -> str:
-        return str((self._place / name).relative_to(self._copier.source))
+        return str((self._folder / name).relative_to(self._copier.source))
 
 
-def _list_files(place: Path) -> dict[str, _Stamp]:
+def _list_files(folder: Path) -> dict[str, _Stamp]:
     """List the files of a folder that a copy needs; none if the folder is gone."""
     try:
-        paths = sorted(path for path in place.iterdir() if path.is_file())
+        paths = sorted(path for path in folder.iterdir() if path.is_file())
     except FileNotFoundError:
         return {}
     newest = max((path.stem for path in paths if path.suffix == _SEGMENT), default=None)

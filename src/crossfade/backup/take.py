@@ -7,7 +7,7 @@ from pathlib import Path
 import crossfade
 from crossfade.backup.backup_point import (
     BackupPoint,
-    choose_backup_point,
+    choose_point,
     list_backup_files,
     verify_copies,
 )
@@ -50,13 +50,11 @@ def take_backup(folder: DataFolder, target: Path, report: ReportProgress) -> Man
         raise MisuseError(what, "Name a folder outside it, better on another disk.")
     with hold_maintenance_lock(folder):
         taken_at = format_time(now_ms())
-        point = choose_backup_point(folder)
+        point = choose_point(folder)
         paths = list_backup_files(folder, point)
         has_kafka = holds_topic(folder, point.archive.topic_id)
         size = _measure(folder, paths) + (measure_broker(folder) if has_kafka else 0)
-        require_disk_space(
-            target, size + LEAST_FREE, "Free space there, or name a folder on another disk."
-        )
+        require_disk_space(target, size + LEAST_FREE, "Free space there, or use another disk.")
         with open_draft(target) as draft:
             copier = Copier(folder.root, draft, lambda piece: report(piece, size))
             for path in paths:

@@ -5,18 +5,16 @@ from typing import Generic, TypeVar
 
 _MAX_ENTRIES = 512
 
-AnswerT = TypeVar("AnswerT")
+_T = TypeVar("_T")
 
 
-class AnswerCache(Generic[AnswerT]):
+class AnswerCache(Generic[_T]):
     """Answers of one source by key; emptied when the source changes or the cache is full."""
 
     def __init__(self) -> None:
-        self._cached: tuple[object, dict[Hashable, AnswerT]] = (None, {})
+        self._cached: tuple[object, dict[Hashable, _T]] = (None, {})
 
-    def get_or_compute(
-        self, source: object, key: Hashable, compute: Callable[[], AnswerT]
-    ) -> AnswerT:
+    def get_or_compute(self, source: object, key: Hashable, compute: Callable[[], _T]) -> _T:
         """Return a key's answer; concurrent requests may each compute it, with equal results."""
         cached_source, answers = self._cached
         if cached_source is not source or len(answers) >= _MAX_ENTRIES:

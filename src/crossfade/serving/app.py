@@ -44,6 +44,7 @@ from crossfade.serving.status import answer_reconciliation, answer_status
 from crossfade.serving.window_reader import WindowReader
 from crossfade.serving.window_state import WindowState
 
+_ABOUT = "What are people listening to, right now and over the years, and can you prove it?"
 _PAGE_RULES = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -97,7 +98,7 @@ class Service:
         return self._watcher.current.boundary
 
     def _forget_merged(self, before: Snapshot) -> None:
-        """Forget what batch owned one snapshot ago: requests under way may need the rest."""
+        """Forget what batch owned in the previous snapshot: requests may still need the rest."""
         run: Run | None = self._watcher.current.run
         if self._state is not None and run is not None:
             self._state.forget_before(before.boundary, run.end_offsets)
@@ -116,9 +117,7 @@ def build_app(folder: DataFolder, address: KafkaAddress | None) -> FastAPI:
     app = FastAPI(
         title="Crossfade",
         version=crossfade.__version__,
-        description=(
-            "What are people listening to, right now and over the years, and can you prove it?"
-        ),
+        description=_ABOUT,
         lifespan=live,
         docs_url=None,
         redoc_url=None,
@@ -137,7 +136,7 @@ def _answers(service: Service) -> APIRouter:
 
     @router.get(
         "/trending",
-        responses=_responses(Ranking[SongRow]),
+        responses=_models(Ranking[SongRow]),
         summary="Songs of the newest 6 windows, the open one included",
     )
     def trending(query: Annotated[TrendingQuery, Query()]) -> Response:
@@ -145,7 +144,7 @@ def _answers(service: Service) -> APIRouter:
 
     @router.get(
         "/charts/songs",
-        responses=_responses(Ranking[SongRow]),
+        responses=_models(Ranking[SongRow]),
         summary="The most played songs of a range",
     )
     def chart_songs(query: Annotated[RangeQuery, Query()]) -> Response:
@@ -153,7 +152,7 @@ def _answers(service: Service) -> APIRouter:
 
     @router.get(
         "/charts/artists",
-        responses=_responses(Ranking[ArtistRow]),
+        responses=_models(Ranking[ArtistRow]),
         summary="The most played artists of a range",
     )
     def chart_artists(query: Annotated[RangeQuery, Query()]) -> Response:
@@ -161,7 +160,7 @@ def _answers(service: Service) -> APIRouter:
 
     @router.get(
         "/geography",
-        responses=_responses(Ranking[CountryRow] | Ranking[SongRow]),
+        responses=_models(Ranking[CountryRow] | Ranking[SongRow]),
         summary="Countries by plays, or the songs of one country",
     )
     def geography(query: Annotated[RangeQuery, Query()]) -> Response:
@@ -169,15 +168,13 @@ def _answers(service: Service) -> APIRouter:
         answer = answer_geography(service.view(), asked, limit=query.limit, country=query.country)
         return _json(answer)
 
-    @router.get(
-        "/status", responses=_responses(Status), summary="How far batch, speed and archive are"
-    )
+    @router.get("/status", responses=_models(Status), summary="State of batch, speed and archive")
     def status(_: Annotated[NoQuery, Query()]) -> Response:
         return _json(answer_status(service.view(), service.folder))
 
     @router.get(
         "/reconciliation",
-        responses=_responses(Reconciliation),
+        responses=_models(Reconciliation),
         summary="What the newest run counted, and the hand-overs",
     )
     def reconciliation(_: Annotated[NoQuery, Query()]) -> Response:
@@ -185,7 +182,7 @@ def _answers(service: Service) -> APIRouter:
 
     @router.get(
         "/rejected",
-        responses=_responses(RejectedRecords),
+        responses=_models(RejectedRecords),
         summary="Rejected records with their reasons, the newest first",
     )
     def rejected(query: Annotated[RejectedQuery, Query()]) -> Response:
@@ -235,7 +232,7 @@ def _chart(service: Service, by: By, query: RangeQuery) -> Response:
     return _json(answer)
 
 
-def _responses(shape: Any) -> dict[int | str, dict[str, Any]]:
+def _models(shape: Any) -> dict[int | str, dict[str, Any]]:
     """Return the shapes of a route's answer and of its errors, for OpenAPI."""
     return {200: {"model": shape}, 422: {"model": ErrorBody, "description": "Refused"}}
 

@@ -19,8 +19,7 @@ class SpeedStatus:
     `lag_ms` is None while unknown. Windows that begin before `held_from` may lack rows.
     `dropped_before` is the greatest watermark at which Spark dropped plays. `first_log_time` is
     that of the first record of `song-plays`, None while there is none. `late_pending` counts late
-    plays, which only batch counts, that it has not counted yet. `trouble` says what stops the
-    reader.
+    plays that batch has not counted yet. `trouble` is the reason why the reader is stopped.
     """
 
     is_ready: bool = False

@@ -19,10 +19,10 @@ _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 class Metrics:
     """The metrics of one app, in their own registry."""
 
-    def __init__(self, view: Callable[[], RequestView], read_alarms: Callable[[], Alarms]) -> None:
+    def __init__(self, view: Callable[[], RequestView], alarms: Callable[[], Alarms]) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Layers(view))
-        self._registry.register(_Stack(read_alarms))
+        self._registry.register(_Stack(alarms))
         self.requests = Histogram(
             "crossfade_request_seconds",
             "Time to answer, by path and status.",
@@ -65,11 +65,11 @@ class _Layers(Collector):
 class _Stack(Collector):
     """Reads the stack's alarms at each scrape."""
 
-    def __init__(self, read_alarms: Callable[[], Alarms]) -> None:
-        self._read_alarms = read_alarms
+    def __init__(self, alarms: Callable[[], Alarms]) -> None:
+        self._alarms = alarms
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        alarms = self._read_alarms()
+        alarms = self._alarms()
         refused = bool(alarms.refused)
         yield _gauge("plays_refused", "1 while plays are refused: a disk is nearly full.", refused)
         what = "1 for a process that repeatedly fails at the same work."

@@ -70,7 +70,7 @@ class WindowRollup:
         return len(self._rows)
 
     def apply(self, row: WindowRow) -> bool:
-        """Replace the row held by this one, unless that has a higher (epoch, batch).
+        """Replace the row that is held, unless it has a higher (epoch, batch) than this one.
 
         Returns:
             Whether the row was applied.
