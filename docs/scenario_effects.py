@@ -1,7 +1,7 @@
-"""Measures what each shipped scenario does to the charts; writes it into docs/scenarios.md.
+"""Measure what each shipped scenario does to the charts, and write it into docs/scenarios.md.
 
-Each is a back-fill of ten minutes, beside the same ten minutes without a scenario; DuckDB asks the
-ledgers of both. It takes a minute, and gives the same numbers as long as the model is the same.
+Simulates ten minutes with each scenario and the same ten minutes without one, and queries both
+ledgers with DuckDB. Takes a minute; the numbers change only when the model does.
 """
 
 import re
@@ -24,7 +24,7 @@ FROM, SEED, END = "2024-05-01T12:00:00Z", 1, 10 * MINUTE_MS
 GIVEN = ("--from", FROM, "--for", "10m", "--rate", "2000", "--seed", str(SEED))
 CATALOGUE = make_catalogue(SEED, DEFAULT_SONGS)
 MOST_A_DAY = 10
-"""So many plays of one song are charted of a listener."""
+"""How many plays of one song a listener can add to a chart in a day."""
 
 WITH, WITHOUT = "here", "plain"
 _RECORDS = f"""
@@ -71,25 +71,25 @@ _REASONS = "SELECT reason, count(*) AS n FROM here GROUP BY reason ORDER BY n DE
 
 
 class Chart(dict[str, int]):
-    """Counted plays of each song or artist, the first one first."""
+    """Counted plays by song or artist, in chart order."""
 
     def share(self, *keys: str) -> float:
-        """Return the share of all plays that some have together."""
+        """Return the share of all plays that the keys have together."""
         return sum(self.get(key, 0) for key in keys) / sum(self.values())
 
     def places(self, *keys: str) -> list[int]:
-        """Return the places of those that are in it; equal ones have the same."""
+        """Return the places of the keys that are in the chart; equal counts share a place."""
         found = [self[key] for key in keys if key in self]
         return sorted(1 + sum(n > one for n in self.values()) for one in found)
 
-    def tell(self, *keys: str) -> str:
-        """Write their share and places."""
+    def describe(self, *keys: str) -> str:
+        """Format the keys' share and places."""
         places = "/".join(f"{place:,}" for place in self.places(*keys))
         return f"{_percent(self.share(*keys))}, {places or 'no place'}"
 
 
 class Ledgers:
-    """The records of a scenario, and those of the same time without."""
+    """The records of a scenario, and those of the same time without it."""
 
     def __init__(self, scratch: str) -> None:
         self._scratch = scratch
@@ -99,7 +99,7 @@ class Ledgers:
         self.simulate(WITHOUT)
 
     def simulate(self, table: str, *options: str) -> None:
-        """Make a ledger, and a table of it."""
+        """Simulate with a ledger, and load its records into a table."""
         with TemporaryDirectory(dir=self._scratch) as folder:
             command = [sys.executable, "-m", "crossfade", "generate", *GIVEN, *options]
             command += ["--out", f"{folder}/plays.jsonl", "--ledger", f"{folder}/ledger"]
@@ -107,7 +107,7 @@ class Ledgers:
             self._db.execute(_RECORDS.format(table=table, folder=f"{folder}/ledger"))
 
     def ask(self, query: str, **values: object) -> list[tuple[Any, ...]]:
-        """Return the rows of an answer."""
+        """Return the rows of a query."""
         return self._db.execute(query, values or None).fetchall()
 
     def count(self, condition: str, **values: object) -> int:
@@ -115,14 +115,14 @@ class Ledgers:
         return int(self.ask(f"SELECT count(*) FROM here WHERE {condition}", **values)[0][0])
 
     def chart(self, begin: int = 0, end: int = END, table: str = WITH, **how: Any) -> Chart:
-        """Return the chart of a span: of a `country`, `by` another key, with a `cap`."""
+        """Return the chart of a span; `country`, `by` (the key) and `cap` are optional."""
         values = {name: how[name] for name in ("country",) if name in how}
         place = "country = $country" if values else "true"
         query = _CHART.format(by=how.get("by", "song_id"), table=table, place=place)
         return Chart(self.ask(query, begin=begin, end=end, cap=how.get("cap", END), **values))
 
     def countries(self, least: int) -> list[str]:
-        """Name the countries with so many counted plays in their chart."""
+        """List the countries with at least this many counted plays."""
         return [code for code, n in self.chart(by="country").items() if n >= least]
 
 
@@ -131,7 +131,7 @@ def _percent(share: float) -> str:
 
 
 def _draw(*rows: tuple[object, ...]) -> str:
-    """Write a table; the first row is its head."""
+    """Format a table; the first row is its head."""
     texts = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
     head, *lines = (f"| {' | '.join(row)} |" for row in texts)
     return "\n".join([head, "|" + "---|" * len(rows[0]), *lines])
@@ -145,23 +145,23 @@ def show_viral_song(ledgers: Ledgers, scenario: Scenario) -> str:
     spans = ((0, spike.at_ms), (0, MINUTE_MS), (risen, END), (risen, END, WITHOUT))
     places: dict[str, dict[str, Any]] = {"India": {"country": home}, "the world": {}}
     rows = {
-        name: tuple(ledgers.chart(*span, **where).tell(song) for span in spans)
+        name: tuple(ledgers.chart(*span, **where).describe(song) for span in spans)
         for name, where in places.items()
     }
     second = list(ledgers.chart(risen, country=home))[1]
-    seconds = (ledgers.chart(*span, country=home).tell(second) for span in spans)
+    seconds = (ledgers.chart(*span, country=home).describe(second) for span in spans)
     [(different,)] = ledgers.ask(_DIFFERENT, but=home)
-    heads = ("before", "the first minute", "at the height", "then, without the scenario")
+    heads = ("before", "the first minute", "at the height", "same time, without the scenario")
     return _draw(
         ("share and place of the song", *heads),
         *((name, *cells) for name, cells in rows.items()),
-        ("India: of the song that is second at the height", *seconds),
-        ("plays in other countries that are not the same", "", "", different, ""),
+        ("India: the song that is second at the height", *seconds),
+        ("plays in other countries that differ", "", "", different, ""),
     )
 
 
 def show_album_drop(ledgers: Ledgers, scenario: Scenario) -> str:
-    """Show the places of the album's songs and of their artist, and what is left to others."""
+    """Show the places of the album's songs and artist, and the plays of other songs."""
     (spike,) = scenario.spikes
     both = list(zip(CATALOGUE.artists, CATALOGUE.albums, strict=True))
     one = both[spike.album_of or 0]
@@ -170,7 +170,7 @@ def show_album_drop(ledgers: Ledgers, scenario: Scenario) -> str:
     spans = ((0, spike.at_ms), (risen, END), (risen, END, WITHOUT))
     charts = [ledgers.chart(*span) for span in spans]
     artists = [ledgers.chart(*span, by="artist") for span in spans]
-    nexts = (chart.tell(next(name for name in chart if name != one[0])) for chart in artists)
+    nexts = (chart.describe(next(name for name in chart if name != one[0])) for chart in artists)
     others = [[song for song in chart if song not in album] for chart in charts]
     moved = max(abs(place - others[1].index(song)) for place, song in enumerate(others[2][:20]))
     places = [ledgers.chart(risen, country=code).places(*album) for code in ledgers.countries(1000)]
@@ -178,19 +178,24 @@ def show_album_drop(ledgers: Ledgers, scenario: Scenario) -> str:
     top = [len(set(list(chart)[:10]) & set(album)) for chart in charts]
     left = [sum(chart[song] for song in rest) for chart, rest in zip(charts, others, strict=True)]
     return _draw(
-        ("what", "before", "at the height", "then, without the scenario"),
-        (f"the album's {len(album)} songs", *(chart.tell(*album) for chart in charts)),
-        ("of the top 10, songs of the album", *top),
-        ("the artist", *(chart.tell(one[0]) for chart in artists)),
-        ("the best of the other artists", *nexts),
-        ("first in how many countries of 1,000 plays", "", f"{on_top} of {len(places)}", ""),
+        ("what", "before", "at the height", "same time, without the scenario"),
+        (f"the album's {len(album)} songs", *(chart.describe(*album) for chart in charts)),
+        ("songs of the album in the top 10", *top),
+        ("the artist", *(chart.describe(one[0]) for chart in artists)),
+        ("the first of the other artists", *nexts),
+        (
+            "countries (1,000 plays or more) led by the album",
+            "",
+            f"{on_top} of {len(places)}",
+            "",
+        ),
         ("counted plays of all other songs", "", *left[1:]),
-        ("most places that one of their top 20 moved", "", moved, ""),
+        ("largest change of place in the top 20 of these", "", moved, ""),
     )
 
 
 def show_country_offline(ledgers: Ledgers, scenario: Scenario) -> str:
-    """Show the plays a minute, and how many of those held are how late."""
+    """Show the plays a minute, and how many of the held plays are late."""
     (silence,) = scenario.silences
     begin, end = silence.at_ms, silence.at_ms + silence.for_ms
     back = end + MINUTE_MS
@@ -211,10 +216,10 @@ def show_country_offline(ledgers: Ledgers, scenario: Scenario) -> str:
         for limit in (0, 10 * SECOND_MS, MINUTE_MS, 30 * MINUTE_MS)
     ]
     [(different,)] = ledgers.ask(_DIFFERENT, but="")
-    limits = (f"late with `late_after` {limit}" for limit in ("10s", "1m", "30m, the usual one"))
+    limits = (f"late with `late_after` {limit}" for limit in ("10s", "1m", "30m, the default"))
     heads = ("sent from the US", "heard there", "sent from elsewhere", "heard elsewhere")
     whole = _draw(("plays a minute", *heads), *rows)
-    ends = _draw(("held", *limits, "plays that are not the same in the end"), (*late, different))
+    ends = _draw(("held", *limits, "plays that differ in the end"), (*late, different))
     return f"{whole}\n\n{ends}"
 
 
@@ -232,9 +237,12 @@ def show_bot_farm(ledgers: Ledgers, _scenario: Scenario) -> str:
     ways = ((WITHOUT, END), (WITH, END), (WITH, MOST_A_DAY))
     heads = ("counted plays, without bots", "counted plays", "charted plays")
     names = (
-        *("the world: places of the farm's songs", "the world: middle place of loopers' songs"),
+        *("the world: places of the farm's songs", "the world: median place of the loopers' songs"),
         *("Iceland: plays", "Iceland: plays of each of the first six songs"),
-        *("of these six, the farm's", "countries of 100 plays where a bot's song became first"),
+        *(
+            "of these six, songs of the farm",
+            "countries (100 plays or more) where a bot's song is first",
+        ),
     )
     columns = (_show_songs(ledgers, table, cap) for table, cap in ways)
     return f"{who}\n\n{_draw(('what', *heads), *zip(names, *columns, strict=True))}"
@@ -265,7 +273,7 @@ def _show_songs(ledgers: Ledgers, table: str, cap: int) -> tuple[object, ...]:
 
 
 def show_messy_clients(ledgers: Ledgers, _scenario: Scenario) -> str:
-    """Show what becomes of the records, and what the charts lose."""
+    """Show the outcomes of the records, and what the charts lose."""
     answers = ledgers.ask(_ANSWERS, late=30 * MINUTE_MS)
     records = sum(n for _, _, n, _ in answers)
     reasons = [(reason, n) for reason, n in ledgers.ask(_REASONS) if reason]
@@ -287,8 +295,8 @@ def show_messy_clients(ledgers: Ledgers, _scenario: Scenario) -> str:
                 ("with faults", f"{counted:,} ({100 * (counted / without - 1):+.2f} %)"),
                 ("in the ten minutes", f"{inside:,} ({100 * (inside / without - 1):+.2f} %)"),
                 ("plays not yet sent at the end, counted or not", unsent),
-                ("of the first 50 songs still among them", len(set(tops[0]) & set(tops[1]))),
-                ("of the first 50 songs in their very place", same),
+                ("first 50 songs: still among the first 50", len(set(tops[0]) & set(tops[1]))),
+                ("first 50 songs: in the same place", same),
             ),
         ]
     )
@@ -308,7 +316,7 @@ def _replace(page: str, name: str, tables: str) -> str:
     part = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     replaced, count = part.subn(lambda _: f"{begin}\n{tables}\n\n{end}", page)
     if count != 1:
-        sys.exit(f"{PAGE} has {count} places for {name}. Put one there: {begin}{end}")
+        sys.exit(f"{PAGE} has {count} places for {name}; 1 needed. Add: {begin}{end}")
     return replaced
 
 
