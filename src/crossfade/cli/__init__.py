@@ -32,13 +32,14 @@ from crossfade.cli import (
     trending,
     up,
 )
+from crossfade.cli.help_text import set_help_texts
 from crossfade.errors import CrossfadeError
 from crossfade.telemetry import configure_logs
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command's name and the function that runs it; modules import what is heavy in functions."""
+    """A command's name and function; the function imports what is heavy when it is called."""
 
     name: str
     run: Callable[..., None]
@@ -127,6 +128,8 @@ def _register() -> None:
         app.command(command.name, hidden=command.is_hidden)(command.run)
     for group in _GROUPS:
         app.add_typer(group.commands, name=group.name)
+    for commands in (app, *(group.commands for group in _GROUPS)):
+        set_help_texts(commands)
 
 
 _register()

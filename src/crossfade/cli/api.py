@@ -1,4 +1,4 @@
-"""The running stack's API, asked by commands."""
+"""Requests of commands to the API of the running stack."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ _MISUSE = 422
 
 
 def fetch_answer(api: str, path: str, **params: str | int | None) -> dict[str, Any]:
-    """Ask the API below `/api/v1/` for an answer; parameters that are None are left out.
+    """Fetch an answer of the API, by its path below `/api/v1/`; leave out parameters that are None.
 
     Raises:
         MisuseError: the API refuses the parameters; its hint is the cure.
-        StackError: the API is away or failed.
+        StackError: the API does not answer, or failed.
     """
     given = {name: value for name, value in params.items() if value is not None}
     try:

@@ -1,4 +1,4 @@
-"""One answer for a command: from the running stack's API, or straight from the tables."""
+"""Answers for commands, from the running stack's API or directly from the tables."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -24,17 +24,24 @@ if TYPE_CHECKING:
 
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Most rows to show.")]
 CountryOption = Annotated[
-    str | None, typer.Option("--country", help="One country alone, such as SE.", metavar="CC")
+    str | None, typer.Option("--country", help="Only this country, such as SE.", metavar="CC")
 ]
-DayOption = Annotated[str | None, typer.Option("--day", metavar="2019-06-01")]
+DayOption = Annotated[
+    str | None, typer.Option("--day", help="One day (UTC).", metavar="2019-06-01")
+]
 WeekOption = Annotated[
-    str | None, typer.Option("--week", help="Its first day, a Friday.", metavar="2019-06-28")
+    str | None,
+    typer.Option("--week", help="A chart week, by its first day: a Friday.", metavar="2019-06-28"),
 ]
-MonthOption = Annotated[str | None, typer.Option("--month", metavar="2019-06")]
-YearOption = Annotated[str | None, typer.Option("--year", metavar="2019")]
-AllTimeOption = Annotated[bool, typer.Option("--all-time", help="Everything; the default.")]
-FromOption = Annotated[str | None, typer.Option("--from", help="First moment.", metavar="TIME")]
-ToOption = Annotated[str | None, typer.Option("--to", help="Moment after it.", metavar="TIME")]
+MonthOption = Annotated[str | None, typer.Option("--month", help="One month.", metavar="2019-06")]
+YearOption = Annotated[str | None, typer.Option("--year", help="One year.", metavar="2019")]
+AllTimeOption = Annotated[bool, typer.Option("--all-time", help="All time; the default.")]
+FromOption = Annotated[
+    str | None, typer.Option("--from", help="Start of the range.", metavar="TIME")
+]
+ToOption = Annotated[
+    str | None, typer.Option("--to", help="End of the range, exclusive.", metavar="TIME")
+]
 
 Parameters = Mapping[str, str | int | None]
 
@@ -43,9 +50,9 @@ def ask(
     data: Path | None,
     path: str,
     parameters: Parameters,
-    answer_alone: Callable[["RequestView"], dict[str, Any]],
+    answer_from_gold: Callable[["RequestView"], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Return the API's answer where a stack runs on the folder, else the same from gold alone."""
+    """Return the API's answer if a stack runs on the folder, else one computed only from gold."""
     _refuse_country(parameters.get("country"))
     folder = open_folder(load_settings(data=data), create=False)
     stack = read_stack(folder)
@@ -57,26 +64,26 @@ def ask(
 
     snapshot = build_snapshot(folder)
     try:
-        return answer_alone(RequestView(snapshot, None, folder.time_rules, now_ms()))
+        return answer_from_gold(RequestView(snapshot, None, folder.time_rules, now_ms()))
     finally:
         snapshot.connection.close()
 
 
 def _refuse_country(country: str | int | None) -> None:
     if country is not None and country not in COUNTRIES:
-        what = f'"{country}" is no country.'
-        raise MisuseError(what, "Write two upper-case letters such as SE; ZZ is unknown.")
+        what = f'"{country}" is not a country.'
+        raise MisuseError(what, "Write two upper-case letters such as SE; ZZ means unknown.")
 
 
 def range_parameters(texts: RangeTexts) -> dict[str, str | int | None]:
-    """Return a range's options as the API's parameters."""
+    """Return the options of a range as parameters of the API."""
     named = {kind: getattr(texts, kind) for kind in ("day", "week", "month", "year")}
     all_time = "true" if texts.all_time else None
     return {**named, "from": texts.since, "to": texts.until, "all_time": all_time}
 
 
 def show_answer(answer: Mapping[str, Any], *, title: str, as_json: bool) -> None:
-    """Print an answer on standard output: as JSON, or as a table that says if it is complete."""
+    """Print an answer on standard output, as JSON or as a table with its completeness."""
     if as_json:
         sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
         return
@@ -92,12 +99,12 @@ def show_answer(answer: Mapping[str, Any], *, title: str, as_json: bool) -> None
     console = Console()
     begin = answer["from"] or "the first play"
     console.print(f"{title}, {begin} to {answer['to']}", style="bold", markup=False)
-    console.print(grid if rows else "No play.")
+    console.print(grid if rows else "No plays.")
     state = Text("Complete", "green")
     if not answer["complete"]:
         state = Text(f"Incomplete: {answer['why']}", "yellow")
     if answer["provisional"]:
-        state.append("; provisional: a part of the range is not closed yet")
+        state.append("; provisional: part of the range is not closed yet")
     console.print(state.append("."))
 
 

@@ -1,4 +1,4 @@
-"""`crossfade backup`: a copy of a data folder whose parts belong together, while it is used."""
+"""`crossfade backup`: a consistent copy of a data folder, also while a stack uses it."""
 
 import sys
 import time
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from crossfade.backup.manifest import Manifest
 
 TargetArgument = Annotated[
-    Path, typer.Argument(metavar="DIR", help="Where to: an empty or new folder.")
+    Path, typer.Argument(metavar="DIR", help="The backup: a new or empty folder.")
 ]
 
 
 def backup(target: TargetArgument, data: DataOption = None, *, as_json: JsonOption = False) -> None:
-    """Copy lake, checkpoint and Kafka's records as of one moment, also while the stack runs.
+    """Back up lake, checkpoint and Kafka's records as of one moment, also while a stack runs.
 
-    DIR appears when all of it is written, and is what "crossfade restore DIR" takes.
+    DIR appears when the whole backup is written. "crossfade restore DIR" reads it.
 
     Example:
-        crossfade backup /backups/2026-01-31 --data data
+        crossfade backup /backups/monday --data data
     """
     from crossfade.backup.take import take_backup
     from crossfade.cli.copy_progress import show_copying
@@ -37,9 +37,9 @@ def backup(target: TargetArgument, data: DataOption = None, *, as_json: JsonOpti
 
     folder = open_folder(load_settings(data=data), create=False)
     began = time.monotonic()
-    with show_copying("Copying") as tell:
-        manifest = take_backup(folder, target, tell)
-    show_report({"backup": str(target.absolute()), **describe(manifest, began)}, as_json=as_json)
+    with show_copying("Copying") as on_progress:
+        manifest = take_backup(folder, target, on_progress)
+    show_summary({"backup": str(target.absolute()), **describe(manifest, began)}, as_json=as_json)
     if not manifest.has_kafka:
         sys.stderr.write("Kafka's records are not in it: they are not in this data folder.\n")
     if (folder.lake / CLASSIC_TABLE).exists():
@@ -47,7 +47,7 @@ def backup(target: TargetArgument, data: DataOption = None, *, as_json: JsonOpti
 
 
 def describe(manifest: "Manifest", began: float) -> dict[str, Any]:
-    """Say in plain values what a backup holds, and how long it took since `began`."""
+    """Return what a backup holds and the seconds since `began`, as plain values."""
     return {
         "taken_at": manifest.taken_at,
         "bytes": manifest.size,
@@ -61,19 +61,19 @@ def describe(manifest: "Manifest", began: float) -> dict[str, Any]:
     }
 
 
-def show_report(told: dict[str, Any], *, as_json: bool) -> None:
-    """Print a report on standard output."""
+def show_summary(fields: dict[str, Any], *, as_json: bool) -> None:
+    """Print the fields on standard output, as JSON or as a table with the first as its header."""
     if as_json:
-        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode(fields).decode() + "\n")
         return
-    name, *others = told
-    table = Table(name, str(told[name]), box=None, header_style="bold")
+    name, *others = fields
+    table = Table(name, str(fields[name]), box=None, header_style="bold")
     for other in others:
-        table.add_row(other, _shown(other, told[other]))
+        table.add_row(other, _format(other, fields[other]))
     Console().print(table)
 
 
-def _shown(name: str, value: Any) -> str:
+def _format(name: str, value: Any) -> str:
     if name == "bytes":
         return format_bytes(value)
     if isinstance(value, bool):

@@ -24,7 +24,7 @@ from crossfade.serving.ranges import RangeTexts, read_range
 
 
 class ChartKind(StrEnum):
-    """What is charted."""
+    """What a chart counts."""
 
     SONGS = "songs"
     ARTISTS = "artists"
@@ -61,10 +61,10 @@ def chart(
     texts = RangeTexts(day, week, month, year, all_time, since, until)
     by = By.SONG if kind is ChartKind.SONGS else By.ARTIST
 
-    def answer_alone(view: RequestView) -> dict[str, object]:
+    def answer_from_gold(view: RequestView) -> dict[str, object]:
         asked = read_range(texts, now=view.now, rules=view.rules)
         return answer_chart(view, by, asked, limit=limit, country=country)
 
     parameters = {**range_parameters(texts), "limit": limit, "country": country}
-    answer = ask(data, f"charts/{kind}", parameters, answer_alone)
+    answer = ask(data, f"charts/{kind}", parameters, answer_from_gold)
     show_answer(answer, title=f"Most played {kind}", as_json=as_json)

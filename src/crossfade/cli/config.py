@@ -1,4 +1,4 @@
-"""`crossfade config`: every setting, its value and where the value comes from."""
+"""`crossfade config`: every setting, its value and the origin of the value."""
 
 import sys
 
@@ -15,7 +15,7 @@ _SECRET = frozenset({"sasl_password"})
 def config(data: DataOption = None, *, as_json: JsonOption = False) -> None:
     """Show every setting, its value and where the value comes from.
 
-    Each can be set by an environment variable: CROSSFADE_ and its name in capitals.
+    Each can be set by an environment variable: CROSSFADE_ and the name in capitals.
 
     Example:
         CROSSFADE_GRAIN=1m crossfade config

@@ -1,4 +1,4 @@
-"""The line that `backup` and `restore` keep up to date, and how a signal ends them."""
+"""The progress bar of `backup` and `restore`, and how a signal ends them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,9 +12,9 @@ from crossfade.stack.stop_request import stop_on_signals
 
 @contextmanager
 def show_copying(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Return what is told of each piece copied and of the whole size, in bytes.
+    """Yield a callback that takes the bytes just copied and the bytes in total.
 
-    It draws a bar on standard error, where a person sees it, and raises once a stop is asked for.
+    On a terminal it draws a bar on standard error. It raises StackError once a stop is requested.
     """
     console = Console(stderr=True)
     columns = (TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn())
@@ -22,10 +22,10 @@ def show_copying(what: str) -> Iterator[Callable[[int, int], None]]:
     with stop_on_signals() as request, bar:
         task = bar.add_task("", total=None)
 
-        def tell(piece: int, whole: int) -> None:
+        def on_progress(copied: int, total: int) -> None:
             if request.asked.is_set():
-                cut = "It was cut short: nothing of it is left."
-                raise StackError(cut, "Give the command again.")
-            bar.update(task, advance=piece, total=whole)
+                what = "Interrupted: no partial copy is left."
+                raise StackError(what, "Run the command again.")
+            bar.update(task, advance=copied, total=total)
 
-        yield tell
+        yield on_progress

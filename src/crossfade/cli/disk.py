@@ -1,4 +1,4 @@
-"""How much disk each part of a data folder takes, and how long the rest lasts."""
+"""The disk usage of each part of a data folder, and how long the free space lasts."""
 
 import os
 import shutil
@@ -10,16 +10,16 @@ from crossfade.folder import DataFolder
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
-    """Bytes by part, bytes free, and days until full at the pace so far (None: no growth yet)."""
+class DiskUsage:
+    """Bytes by part, bytes free, and days until the disk is full (None: no growth yet)."""
 
     parts: dict[str, int]
     free: int
     days_left: float | None
 
 
-def measure_disk(folder: DataFolder) -> Disk:
-    """Measure a data folder; the pace is its growth since its first start, an hour at least."""
+def measure_disk(folder: DataFolder) -> DiskUsage:
+    """Measure a data folder; its rate of growth is that since its first start, at least an hour."""
     from crossfade.lake.tables import CLASSIC_TABLE
 
     parts = {
@@ -36,11 +36,11 @@ def measure_disk(folder: DataFolder) -> Disk:
     age_ms = max(now_ms() - made_ms, HOUR_MS)
     taken = sum(parts.values())
     days_left = round(free * age_ms / (taken * DAY_MS), 1) if taken else None
-    return Disk(parts, free, days_left)
+    return DiskUsage(parts, free, days_left)
 
 
 def format_bytes(count: int) -> str:
-    """Write bytes for people: 1.5 GB."""
+    """Return a number of bytes as people write it: 1.5 GB."""
     size = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:

@@ -1,4 +1,4 @@
-"""`crossfade doctor`: what this machine lacks for a stack, and how to cure it."""
+"""`crossfade doctor`: what this machine lacks to run a stack, and the cure."""
 
 import sys
 
@@ -15,20 +15,20 @@ _STYLES = {"ok": "green", "warning": "yellow", "fail": "bold red"}
 
 
 def doctor(data: DataOption = None, *, as_json: JsonOption = False) -> None:
-    """Examine Python, Java, jars, ports, the data folder, disk and memory; exit 1 if one fails.
+    """Check Python, Java, jars, ports, the data folder, disks and memory; exit 1 if a check fails.
 
     Example:
         crossfade doctor --data data
     """
-    findings = list(examine_machine(load_settings(data=data)))
+    checks = list(examine_machine(load_settings(data=data)))
     if as_json:
-        sys.stdout.write(msgspec.json.encode(findings).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode(checks).decode() + "\n")
     else:
         table = Table("check", "", "found", "cure", box=None, header_style="bold")
-        for finding in findings:
-            cure = "" if finding.verdict == "ok" else finding.cure
-            style = _STYLES[finding.verdict]
-            table.add_row(finding.check, f"[{style}]{finding.verdict}[/]", finding.found, cure)
+        for one in checks:
+            cure = "" if one.verdict == "ok" else one.cure
+            style = _STYLES[one.verdict]
+            table.add_row(one.check, f"[{style}]{one.verdict}[/]", one.found, cure)
         Console().print(table)
-    if any(finding.verdict == "fail" for finding in findings):
+    if any(one.verdict == "fail" for one in checks):
         raise typer.Exit(1)

@@ -32,7 +32,9 @@ def geography(
     country: CountryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the countries by plays, or with --country the songs of one. No range means all time.
+    """Show the countries with the most plays, or with --country the most played songs of one.
+
+    No range means all time.
 
     Example:
         crossfade geography --year 2019
@@ -41,11 +43,11 @@ def geography(
 
     texts = RangeTexts(day, week, month, year, all_time, since, until)
 
-    def answer_alone(view: RequestView) -> dict[str, object]:
+    def answer_from_gold(view: RequestView) -> dict[str, object]:
         asked = read_range(texts, now=view.now, rules=view.rules)
         return answer_geography(view, asked, limit=limit, country=country)
 
     parameters = {**range_parameters(texts), "limit": limit, "country": country}
-    answer = ask(data, "geography", parameters, answer_alone)
+    answer = ask(data, "geography", parameters, answer_from_gold)
     title = "Countries" if country is None else f"Songs of {country}"
     show_answer(answer, title=title, as_json=as_json)

@@ -1,4 +1,4 @@
-"""`crossfade trending`: what is heard now."""
+"""`crossfade trending`: the songs that are played most right now."""
 
 from crossfade.cli.ask import CountryOption, LimitOption, ask, show_answer
 from crossfade.cli.options import DataOption, JsonOption
@@ -11,7 +11,7 @@ def trending(
     country: CountryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the songs of the newest 6 windows, the open one included.
+    """Show the most played songs of the newest 6 windows, the open one included.
 
     Example:
         crossfade trending --limit 10 --country SE
