@@ -19,7 +19,7 @@ from faults.oracle_kafka import PLAYS_BY_WINDOW, SONG_PLAYS
 from faults.template import on_copy
 from faults.workspace import Workspace
 
-_ANEW = "deleted and made anew"
+_ANEW = "deleted and created again"
 _GONE = r"no longer holds"
 
 

@@ -236,7 +236,7 @@ def test_a_topic_made_anew_is_not_archived_onto_the_old_one(stage: Stage) -> Non
     create_topics(stage.address, stage.settings)
     stage.send(b"new")
 
-    with pytest.raises(LakeError, match="deleted and made anew"):
+    with pytest.raises(LakeError, match="deleted and created again"):
         stage.archive()
-    with pytest.raises(LakeError, match="deleted and made anew"):
+    with pytest.raises(LakeError, match="deleted and created again"):
         stage.archive_classic()

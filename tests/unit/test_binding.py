@@ -68,7 +68,7 @@ def test_a_recreated_topic_is_refused(data_folder: DataFolder) -> None:
     bind_archive(data_folder, FOUND, has_data=False)
     begin(data_folder, "archive")
     other = ArchiveBinding("topic-b", "table-a", {0: 0, 1: 0})
-    with pytest.raises(LakeError, match=r"id topic-a\) was deleted and made anew"):
+    with pytest.raises(LakeError, match=r"id topic-a\) was deleted and created again"):
         bind_archive(data_folder, other, has_data=True)
 
 
@@ -107,7 +107,7 @@ def test_a_missing_checkpoint_of_speed_begins_a_new_generation(data_folder: Data
 def test_speed_refuses_a_recreated_topic(data_folder: DataFolder) -> None:
     bind_speed(data_folder, "topic-a")
     begin(data_folder, "speed")
-    with pytest.raises(LakeError, match="made anew"):
+    with pytest.raises(LakeError, match="created again"):
         bind_speed(data_folder, "topic-b")
 
 

@@ -23,7 +23,7 @@ def test_without_a_terminal_it_needs_the_yes_option(
 ) -> None:
     with Path("/dev/null").open() as no_terminal:
         monkeypatch.setattr(sys, "stdin", no_terminal)
-        with pytest.raises(MisuseError, match="Say --yes to do it"):
+        with pytest.raises(MisuseError, match="Add --yes to do it"):
             erase("listener-42", data_folder.root)
     assert not load_suppression(data_folder)
 

@@ -1,4 +1,4 @@
-"""`crossfade batch`: recompute what is right, on a schedule or once."""
+"""`crossfade batch`: compute charts and geography from the lake, on a schedule or once."""
 
 import sys
 import time
@@ -25,7 +25,7 @@ _ASK_AGAIN_S = 5.0
 _WITHIN_S = 600.0
 
 OnceOption = Annotated[
-    bool, typer.Option("--once", help="Take in all that Kafka holds now, run once, and end.")
+    bool, typer.Option("--once", help="Run once over everything that Kafka holds now, and exit.")
 ]
 
 
@@ -35,7 +35,7 @@ def batch(
     """Run batch: on a schedule until Ctrl-C, or once over everything that Kafka holds now.
 
     With a running stack, --once asks its batch process; without one it starts Kafka and the archive
-    for the while. Each run is published by one commit, after both conservation laws held.
+    temporarily. Each run is published by one commit, after both conservation laws held.
 
     Example:
         crossfade batch --once --json
@@ -47,11 +47,11 @@ def batch(
         _run_schedule(folder, settings, address_from(settings, stack.readers if stack else ""))
         return
     run = _ask_stack(folder, settings, stack) if stack else _run_alone(folder, settings)
-    told = _tell(run)
+    summary = _summarize(run)
     if as_json:
-        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
     else:
-        _show(told)
+        _show(summary)
 
 
 def _run_schedule(folder: DataFolder, settings: Settings, address: KafkaAddress) -> None:
@@ -87,7 +87,7 @@ def _ask_stack(folder: DataFolder, settings: Settings, stack: StackAddresses) ->
 
 
 def _run_alone(folder: DataFolder, settings: Settings) -> "Run":
-    """Run batch once over all that Kafka holds, and leave nothing running."""
+    """Run batch once over everything that Kafka holds, and leave nothing running."""
     from crossfade.cli.handovers import record_handovers
     from crossfade.lake.runs import require_run
     from crossfade.processing.batch.job import run_once
@@ -107,7 +107,7 @@ def report_step(step: str) -> None:
     sys.stderr.write(f"{step}\n")
 
 
-def _tell(run: "Run") -> dict[str, Any]:
+def _summarize(run: "Run") -> dict[str, Any]:
     from crossfade.contract.boundary import NO_BOUNDARY
 
     return {
@@ -128,9 +128,9 @@ def _tell(run: "Run") -> dict[str, Any]:
     }
 
 
-def _show(told: dict[str, Any]) -> None:
+def _show(summary: dict[str, Any]) -> None:
     table = Table("published", "", box=None, header_style="bold")
-    for name, value in told.items():
+    for name, value in summary.items():
         shown = f"{value:,}" if isinstance(value, int) else str(value)
         table.add_row(name, shown)
     Console().print(table)

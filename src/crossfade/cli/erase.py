@@ -1,4 +1,4 @@
-"""`crossfade erase`: remove a listener from every table, now and for all records to come."""
+"""`crossfade erase`: remove a listener from every table, and suppress later records."""
 
 import sys
 import time
@@ -41,9 +41,10 @@ UserOption = Annotated[
     str, typer.Option("--user", metavar="ID", help="The listener's user_id.", show_default=False)
 ]
 ProveOption = Annotated[
-    bool, typer.Option("--prove", help="Search every file afterwards, and say what remains where.")
+    bool,
+    typer.Option("--prove", help="Then search every file, and report what remains."),
 ]
-YesOption = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
 def erase(
@@ -54,10 +55,10 @@ def erase(
     as_json: JsonOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Erase a listener: plays, copies and rejected records, in every table and layer, for good.
+    """Erase a listener permanently: plays, copies and rejected records, in every layer.
 
-    Charts and counts are computed anew without them, old files are removed, and records of theirs
-    that come later are never let in. Works with a running stack and without one. With --prove, exit
+    Charts and counts are computed again without them, old files are removed, and later records of
+    the listener are not accepted. Works with a running stack and without one. With --prove, exit
     code 1 if anything is left.
 
     Example:
@@ -74,17 +75,17 @@ def erase(
         if stack is not None
         else _erase_alone(folder, settings, user_id)
     )
-    told = _tell(erasure)
+    summary = _summarize(erasure)
     proof = _prove(folder, settings, user_id) if prove and erasure.run is not None else None
     if proof is not None:
-        told |= _tell_proof(proof)
-        path = folder.root / "erasures" / f"{told['erased_at'].replace(':', '')}.json"
-        write_atomically(path, msgspec.json.encode(told))
+        summary |= _summarize_proof(proof)
+        path = folder.root / "erasures" / f"{summary['erased_at'].replace(':', '')}.json"
+        write_atomically(path, msgspec.json.encode(summary))
         sys.stderr.write(f"The proof is stored in {path}.\n")
     if as_json:
-        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
     else:
-        _show(told, proof)
+        _show(summary, proof)
     if proof is not None and not proof.holds:
         raise typer.Exit(1)
 
@@ -92,23 +93,23 @@ def erase(
 def _require_id(user: str) -> str:
     user_id = normalise(user)
     if not 1 <= len(user_id) <= _LONGEST_ID or has_control(user_id):
-        what = f"An id has 1 to {_LONGEST_ID} characters, and no control character."
-        raise MisuseError(what, "Give it as the plays' user_id has it.")
+        what = f"A user id has 1 to {_LONGEST_ID} characters, and no control character."
+        raise MisuseError(what, "Write it exactly as in the plays' user_id.")
     return user_id
 
 
 def _hide_argument(user: str) -> None:
-    """Keep the id out of notes of what runs, such as the one of who holds the folder."""
+    """Keep the id out of files that record this command line, such as the folder's hold."""
     sys.argv = [word.replace(user, "…") for word in sys.argv]
 
 
 def _confirm(folder: DataFolder, *, yes: bool) -> None:
     if yes:
         return
-    what = f"This erases the listener's every record in {folder.root}, for good."
+    what = f"This permanently erases every record of the listener in {folder.root}."
     if not sys.stdin.isatty():
-        raise MisuseError(what, "Say --yes to do it.")
-    typer.confirm(f"{what} Go on?", abort=True, err=True)
+        raise MisuseError(what, "Add --yes to do it.")
+    typer.confirm(f"{what} Continue?", abort=True, err=True)
 
 
 def _erase_alone(folder: DataFolder, settings: Settings, user_id: str) -> "Erasure":
@@ -161,19 +162,19 @@ def _await_readers(stack: StackAddresses, run: "Run") -> None:
         return batch is not None and batch["run"] >= run.run
 
     if not _wait(is_read, _READERS_WITHIN_S):
-        sys.stderr.write("The API does not answer: old files are removed all the same.\n")
+        sys.stderr.write("The API does not answer; old files are removed anyway.\n")
     time.sleep(_IN_FLIGHT_S)
 
 
 def _prove(folder: DataFolder, settings: Settings, user_id: str) -> "ErasureProof":
     from crossfade.erasure.proof import prove_erasure
-    from crossfade.stack.request_files import RENEWAL_OF_SPEED
+    from crossfade.stack.request_files import SPEED_RENEWAL_REQUEST
 
     stack = read_stack(folder)
     is_renewed = stack is not None
     if stack is not None:
-        sys.stderr.write("Waiting until speed counts anew …\n")
-        is_renewed = _wait(lambda: not RENEWAL_OF_SPEED.waits(folder), _SPEED_WITHIN_S)
+        sys.stderr.write("Waiting for speed's new generation …\n")
+        is_renewed = _wait(lambda: not SPEED_RENEWAL_REQUEST.is_pending(folder), _SPEED_WITHIN_S)
     sys.stderr.write("Searching every file …\n")
     bootstrap = stack.readers if stack else ""
     has_kafka = bool(bootstrap or settings.bootstrap)
@@ -196,7 +197,7 @@ def _wait(is_so: Callable[[], bool], within_s: float) -> bool:
     return True
 
 
-def _tell(erasure: "Erasure") -> dict[str, Any]:
+def _summarize(erasure: "Erasure") -> dict[str, Any]:
     return {
         "listener": erasure.entry.hash,
         "erased_at": format_time(now_ms()),
@@ -207,7 +208,7 @@ def _tell(erasure: "Erasure") -> dict[str, Any]:
     }
 
 
-def _tell_proof(proof: "ErasureProof") -> dict[str, Any]:
+def _summarize_proof(proof: "ErasureProof") -> dict[str, Any]:
     return {
         "holds": proof.holds,
         "findings": [asdict(one) for one in proof.findings],
@@ -215,14 +216,14 @@ def _tell_proof(proof: "ErasureProof") -> dict[str, Any]:
     }
 
 
-def _show(told: dict[str, Any], proof: "ErasureProof | None") -> None:
+def _show(summary: dict[str, Any], proof: "ErasureProof | None") -> None:
     from crossfade.cli.reconcile import show_findings
 
     console = Console()
-    run = "no run yet" if told["run"] is None else f"run {told['run']}"
+    run = "no run yet" if summary["run"] is None else f"run {summary['run']}"
     console.print(
-        f"{told['records']:,} records found and erased ({run}), {told['removed_files']:,} old "
-        "files removed. Later records of this listener are not let in.",
+        f"{summary['records']:,} records found and erased ({run}), {summary['removed_files']:,} "
+        "old files removed. Later records of this listener are not accepted.",
         soft_wrap=True,
     )
     if proof is None:

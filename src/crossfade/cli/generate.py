@@ -27,7 +27,7 @@ from crossfade.generator.scenario import NO_SCENARIO, read_scenario
 
 if TYPE_CHECKING:
     from crossfade.folder import DataFolder
-    from crossfade.generator.produce import Progress, Simulation
+    from crossfade.generator.produce import SimulationProgress, Simulation
     from crossfade.generator.sinks import Sink
     from crossfade.kafka.address import KafkaAddress
 
@@ -129,17 +129,17 @@ def _parse_rate(text: str) -> float | None:
 
 def _simulate(
     options: SimulationOptions, data: Path | None, out: str | None, ledger: Path | None
-) -> "tuple[Simulation, Progress]":
-    from crossfade.cli.door import telling_of_door
+) -> "tuple[Simulation, SimulationProgress]":
+    from crossfade.cli.door import report_door
     from crossfade.generator.produce import Simulation
     from crossfade.stack.stop_request import stop_on_signals
 
     folder = None if out is not None else _find_folder(options, data)
-    with stop_on_signals() as stop, telling_of_door(folder), show_progress(options) as show:
+    with stop_on_signals() as stop, report_door(folder), show_progress(options) as show:
         address = None if out is not None else _find_kafka(data, stop.asked)
-        simulation = Simulation(options, newline=out is not None, ledger=ledger)
+        simulation = Simulation(options, is_file=out is not None, ledger=ledger)
         sink = _open_sink(address, out, simulation)
-        progress = simulation.play(sink, until=stop.asked, hurry=stop.hurry, on_progress=show)
+        progress = simulation.play(sink, until=stop.asked, give_up=stop.immediate, on_progress=show)
     return simulation, progress
 
 
@@ -165,7 +165,7 @@ def _find_kafka(data: Path | None, given_up: Event) -> "KafkaAddress":
             sys.stderr.write(f"{error.what} Waiting up to {_BROKER_WITHIN_S:.0f} s for it.\n")
         told.append(error)
 
-    await_broker(address, _BROKER_WITHIN_S, given_up, tell=tell)
+    await_broker(address, _BROKER_WITHIN_S, given_up, report=tell)
     create_topics(address, settings)
     return address
 
@@ -180,7 +180,7 @@ def _open_sink(address: "KafkaAddress | None", out: str | None, simulation: "Sim
 
 
 def _tell(
-    simulation: "Simulation", progress: "Progress", options: SimulationOptions, *, as_json: bool
+    simulation: "Simulation", progress: "SimulationProgress", options: SimulationOptions, *, as_json: bool
 ) -> None:
     seal = simulation.seal
     if as_json:

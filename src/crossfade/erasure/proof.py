@@ -1,4 +1,4 @@
-"""The proof of an erasure: every file of a data folder searched for the listener's id."""
+"""The proof of an erasure: search every file of a data folder for the listener's id."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ ONE_VERSION = "old versions are removed"
 SPEED = "speed counts open windows without the listener"
 
 _FRESH_MS = 600_000
-"""A file of bronze that no version names is younger than this while the archive writes it."""
+"""The archive commits a file of bronze at most this long after writing it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remains:
-    """Where something of the listener is still to be found, and until when."""
+    """A place outside the lake that still has records of the listener, and until when."""
 
     place: str
     until: str
@@ -44,7 +44,7 @@ class Remains:
 
 @dataclass(frozen=True, slots=True)
 class ErasureProof:
-    """What was searched and found, at one run's pins, and what is beyond the reach of this."""
+    """The findings at one run's pins, and what remains outside the reach of the proof."""
 
     run: int
     findings: tuple[Finding, ...]
@@ -52,7 +52,7 @@ class ErasureProof:
 
     @property
     def holds(self) -> bool:
-        """Check whether nothing is left that should be gone."""
+        """Check whether nothing is left that should have been removed."""
         return all(one.verdict is not Verdict.UNEXPLAINED for one in self.findings)
 
 
@@ -64,14 +64,14 @@ def prove_erasure(
     is_speed_renewed: bool,
     retention_ms: int | None = None,
 ) -> ErasureProof:
-    """Search a data folder, Kafka's own files aside, for a listener who was erased.
+    """Search a data folder, except Kafka's own files, for an erased listener.
 
     Args:
         folder: the data folder.
-        address: where Kafka is; None: it cannot be asked how long it keeps records.
+        address: where Kafka is; None: its retention is taken from the settings.
         user_id: the listener's id.
-        is_speed_renewed: whether speed has taken the request to count anew.
-        retention_ms: how long Kafka keeps a record by the settings, for where it cannot be asked.
+        is_speed_renewed: whether speed has taken the request for a new generation.
+        retention_ms: the settings' retention, for when Kafka is away.
 
     Raises:
         LakeError: nothing was published yet.
@@ -83,7 +83,7 @@ def prove_erasure(
         *(_search_table(folder, table, run, needle) for table in TABLES.values()),
         *_search_bytes(folder, needle),
         _count_old_files(folder, run),
-        _tell_speed(is_speed_renewed=is_speed_renewed),
+        _judge_speed(is_speed_renewed=is_speed_renewed),
     ]
     return ErasureProof(
         run.run, tuple(findings), tuple(_list_remains(folder, run, address, retention_ms))
@@ -91,9 +91,9 @@ def prove_erasure(
 
 
 def _search_table(folder: DataFolder, table: Table, run: Run, needle: Needle) -> Finding:
-    """Search every data file on disk, whatever version it is of.
+    """Search every data file on disk, of any version.
 
-    What came into bronze after the run was pinned is not a fault: the next run takes it in.
+    Records that came into bronze after the run's pin are not a fault: the next run covers them.
     """
     pin = run.pins.get(table.name)
     pinned = _names(list_files(folder.lake, table, pin)) if pin is not None else set()
@@ -121,9 +121,9 @@ def _search_table(folder: DataFolder, table: Table, run: Run, needle: Needle) ->
 
 
 def _search_bytes(folder: DataFolder, needle: Needle) -> Iterator[Finding]:
-    """Search files as they lie on disk, data files' own statistics included."""
+    """Search the bytes of files, including the statistics in data files."""
     if not needle.is_telling:
-        why = f"An id of less than {TELLING_BYTES} bytes stands in any file by chance."
+        why = f"An id of less than {TELLING_BYTES} bytes occurs in any file by chance."
         yield leave_out(NO_BYTES, "all files", why)
         return
     logs = [path for table in TABLES.values() for path in _log_files(folder, table)]
@@ -160,7 +160,7 @@ def _holds(path: Path, needle: Needle) -> bool:
 
 
 def _count_old_files(folder: DataFolder, run: Run) -> Finding:
-    """Find data files of silver and gold that neither the run's version nor the newest needs."""
+    """Find data files of silver and gold outside the run's version and the newest one."""
     old: list[str] = []
     for table in BATCH_TABLES:
         pin = run.pins.get(table.name)
@@ -173,7 +173,7 @@ def _count_old_files(folder: DataFolder, run: Run) -> Finding:
     return Finding(ONE_VERSION, "silver and gold", 0, len(old), verdict, name_some(old), note)
 
 
-def _tell_speed(*, is_speed_renewed: bool) -> Finding:
+def _judge_speed(*, is_speed_renewed: bool) -> Finding:
     if is_speed_renewed:
         note = "Speed has begun a new generation, without the listener."
         return Finding(SPEED, "open windows", "-", "-", Verdict.HOLDS, (), note)
@@ -196,15 +196,15 @@ def _list_remains(
             known = "its retention" if retention_ms is None else format_time(last + retention_ms)
             yield Remains(place, known, f"{newest}. By the settings: Kafka could not be asked.")
         else:
-            yield Remains(place, *_tell_retention(address, last, newest))
+            yield Remains(place, *_describe_retention(address, last, newest))
     why = "They hold what was there when they were made. Make a new one, then delete them."
     yield Remains("backups made before", "they are deleted", why)
 
 
-def _tell_retention(address: KafkaAddress, last: int, newest: str) -> tuple[str, str]:
+def _describe_retention(address: KafkaAddress, last: int, newest: str) -> tuple[str, str]:
     retention, segment = read_retention(address, SONG_PLAYS)
     if retention < 0:
-        return "for ever", f"{newest}, and the topic's retention.ms is -1: set it."
+        return "never", f"{newest}, and the topic's retention.ms is -1: set it."
     until = format_time(last + retention)
     latest = format_time(last + retention + segment)
     return until, f"{newest}. Kafka removes whole segments, so at the latest {latest}."

@@ -1,10 +1,10 @@
-"""Listeners who were erased: known by keyed hashes alone, so that none of their records comes back.
+"""The suppression list: erased listeners, known only by keyed hashes, whose records are kept out.
 
-The list lies in `DIR/suppression`: `key`, random bytes that only the owner may read, and
-`erased.json`, a hash for each listener. Without the key nobody can try ids against the hashes.
+The list is in `DIR/suppression`: `key`, random bytes that only the owner may read, and
+`erased.json`, a hash for each listener. Without the key, ids cannot be tried against the hashes.
 
-A true hash of every record's listener would take as long as decoding the record. So an entry also
-has a sieve, a few bits of a checksum that costs next to nothing: only who passes it is hashed.
+Hashing every record's listener would take as long as decoding the record. So an entry also has a
+sieve, a few bits of a cheap checksum: only ids that pass it are hashed.
 """
 
 import hmac
@@ -25,21 +25,21 @@ from crossfade.errors import LakeError
 from crossfade.folder import DataFolder, write_atomically
 
 ERASED = "erased"
-"""What becomes of an erased listener's record: it is neither accepted nor rejected."""
+"""The outcome of an erased listener's record, which is neither accepted nor rejected."""
 
 ERASED_HEADER = "crossfade-erased"
-"""The one header, without a value, that bronze keeps of such a record; key and value are gone."""
+"""The only header, without a value, of such a record in bronze; its key and value are removed."""
 
 _KEY_BYTES = 32
 _SIEVE_SHIFT = 20
-"""Of the checksum's 32 bits 12 are kept: of four thousand others one is hashed in vain."""
+"""The sieve keeps 12 of the checksum's 32 bits, so one in 4,096 other ids is hashed."""
 
 _USER_ID = re.compile(rb'"user_id"\s*+:\s*+("(?:[^"\\]++|\\.)*+")', re.DOTALL)
 _CURE = "Restore the folder from a backup: without it erased listeners would come back."
 
 
 class Erased(msgspec.Struct, frozen=True):
-    """A listener on the list: since when (ms), and which run of batch had removed all of theirs."""
+    """A listener on the list: since when (ms), and the run that had removed all their records."""
 
     hash: str
     sieve: int
@@ -49,14 +49,14 @@ class Erased(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """Whom the decoder must not let in; small enough to be sent to every worker."""
+    """The erased listeners whose records the decoder leaves out; sent to every worker."""
 
     key: bytes = field(default=b"", repr=False)
     hashes: frozenset[str] = frozenset()
     sieves: frozenset[int] = frozenset()
 
     def __bool__(self) -> bool:
-        """Check whether anybody is on the list: if not, nothing needs to be asked of it."""
+        """Check whether the list has an entry."""
         return bool(self.hashes)
 
     def covers(self, user_id: str | bytes | None) -> bool:
@@ -67,7 +67,7 @@ class Suppression:
         return _sift(self.key, known) in self.sieves and _hash(self.key, known) in self.hashes
 
     def covers_any(self, user_ids: Iterable[str | bytes | None]) -> set[str | bytes | None]:
-        """Return those of some ids that are erased listeners'; the fast road for many."""
+        """Return the ids that are erased listeners'; faster than `covers` for many ids."""
         if not self.hashes:
             return set()
         seed, sieves = _seed(self.key), self.sieves
@@ -90,7 +90,7 @@ class Suppression:
         return any(self.covers(_read_text(text)) for text in _USER_ID.findall(value))
 
     def covers_record(self, key: bytes | None, user_id: str | None, value: bytes | None) -> bool:
-        """Check whether a record is an erased listener's; `user_id` is None if it is no play."""
+        """Check whether a record is an erased listener's; `user_id` is None unless it is a play."""
         if self.covers(key):
             return True
         return self.covers(user_id) if user_id is not None else self.covers_value(value)
@@ -107,10 +107,10 @@ def is_blank(
 
 
 def load_suppression(folder: DataFolder, *, pending: bool = False) -> Suppression:
-    """Read the list; with `pending`, those alone whose records no run has removed yet.
+    """Read the list; with `pending`, only those whose records no run has removed yet.
 
     Raises:
-        LakeError: a file of it is damaged, or one of the two is gone.
+        LakeError: one of the two files is damaged or missing.
     """
     chosen = [one for one in list_erased(folder) if not pending or one.run is None]
     if not chosen:
@@ -120,10 +120,10 @@ def load_suppression(folder: DataFolder, *, pending: bool = False) -> Suppressio
 
 
 def list_erased(folder: DataFolder) -> list[Erased]:
-    """Read every entry of the list; empty where nobody was ever erased.
+    """Read every entry of the list; empty if no listener was erased.
 
     Raises:
-        LakeError: the file is damaged, or gone from beside its key.
+        LakeError: the file is damaged.
     """
     path = _list_path(folder)
     try:
@@ -136,9 +136,9 @@ def list_erased(folder: DataFolder) -> list[Erased]:
 
 
 def add_listener(folder: DataFolder, user_id: str) -> Erased:
-    """Put a listener on the list, for ever; the caller holds batch's lock.
+    """Add a listener to the list, permanently; the caller holds batch's lock.
 
-    One who is on it already is to be looked for again by the next run.
+    For a listener who is already on it, the next run searches again.
     """
     key, known = _make_key(folder), _write_id(user_id)
     entry = Erased(_hash(key, known), _sift(key, known), now_ms())
@@ -148,7 +148,7 @@ def add_listener(folder: DataFolder, user_id: str) -> Erased:
 
 
 def mark_removed(folder: DataFolder, run: int) -> None:
-    """Note that a published run has removed all that listeners on the list ever sent before it."""
+    """Store that a published run has removed all earlier records of the listeners on the list."""
     listed = list_erased(folder)
     if any(one.run is None for one in listed):
         removed = msgspec.structs.replace
@@ -160,7 +160,7 @@ def _write(folder: DataFolder, listed: list[Erased]) -> None:
 
 
 def _write_id(user_id: str | bytes) -> bytes:
-    """Return an id as UTF-8 in NFC, as the contract reads it, whichever way a record writes it."""
+    """Return an id as UTF-8 in NFC, as the contract reads it."""
     known = user_id if isinstance(user_id, bytes) else user_id.encode("utf-8", "surrogatepass")
     if not known.isascii():
         with suppress(UnicodeDecodeError):
@@ -181,7 +181,7 @@ def _seed(key: bytes) -> int:
 
 
 def _read_text(text: bytes) -> str | bytes:
-    """Return what a JSON string says; if it says nothing, the bytes between its quotes."""
+    """Decode a JSON string; if it is invalid, return the bytes between its quotes."""
     try:
         return msgspec.json.decode(text, type=str)
     except (msgspec.DecodeError, UnicodeDecodeError):

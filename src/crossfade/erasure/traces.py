@@ -1,4 +1,4 @@
-"""Where an id still stands: in a column of a data file, or in the bytes of any file."""
+"""Search for an id: in the columns of a data file, or in the bytes of any file."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 TELLING_BYTES = 8
-"""A shorter id stands in other texts by chance: only where a listener is named, it tells."""
+"""A shorter id occurs in other text by chance; it only counts in fields that name a listener."""
 
 _ROWS = 65_536
 _CHUNK = 1 << 20
@@ -20,18 +20,18 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Needle:
-    """An id as it may stand in bytes: composed or not, as it is and as ASCII JSON writes it."""
+    """An id as it may occur in bytes: NFC or NFD, plain or escaped as ASCII JSON."""
 
     user_id: str
 
     @property
     def is_telling(self) -> bool:
-        """Check whether the id is long enough to be looked for in any text."""
+        """Check whether the id is long enough to search for in any text."""
         return len(self.user_id.encode()) >= TELLING_BYTES
 
     @property
     def forms(self) -> list[str]:
-        """Return the texts to look for."""
+        """Return the texts to search for."""
         written = [unicodedata.normalize(form, self.user_id) for form in ("NFC", "NFD")]
         return list(dict.fromkeys([*written, *(json.dumps(text)[1:-1] for text in written)]))
 
@@ -39,8 +39,8 @@ class Needle:
 def search_columns(path: Path, needle: Needle) -> dict[str, int]:
     """Count, by column, the values in a Parquet file that name the listener.
 
-    Every text and every binary column is searched, also inside of lists and structures. A short id
-    counts as a listener's own column, and as `user_id` within JSON.
+    Every text and binary column is searched, including nested ones. A short id counts only in a
+    listener's own column, and as `user_id` within JSON.
     """
     found: dict[str, int] = {}
     with pq.ParquetFile(path) as file:
@@ -53,7 +53,7 @@ def search_columns(path: Path, needle: Needle) -> dict[str, int]:
 
 
 def holds_bytes(path: Path, needle: Needle) -> bool:
-    """Check whether the id stands in the bytes of a file as they lie on disk."""
+    """Check whether the id occurs in the bytes of a file."""
     forms = [form.encode() for form in needle.forms]
     overlap = max(map(len, forms)) - 1
     kept = b""

@@ -19,7 +19,7 @@ class KafkaAddress:
         return {"bootstrap.servers": self.bootstrap, **self.options}
 
     def spark_options(self) -> dict[str, str]:
-        """Return the same as options of Spark's Kafka source and sink."""
+        """Return the address as options of Spark's Kafka source and sink."""
         options = {"kafka.bootstrap.servers": self.bootstrap}
         java = dict(self.options)
         username, password = java.pop("sasl.username", ""), java.pop("sasl.password", "")
@@ -40,7 +40,11 @@ class KafkaAddress:
 
 
 def address_from(settings: Settings, bootstrap: str = "") -> KafkaAddress:
-    """Return the address that the settings name, or else a running stack's `bootstrap`."""
+    """Return the address that the settings name, or else a running stack's `bootstrap`.
+
+    Raises:
+        BrokerError: neither names one.
+    """
     options = {
         "security.protocol": settings.security_protocol,
         "sasl.mechanism": settings.sasl_mechanism,
@@ -50,6 +54,6 @@ def address_from(settings: Settings, bootstrap: str = "") -> KafkaAddress:
     }
     servers = settings.bootstrap or bootstrap
     if not servers:
-        what = "No Kafka is known."
+        what = "No Kafka address is known."
         raise BrokerError(what, 'Start "crossfade up", or set CROSSFADE_BOOTSTRAP.')
     return KafkaAddress(servers, {name: value for name, value in options.items() if value})

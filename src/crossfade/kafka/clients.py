@@ -1,4 +1,4 @@
-"""Kafka's clients, set as Crossfade needs them: producers, and readers of single records."""
+"""Kafka clients with Crossfade's settings: producers, and consumers without a group."""
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
 
@@ -10,14 +10,14 @@ _GIVEN_WITHIN_S = 30.0
 
 
 def open_producer(address: KafkaAddress, **config: str | int | bool) -> Producer:
-    """Open a producer that is set as `producer_config` says."""
+    """Open a producer with the settings of `producer_config`."""
     return Producer(producer_config(address, **config))
 
 
 def producer_config(
     address: KafkaAddress, **config: str | int | bool
 ) -> dict[str, str | int | bool]:
-    """Set a producer: idempotent, acknowledged by every in-sync replica, keyed as Kafka's own."""
+    """Return a producer's settings: idempotent, acks=all, Kafka's own partitioner."""
     return {
         **address.client_config(),
         "enable.idempotence": True,
@@ -31,7 +31,7 @@ def producer_config(
 
 
 def open_reader(address: KafkaAddress, **config: str | int | bool) -> Consumer:
-    """Open a consumer that joins no group, commits nothing and sees every record."""
+    """Open a consumer that joins no group, commits no offsets and reads uncommitted records too."""
     return Consumer(
         {
             **address.client_config(),
@@ -46,12 +46,12 @@ def open_reader(address: KafkaAddress, **config: str | int | bool) -> Consumer:
 
 
 def positions_from_start(topic: str, partitions: int) -> list[TopicPartition]:
-    """Return an assignment that reads every partition from its beginning."""
+    """Return an assignment of every partition from its beginning."""
     return [TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(partitions)]
 
 
 def read_record(address: KafkaAddress, topic: str, partition: int, offset: int) -> Message | None:
-    """Read the first record at or after an offset; None when Kafka holds none yet."""
+    """Read the first record at or after an offset; None if Kafka has none yet."""
     if read_end_offsets(address, topic).get(partition, 0) <= offset:
         return None
     reader = open_reader(address)
@@ -61,6 +61,6 @@ def read_record(address: KafkaAddress, topic: str, partition: int, offset: int) 
     finally:
         reader.close()
     if message is None or message.error():
-        what = f"Kafka did not give {topic} [{partition}] offset {offset}."
+        what = f"Kafka did not return {topic} [{partition}] offset {offset}."
         raise BrokerError(what, "Check the broker's log.")
     return message

@@ -29,10 +29,10 @@ SONG_PLAYS = "song-plays"
 PLAYS_BY_WINDOW = "plays-by-window"
 
 MAX_RECORD_BYTES = 4 * 1024 * 1024
-"""What the topic takes: more than the contract accepts, so that it can be kept and judged."""
+"""The topic's limit: more than the contract accepts, so that large records are kept and judged."""
 
 LOG_APPEND_TIME = 1
-"""Kafka's number for a timestamp that the broker's clock gave."""
+"""Kafka's number for a timestamp from the broker's clock."""
 
 _Answer = TypeVar("_Answer")
 
@@ -42,23 +42,23 @@ _UNSETTLED = {
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
 }
-"""Errors of a moment: a topic was just made, or a broker has just come back."""
+"""Transient errors: a topic was just created, or a broker has just returned."""
 
 _LEARN_S = 0.05
 _ASK_FOR_S = 2.0
 _ANSWER_WITHIN_S = 10.0
 _SILENT = 0
-"""librdkafka's log level for clients whose every trouble comes back as an error."""
+"""librdkafka's log level for clients whose errors are all raised."""
 _TEN_MINUTES_MS = 600_000
 
 _log = get_logger("kafka")
 
 
 def require_broker(address: KafkaAddress, within_s: float = _ANSWER_WITHIN_S) -> None:
-    """Make sure that Kafka answers at all, before anything takes it for granted.
+    """Check that Kafka answers.
 
     Raises:
-        BrokerError: it does not, within that time.
+        BrokerError: it does not within that time.
     """
     try:
         _admin(address).list_topics(timeout=within_s)
@@ -71,15 +71,15 @@ def await_broker(
     within_s: float,
     given_up: threading.Event,
     *,
-    tell: Callable[[BrokerError], None] = lambda error: _log.info("waiting", why=str(error)),
+    report: Callable[[BrokerError], None] = lambda error: _log.info("waiting", why=str(error)),
 ) -> None:
     """Wait until Kafka, which may be starting, answers.
 
     Args:
         address: where it is expected.
         within_s: how long to wait.
-        given_up: set by somebody who does not want to wait any longer.
-        tell: told each time it did not answer.
+        given_up: set to stop waiting.
+        report: called with the error each time that Kafka did not answer.
 
     Raises:
         BrokerError: it does not within that time, or until the wait is given up.
@@ -91,16 +91,16 @@ def await_broker(
         except BrokerError as error:
             if given_up.is_set() or time.monotonic() > deadline:
                 raise
-            tell(error)
+            report(error)
 
 
 def create_topics(address: KafkaAddress, settings: Settings) -> None:
-    """Make both topics where they are missing, and refuse ones that are set otherwise.
+    """Create both topics if missing; refuse topics with settings that would give wrong numbers.
 
-    `song-plays` takes the broker's clock for log time. `plays-by-window` is compacted as well.
+    `song-plays` uses the broker's clock for log time. `plays-by-window` is compacted too.
 
     Raises:
-        MisuseError: `song-plays` exists and takes the producers' clocks.
+        MisuseError: `song-plays` exists and uses the producers' clocks.
         BrokerError: Kafka is away or refuses.
     """
     require_broker(address)
@@ -131,7 +131,7 @@ def create_topics(address: KafkaAddress, settings: Settings) -> None:
 
 
 def topic_id(address: KafkaAddress, topic: str) -> str:
-    """Return Kafka's own id of a topic: a topic deleted and made anew has another one."""
+    """Return Kafka's id of a topic; a topic that is deleted and created again gets another."""
     admin = _admin(address)
     outcome = admin.describe_topics(TopicCollection([topic]))[topic]
     try:
@@ -148,7 +148,7 @@ def partition_count(address: KafkaAddress, topic: str) -> int:
         raise _away(address, error) from None
     if metadata.error is not None:
         what = f"Kafka at {address.bootstrap} has no topic {topic}."
-        raise BrokerError(what, 'Start "crossfade up" once: it makes the topics.')
+        raise BrokerError(what, 'Start "crossfade up" once: it creates the topics.')
     return len(metadata.partitions)
 
 
@@ -182,9 +182,9 @@ def _list_offsets(address: KafkaAddress, topic: str, spec: OffsetSpec) -> dict[i
 
 
 def read_retention(address: KafkaAddress, topic: str) -> tuple[int, int]:
-    """Return how long Kafka keeps a record, and how long a segment grows before it can go (ms).
+    """Return `retention.ms` and `segment.ms` of a topic; -1 means never.
 
-    A segment goes when its newest record is old enough; -1 stands for never.
+    Kafka deletes a whole segment once its newest record is older than `retention.ms`.
     """
     retention = _read_topic_setting(address, topic, "retention.ms")
     return int(retention), int(_read_topic_setting(address, topic, "segment.ms"))
@@ -207,10 +207,10 @@ def _read_topic_setting(address: KafkaAddress, topic: str, name: str) -> str:
 
 
 def _ask_until_settled(address: KafkaAddress, ask: Callable[[], _Answer]) -> _Answer:
-    """Ask again while a broker has not learnt yet of a new topic, or who leads a partition.
+    """Retry while a broker does not know a new topic or a partition's leader yet.
 
     Raises:
-        BrokerError: it has not in time, or Kafka does not answer.
+        BrokerError: it still does not in time, or Kafka does not answer.
     """
     deadline = time.monotonic() + _TIMEOUT_S
     while True:
@@ -223,7 +223,7 @@ def _ask_until_settled(address: KafkaAddress, ask: Callable[[], _Answer]) -> _An
 
 
 def _admin(address: KafkaAddress) -> AdminClient:
-    """Open an admin client; keep it in a variable: its futures fail once it is collected."""
+    """Open an admin client. Keep a reference: its futures fail once it is garbage-collected."""
     return AdminClient(
         {**address.client_config(), "socket.timeout.ms": 10_000, "log_level": _SILENT}
     )

@@ -1,8 +1,8 @@
 """The records of the compacted topic `plays-by-window`: windows, markers and probes.
 
-A window's row is keyed by generation, epoch, window and the whole grain, so that compaction keeps
-the newest absolute value of each. A marker follows each micro-batch and says how far speed is;
-its batch is in its key, so that compaction keeps it. A probe asks the broker for its clock.
+A window's row is keyed by generation, epoch, window and the whole grain, so compaction keeps the
+newest absolute value of each. A marker follows each micro-batch and records how far speed is; its
+batch is in its key, so compaction keeps it. A probe is written to read the broker's clock.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from crossfade.errors import BrokerError
 
 
 class Grain(NamedTuple):
-    """A song as heard in one country, named as the play said; its text is a JSON array of these."""
+    """A song in one country, with the names in the play; encoded as a JSON array."""
 
     country: str
     song_id: str
@@ -26,7 +26,7 @@ class Grain(NamedTuple):
 
 
 class WindowKey(msgspec.Struct, frozen=True, gc=False):
-    """Whose value a row is; field order is the JSON text's: compaction compares bytes."""
+    """A row's key; the field order is that of the JSON text, because compaction compares bytes."""
 
     generation: str = msgspec.field(name="g")
     epoch: int = msgspec.field(name="e")
@@ -35,7 +35,7 @@ class WindowKey(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Place(msgspec.Struct, frozen=True, gc=False):
-    """The part of a key that is enough to leave a row out."""
+    """The part of a key that decides whether to skip a row."""
 
     window_start_ms: int = msgspec.field(name="w")
 
@@ -51,7 +51,7 @@ class WindowValue(msgspec.Struct, frozen=True, gc=False):
 
 
 class Marker(msgspec.Struct, frozen=True, rename={"generation": "g", "epoch": "e", "batch": "b"}):
-    """How far speed is after a micro-batch; the counts are of that micro-batch alone.
+    """How far speed is after a micro-batch; the counts are of that micro-batch only.
 
     `end_offsets` are exclusive ends in `song-plays`; `batch` is -1 before the first micro-batch.
     `dropped` counts rows that Spark's watermark dropped. Windows that begin before `windows_from`
@@ -89,7 +89,7 @@ class WindowRow(NamedTuple):
 
 
 def encode_grains(plays: Iterable[object]) -> list[bytes]:
-    """Return each play's grain as the text that keys hold; anything with a grain's fields will do."""
+    """Return each play's grain, encoded for keys; any object with a grain's fields will do."""
     return list(map(_encode, map(_grain_of, plays)))
 
 
@@ -99,7 +99,7 @@ def encode_probe_key(run_uuid: str) -> bytes:
 
 
 def read_window_start(key: bytes | None) -> int | None:
-    """Read which window a row is of, and nothing else of it; None if it is no row."""
+    """Read only the window of a row; None if the key is not a row's."""
     if not key or not key.startswith(_ROW_PREFIX):
         return None
     try:
@@ -109,11 +109,11 @@ def read_window_start(key: bytes | None) -> int | None:
 
 
 def decode_record(key: bytes | None, value: bytes | None) -> WindowRow | Marker | None:
-    """Read a record of the topic; None for a probe, a tombstone or what is not ours.
+    """Decode a record of the topic; None for a probe, a tombstone or a foreign record.
 
     Raises:
-        BrokerError: the record is ours by its key, and cannot be read: passing it over would make
-            a window too small without a word.
+        BrokerError: the key is ours but the record cannot be read; skipping it would silently make
+            a window too small.
     """
     if not key or not value:
         return None

@@ -1,9 +1,9 @@
-"""What ties a streaming query's checkpoint to what it reads and writes, and batch to its tables.
+"""Bindings: which topic and table a query's checkpoint belongs to, and which tables are batch's.
 
-Spark itself does not notice that a topic was deleted and made anew, or that an output was
-replaced under its checkpoint: it would lose records in silence. A binding file beside the
-checkpoint names both sides; a start that finds one half missing or another one refuses. Batch's
-checkpoint is gold/run: its pins are version numbers, which another stack's tables have as well.
+Spark does not notice that a topic was deleted and created again, or that an output was replaced
+under its checkpoint: it would silently lose records. A binding file beside the checkpoint names
+both; a start refuses if one is missing or differs. Batch's checkpoint is gold/run, whose pins are
+version numbers that another stack's tables could have as well.
 """
 
 import uuid
@@ -20,7 +20,7 @@ from crossfade.lake.tables import BATCH_TABLES, GOLD_RUN, open_table
 
 
 class ArchiveBinding(msgspec.Struct, frozen=True):
-    """The archive's: which topic it reads from which offsets, and which table it writes."""
+    """The archive's binding: the topic it reads, from which offsets, and the table it writes."""
 
     topic_id: str
     table_id: str
@@ -28,11 +28,11 @@ class ArchiveBinding(msgspec.Struct, frozen=True):
 
 
 class SpeedBinding(msgspec.Struct, frozen=True):
-    """Speed's: its generation (the id of its checkpoint) and epoch (a number a driver start).
+    """Speed's binding: its generation (one life of the checkpoint) and epoch (one driver start).
 
-    The generation reads from `first_offsets` on (none: from Kafka's first), and so holds windows
-    whole that begin at `windows_from` or later (None: all). Its checkpoint is the one with the id
-    `query` (empty: the query was never started, or by an earlier release).
+    The generation reads from `first_offsets` (empty: Kafka's first records), so its windows from
+    `windows_from` on are complete (None: all). `query` is the id in its checkpoint (empty: never
+    started, or started by an earlier release).
     """
 
     topic_id: str
@@ -44,13 +44,13 @@ class SpeedBinding(msgspec.Struct, frozen=True):
 
 
 class BatchBinding(msgspec.Struct, frozen=True):
-    """Batch's: the id of each table of silver and gold that it has made."""
+    """Batch's binding: the id of each table of silver and gold that it has created."""
 
     table_ids: dict[str, str]
 
 
 class Beginning(NamedTuple):
-    """Where a new generation of speed begins, as its binding keeps it."""
+    """Where a new generation of speed begins to read."""
 
     first_offsets: dict[int, int]
     windows_from: int | None
@@ -63,23 +63,23 @@ _Binding = TypeVar("_Binding", ArchiveBinding, SpeedBinding, BatchBinding)
 
 
 def read_archive_binding(folder: DataFolder) -> ArchiveBinding | None:
-    """Read what the archive is bound to; None before its first start."""
+    """Read the archive's binding; None before its first start."""
     return _read(_path(folder, ARCHIVE), ArchiveBinding)
 
 
 def bind_archive(
     folder: DataFolder, found: ArchiveBinding, *, has_data: bool, query: str = ARCHIVE
 ) -> ArchiveBinding:
-    """Check that the archive's halves belong together, binding them at the first start.
+    """Check that the archive's checkpoint, topic and table belong together; bind them at first.
 
     Args:
         folder: the data folder.
-        found: the topic and table as they are now; its offsets are taken at the first start only.
+        found: the topic and table as they are now; its offsets are used only at the first start.
         has_data: whether the table holds any record.
         query: the name of the query, and of its checkpoint.
 
     Raises:
-        LakeError: a half is missing or is another one than the bound.
+        LakeError: one of them is missing or is not the bound one.
     """
     path = _path(folder, query)
     checkpoint = folder.checkpoints / query
@@ -87,7 +87,7 @@ def bind_archive(
     bound = _read(path, ArchiveBinding)
     if bound is None:
         if has_data or has_checkpoint:
-            what = f"{path} is missing beside a {query} that has run."
+            what = f"{path} is missing, but the {query} has run."
             raise LakeError(what, "Restore it from a backup, or start a new data folder.")
         write_atomically(path, msgspec.json.encode(found))
         return found
@@ -106,27 +106,26 @@ def bind_speed(
     topic_id: str,
     find_beginning: Callable[[], Beginning] = lambda: _FROM_KAFKAS_FIRST,
 ) -> SpeedBinding:
-    """Return this driver start its generation and epoch; the caller holds speed's lock.
+    """Return the generation and epoch of this driver start; the caller holds speed's lock.
 
-    A checkpoint that is gone is a new generation: readers keep the old one until the new one has
+    Without a checkpoint this is a new generation; readers use the old one until the new one has
     caught up with it.
 
     Args:
         folder: the data folder.
-        topic_id: of the topic as it is now.
-        find_beginning: asked where a new generation begins to read.
+        topic_id: the topic's present id.
+        find_beginning: returns where a new generation begins to read.
 
     Raises:
-        LakeError: the checkpoint belongs to a topic that was deleted and made anew, or is without
-            its binding: a generation that begins with old windows would never be whole.
-        DamagedError: the checkpoint is another one's, or cannot be read.
+        LakeError: the topic was deleted and created again, or the checkpoint has no binding.
+        DamagedError: the checkpoint is not the bound one, or cannot be read.
     """
     path = _path(folder, SPEED)
     checkpoint = folder.checkpoint(SPEED)
     has_checkpoint = (checkpoint / "metadata").exists()
     bound = _read(path, SpeedBinding)
     if bound is None and has_checkpoint:
-        what = f"{path} is missing beside a speed layer that has run."
+        what = f"{path} is missing, but the speed layer has run."
         raise LakeError(what, f"Restore it from a backup, or remove {checkpoint} as well.")
     if bound is not None and has_checkpoint and bound.query not in ("", read_query_id(checkpoint)):
         what = f"The checkpoint {checkpoint} is not the one that {path.name} names."
@@ -140,7 +139,7 @@ def bind_speed(
 
 
 def tie_speed(folder: DataFolder, query: str) -> None:
-    """Note the id that Spark gave to speed's checkpoint; the caller holds speed's lock."""
+    """Store the id that Spark gave to speed's checkpoint; the caller holds speed's lock."""
     path = _path(folder, SPEED)
     bound = _read(path, SpeedBinding)
     if bound is not None and bound.query != query:
@@ -148,22 +147,22 @@ def tie_speed(folder: DataFolder, query: str) -> None:
 
 
 def refuse_other_tables(folder: DataFolder) -> None:
-    """Make sure that silver and gold are the tables that batch has made.
+    """Check that the tables of silver and gold are those that batch has created.
 
-    A table that is gone is not looked for, nor one of which no binding tells, as in a folder of
-    an earlier release.
+    Missing tables are ignored, and so are tables without a binding, as in a folder of an earlier
+    release.
 
     Raises:
-        LakeError: a table lies in the place of another one.
+        LakeError: a table is not the bound one.
     """
     _find_tables(folder, _read_table_ids(folder))
 
 
 def bind_batch(folder: DataFolder, pinned: Iterable[str]) -> None:
-    """Do the same, and bind the tables that a published run pins; the caller holds batch's lock.
+    """Check batch's tables, and bind those that a published run pins; the caller holds its lock.
 
     Raises:
-        LakeError: a table lies in the place of another one.
+        LakeError: a table is not the bound one.
     """
     bound = _read_table_ids(folder)
     found = _find_tables(folder, bound)
@@ -173,10 +172,10 @@ def bind_batch(folder: DataFolder, pinned: Iterable[str]) -> None:
 
 
 def begin_batch(folder: DataFolder) -> None:
-    """Forget the tables of before: batch makes all of them anew; the caller holds its lock.
+    """Remove batch's binding, because it creates all tables again; the caller holds its lock.
 
     Raises:
-        LakeError: gold/run is gone from beside others, so nobody knows what counts of those.
+        LakeError: only gold/run is missing, so which versions of the others count is unknown.
     """
     bound = _read_table_ids(folder)
     others = sorted(_find_tables(folder, bound))
@@ -192,20 +191,20 @@ def _read_table_ids(folder: DataFolder) -> dict[str, str]:
 
 
 def _find_tables(folder: DataFolder, bound: Mapping[str, str]) -> dict[str, str]:
-    """Return the id of each table of silver and gold that is there; none contradicts the bound."""
+    """Return the id of each existing table of silver and gold, after comparing it with `bound`."""
     opened = {table.name: open_table(folder.lake, table) for table in (*BATCH_TABLES, GOLD_RUN)}
     found = {name: str(one.metadata().id) for name, one in opened.items() if one is not None}
     for name, table_id in found.items():
         if bound.get(name, table_id) != table_id:
-            what = f"The table {name} is not the one that batch has made in {folder.lake}."
+            what = f"The table {name} is not the one that batch has created in {folder.lake}."
             raise LakeError(what, _PUT_BACK)
     return found
 
 
 def _refuse_other_topic(bound: str, found: str, query: str) -> None:
     if bound != found:
-        what = f"The topic that the {query} has read (id {bound}) was deleted and made anew."
-        raise LakeError(what, "Its offsets mean other records now. Start a new data folder.")
+        what = f"The topic that the {query} has read (id {bound}) was deleted and created again."
+        raise LakeError(what, "Its offsets now mean other records. Start a new data folder.")
 
 
 def _path(folder: DataFolder, query: str) -> Path:

@@ -1,7 +1,6 @@
-"""What a streaming query's checkpoint says of its progress, read from the files Spark wrote.
+"""Read a streaming query's progress from its checkpoint, whether or not a driver runs.
 
-Spark writes `offsets/N` before micro-batch N runs and `commits/N` after it ended; so these two
-folders alone tell what was done, also while no driver runs.
+Spark writes `offsets/N` before micro-batch N runs, and `commits/N` after it has ended.
 """
 
 from pathlib import Path
@@ -17,7 +16,7 @@ NO_BATCH = -1
 
 
 class BatchPlan(NamedTuple):
-    """What a micro-batch reads: exclusive end offsets; the watermark (ms) below which it drops."""
+    """A micro-batch's plan: exclusive end offsets, and the watermark (ms) below which it drops."""
 
     batch: int
     end_offsets: dict[int, int]
@@ -30,12 +29,12 @@ def newest_committed(checkpoint: Path) -> int:
 
 
 def newest_planned(checkpoint: Path) -> int:
-    """Return the number of the newest micro-batch that was begun: it may be run again."""
+    """Return the number of the newest micro-batch that was started; it may be run again."""
     return _newest(checkpoint / "offsets")
 
 
 def read_query_id(checkpoint: Path) -> str | None:
-    """Return the id under which the query's micro-batches are in the output; None before its start.
+    """Return the query's id, which its output carries; None before its first start.
 
     Raises:
         DamagedError: the checkpoint is damaged.
@@ -51,7 +50,7 @@ def read_query_id(checkpoint: Path) -> str | None:
 
 
 def require_metadata(checkpoint: Path) -> None:
-    """Refuse a checkpoint with micro-batches and without its id: what is in it has no owner.
+    """Refuse a checkpoint that has micro-batches but no query id.
 
     Raises:
         DamagedError: its metadata is missing or damaged.
@@ -62,7 +61,7 @@ def require_metadata(checkpoint: Path) -> None:
 
 
 def read_committed(checkpoint: Path) -> BatchPlan:
-    """Read how far the query is: the plan of its newest micro-batch that ended.
+    """Read how far the query is: the plan of its newest committed micro-batch.
 
     Raises:
         DamagedError: the checkpoint is damaged.
@@ -72,7 +71,7 @@ def read_committed(checkpoint: Path) -> BatchPlan:
 
 
 def read_plan(checkpoint: Path, batch: int) -> BatchPlan:
-    """Read what a micro-batch reads, as planned before it ran.
+    """Read the plan of a micro-batch.
 
     Raises:
         DamagedError: the plan is missing or damaged.

@@ -1,4 +1,4 @@
-"""DuckDB over the lake: connections that read in UTC, and views of a table's files."""
+"""DuckDB over the lake: connections in UTC, and views of a table's files."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 
 def connect() -> "duckdb.DuckDBPyConnection":
-    """Open an in-memory DuckDB that shows every time in UTC and loads nothing from outside."""
-    import duckdb  # the streaming driver reads runs without ever needing it
+    """Open an in-memory DuckDB with time zone UTC that never downloads extensions."""
+    import duckdb  # lazily: the streaming driver never needs it
 
     connection = duckdb.connect(":memory:")
     connection.execute("SET TimeZone = 'UTC'")
@@ -25,9 +25,9 @@ def register_table(
     files: Sequence[str],
     view: str = "",
 ) -> None:
-    """Make a view (named `silver_plays` for silver/plays unless told) over a table's files.
+    """Create a view over a table's files; by default silver/plays becomes `silver_plays`.
 
-    The view has every column of the table, also when it holds no file yet.
+    The view has every column of the table, even without files.
     """
     name = view or table.name.replace("/", "_")
     columns = split_columns(table.columns)

@@ -1,9 +1,8 @@
-"""Checksums of data files, kept beside them as Hadoop keeps those of files that it wrote.
+"""Checksums of data files, in the format of Hadoop's `ChecksumFileSystem`.
 
-Parquet's own checksums of pages are not written by every writer; these hold for each. On a local
-disk Spark holds what it reads against them by itself. The form is that of Hadoop's
-`ChecksumFileSystem`: `.NAME.crc` holds `crc` and a zero byte, the length of a chunk (32 bits,
-big-endian), and the CRC-32 of each chunk of the file.
+`.NAME.crc` holds `crc` and a zero byte, the chunk length (32 bits, big-endian), and the CRC-32 of
+each chunk of the file. Not every writer writes Parquet's page checksums, so each file gets these;
+Spark verifies them on a local disk automatically.
 """
 
 import struct
@@ -15,7 +14,7 @@ from crossfade.folder import write_atomically
 _MAGIC = b"crc\0"
 _CHUNK = 512
 _AT_ONCE = 8192
-"""Chunks that are read together."""
+"""Chunks in one read."""
 _HEAD = struct.Struct(">4sI")
 
 
@@ -30,7 +29,7 @@ def write_sum(path: Path) -> None:
 
 
 def is_as_written(path: Path) -> bool:
-    """Check whether a file is what its checksums say; one without them is taken at its word.
+    """Check whether a file matches its checksums; a file without them counts as matching.
 
     Raises:
         FileNotFoundError: the file is gone.

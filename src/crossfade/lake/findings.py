@@ -1,15 +1,15 @@
-"""What a proof finds: each law with what was expected, what was found and the verdict."""
+"""Findings of a proof: each check with what was expected, what was found, and the verdict."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 NAMED_AT_MOST = 20
-"""Wrong records that a finding names; the rest are only counted."""
+"""The most wrong records that a finding names; the rest are counted."""
 
 
 class Verdict(StrEnum):
-    """How a finding ends; only `unexplained` is a failure."""
+    """The verdict of a finding; only `unexplained` is a failure."""
 
     HOLDS = "holds"
     EXPLAINED = "explained"
@@ -20,7 +20,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One law about one subject, and up to `NAMED_AT_MOST` records that break it."""
+    """One check of one subject, and up to `NAMED_AT_MOST` records that break it."""
 
     check: str
     subject: str
@@ -59,19 +59,19 @@ def judge(
     wrong: Sequence[str] = (),
     note: str = "",
 ) -> Finding:
-    """Make a finding: it holds if both sides are equal and no record is wrong."""
+    """Build a finding, which holds if both sides are equal and no record is wrong."""
     holds = expected == found and not wrong
     verdict = Verdict.HOLDS if holds else Verdict.UNEXPLAINED
     return Finding(check, subject, expected, found, verdict, name_some(wrong), note)
 
 
 def leave_out(check: str, subject: str, why: str) -> Finding:
-    """Make a finding about what could not be checked, and why."""
+    """Build a finding for something that could not be checked, and why."""
     return Finding(check, subject, "-", "-", Verdict.UNCHECKED, (), why)
 
 
 def name_some(wrong: Iterable[str]) -> tuple[str, ...]:
-    """Keep the first records that are wrong, and count the rest."""
+    """Return the first wrong records, and a count of the rest."""
     named = tuple(wrong)
     if len(named) <= NAMED_AT_MOST:
         return named

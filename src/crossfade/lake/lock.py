@@ -1,4 +1,4 @@
-"""Batch's lock: whoever writes silver or gold holds it, one process at a time."""
+"""Batch's lock: a process holds it while it writes silver or gold."""
 
 import threading
 import time
@@ -19,12 +19,12 @@ _log = get_logger("batch")
 def hold_batch(
     folder: DataFolder, *, within_s: float = 0.0, given_up: threading.Event | None = None
 ) -> Iterator[None]:
-    """Hold the lock for a while.
+    """Hold batch's lock until the block ends.
 
     Args:
         folder: the data folder.
         within_s: how long to wait for another process that holds it.
-        given_up: set by somebody who does not want to wait any longer.
+        given_up: set to stop waiting.
 
     Raises:
         LakeError: another process still holds it.
@@ -32,7 +32,7 @@ def hold_batch(
     folder.run.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.lock_file("batch"), timeout=0)
     given_up = given_up or threading.Event()
-    deadline, is_told = time.monotonic() + within_s, False
+    deadline, is_reported = time.monotonic() + within_s, False
     while True:
         try:
             lock.acquire()
@@ -41,9 +41,9 @@ def hold_batch(
             if time.monotonic() >= deadline or given_up.wait(_POLL_S):
                 what = f"Another process runs batch on {folder.root}."
                 raise LakeError(what, "Wait until it is done, or stop it.") from None
-            if not is_told:
+            if not is_reported:
                 _log.info("waiting", why="another process runs batch", at_most_s=within_s)
-                is_told = True
+                is_reported = True
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The log of rejected records, as a run of batch pinned it: each with its reason and its bytes."""
+"""The rejected records of a published run, each with its reason and its bytes."""
 
 import codecs
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from crossfade.lake.tables import SILVER_REJECTED, list_files
 
 _ROWS_A_FETCH = 256
 _READ_BYTES = MAX_PLAY_BYTES + 1
-"""So many of a value's first bytes show that it is too large, whatever follows."""
+"""This many bytes of a value show that it is too large."""
 
 _OF_NO_VALUE = (Reason.NOT_OBJECT, Reason.LOG_TIME_UNKNOWN)
 """A Kafka record without a value is rejected for one of these."""
@@ -28,10 +28,10 @@ Position = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class RejectedRecord:
-    """A record that is no play.
+    """A record that is not a play.
 
-    `log_time` is in milliseconds since the epoch. `value` is None where there was none, or its
-    bytes were erased. `size` counts all its bytes, also where `value` holds only the first ones.
+    `log_time` is in milliseconds since the epoch. `value` is None if the record had none, or its
+    bytes were erased. `size` counts all its bytes, even if `value` has only the first ones.
     """
 
     partition: int
@@ -48,14 +48,14 @@ class RejectedRecord:
 
 
 class Known(NamedTuple):
-    """What the log says of a position."""
+    """The log time and reason of a rejected position."""
 
     log_time: int
     reason: str
 
 
 class RejectedLog:
-    """silver/rejected at the version that a run pinned; use it as a context."""
+    """silver/rejected at the version that a run pinned; a context manager."""
 
     def __init__(self, lake: Path, run: Run) -> None:
         files = list_files(lake, SILVER_REJECTED, run.pins.get(SILVER_REJECTED.name))
@@ -81,13 +81,13 @@ class RejectedLog:
         is_newest_first: bool = True,
         is_whole: bool = False,
     ) -> Iterator[RejectedRecord]:
-        """Return records in the order of their log time; one UTC day is sorted at a time.
+        """Yield records in the order of their log time, sorting one UTC day at a time.
 
         Args:
             reason: only those rejected for it.
-            limit: at most so many; None for all.
+            limit: the most records to yield; None for all.
             is_newest_first: else the oldest first.
-            is_whole: give every byte of those that are too large, else their beginning.
+            is_whole: read every byte of records that are too large, else only their beginning.
         """
         order = "DESC" if is_newest_first else "ASC"
         value = "value" if is_whole else f"value[:{_READ_BYTES}]"
@@ -112,7 +112,7 @@ class RejectedLog:
                 left = None if left is None else left - len(some)
 
     def find(self, positions: Sequence[Position]) -> dict[Position, Known]:
-        """Look up positions; one that holds no rejected record is absent from the answer."""
+        """Look up positions; one without a rejected record is absent from the result."""
         partitions, offsets = [p for p, _ in positions], [offset for _, offset in positions]
         rows = self._connection.execute(
             'SELECT "partition", "offset", epoch_ms(log_time), reason FROM silver_rejected '
@@ -124,18 +124,19 @@ class RejectedLog:
 
 
 def explain(record: RejectedRecord) -> str:
-    """Say what was expected of a record: its bytes are judged again, at its own log time."""
+    """Explain a rejection: judge the record's bytes again at its own log time."""
     if record.value is None:
-        is_told = record.reason in _OF_NO_VALUE
-        return "It has no value, or its bytes were erased." if is_told else "Its bytes were erased."
+        erased = "its bytes were erased."
+        had_no_value = record.reason in _OF_NO_VALUE
+        return f"It has no value, or {erased}" if had_no_value else erased.capitalize()
     has_log_time = record.reason != Reason.LOG_TIME_UNKNOWN
     if has_log_time and not record.is_whole:
         return MEANINGS[Reason.EVENT_TOO_LARGE]
     verdict = decode_play(record.value, record.log_time if has_log_time else None)
     if not isinstance(verdict, Rejection):
-        return "The present rules accept it."
+        return "The current rules accept it."
     if verdict.reason != record.reason:
-        return f"{verdict.detail} ({verdict.reason} by the present rules)"
+        return f"{verdict.detail} ({verdict.reason} by the current rules)"
     return verdict.detail
 
 
@@ -144,7 +145,7 @@ def describe(record: RejectedRecord, first_bytes: int | None = None) -> dict[str
 
     Args:
         record: the record.
-        first_bytes: how many of its bytes to give at most; None for all that were read.
+        first_bytes: the most bytes to return; None for all that were read.
     """
     shown = {
         "partition": record.partition,
@@ -158,7 +159,7 @@ def describe(record: RejectedRecord, first_bytes: int | None = None) -> dict[str
         return {**shown, "value": None}
     value = record.value[:first_bytes]
     try:
-        # Of a value that is cut, a part of a character may be the end.
+        # A truncated value may end inside a character.
         decoder = codecs.getincrementaldecoder("utf-8")()
         return {**shown, "value": decoder.decode(value, final=len(value) == record.size)}
     except UnicodeDecodeError:

@@ -56,12 +56,12 @@ class Run:
     published_at_ms: int
 
     def covers(self, ends: Mapping[int, int]) -> bool:
-        """Check whether everything below some exclusive end offsets is in this run."""
+        """Check whether this run covers every offset below `ends`."""
         return all(self.end_offsets.get(partition, 0) >= end for partition, end in ends.items())
 
 
 def read_newest_run(lake: Path, version: int | None = None) -> Run | None:
-    """Read the newest run published in a version of gold/run; None before batch was ever set up."""
+    """Read the newest run in a version of gold/run (the newest if None); None before run 0."""
     files = list_files(lake, GOLD_RUN, version)
     if not files:
         return None
@@ -83,7 +83,11 @@ def read_newest_run(lake: Path, version: int | None = None) -> Run | None:
 
 
 def require_run(lake: Path) -> Run:
-    """Read the newest published run, or say how to get one."""
+    """Read the newest published run.
+
+    Raises:
+        LakeError: there is none.
+    """
     run = read_newest_run(lake)
     if run is None:
         what = f"No batch run was published in {lake}."

@@ -1,4 +1,4 @@
-"""The lake's tables: their columns, where they lie, and the files of a version of one."""
+"""The lake's tables: their columns, their folders, and the files of a version."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from crossfade.kafka.window_log import Grain
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A Delta table: its columns as Spark DDL, and what it is partitioned by."""
+    """A Delta table: its columns as Spark DDL, and its partition columns."""
 
     name: str
     columns: str
@@ -107,10 +107,10 @@ BATCH_TABLES = (
     GOLD_SONG,
     GOLD_CHART,
 )
-"""The tables that a run of batch writes and pins; gold/run itself is the publication."""
+"""The tables that a run of batch writes and pins; gold/run publishes them."""
 
 ADDED_TABLES = frozenset({SILVER_ERASED.name})
-"""Tables of batch that runs of an earlier release do not pin: to them they were empty."""
+"""Tables of batch that runs of an earlier release do not pin, and count as empty for them."""
 
 CLASSIC_TABLE = "song_plays"
 """The folder of the classic lake: plain Parquet with the log of Spark's own file sink."""
@@ -124,7 +124,7 @@ def table_path(lake: Path, table: Table) -> Path:
 
 
 def open_table(lake: Path, table: Table, version: int | None = None) -> DeltaTable | None:
-    """Open a table at a version (the newest if None); None when it was not made yet."""
+    """Open a table at a version (the newest if None); None if it does not exist."""
     try:
         return DeltaTable(table_path(lake, table), version=version)
     except TableNotFoundError:
@@ -145,9 +145,9 @@ def require_table(lake: Path, table: Table, version: int | None = None) -> Delta
 
 
 def list_files(lake: Path, table: Table, version: int | None = None) -> list[str]:
-    """List the data files of a table at a version; empty when it was not made yet."""
+    """List the data files of a table at a version; empty if it does not exist."""
     opened = open_table(lake, table, version)
-    # Delta names them as addresses: a space of a folder's name comes as %20.
+    # They are URIs: a space in a folder's name is written %20.
     return [] if opened is None else [unquote(uri) for uri in opened.file_uris()]
 
 

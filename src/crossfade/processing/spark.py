@@ -1,4 +1,4 @@
-"""Spark sessions with the settings that correctness needs, each with its reason."""
+"""Build Spark sessions with the settings that Crossfade needs, each with its reason."""
 
 import os
 import shutil
@@ -20,26 +20,26 @@ _SETTINGS = {
     "spark.sql.parquet.compression.codec": "zstd",
     # A data page with a wrong checksum must stop a run.
     "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
-    # hour=07 is the text 07.
+    # hour=07 is the text "07", not the number 7.
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
-    # Lines of 76 letters, Spark's default, are no base64 to other readers.
+    # Spark breaks base64 into lines of 76 characters by default; other readers refuse that.
     "spark.sql.chunkBase64String.enabled": "false",
     # Frozen into a checkpoint at its first batch, so small and fixed.
     "spark.sql.shuffle.partitions": "2",
-    # Sketches by sorting: for every group its hash aggregation builds Spark's whole configuration
-    # anew in the task, for every column of the buffer, which costs four times as much.
+    # Aggregate sketches by sorting: hash aggregation rebuilds Spark's whole configuration for every
+    # group and buffer column, which costs four times as much.
     "spark.sql.execution.useObjectHashAggregateExec": "false",
-    # Loopback only, no page, nothing to kill queries with.
+    # Loopback only, without the UI, in which queries can be killed.
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.python.worker.faulthandler.enabled": "true",
-    # A worker that gives nothing for so long hangs: Spark ends it, and tries its task again.
+    # Spark ends a worker that returns nothing for this long, and retries its task.
     "spark.python.worker.idleTimeoutSeconds": "40",
     "spark.python.worker.killOnIdleTimeout": "true",
     "spark.sql.execution.pythonUDF.arrow.enabled": "true",
-    # Where in Python a column was made: told to Java by several calls for each.
+    # Without it, each column costs several calls to Java that record its place in Python.
     "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -51,15 +51,15 @@ _SETTINGS = {
 }
 
 _LOCAL_FILES = {
-    # Hadoop's own forks a chmod for every file that it makes: five times slower on many small ones.
+    # Hadoop's own forks a chmod for each new file: five times slower for many small files.
     "spark.hadoop.fs.file.impl": "com.globalmentor.apache.hadoop.fs.BareLocalFileSystem",
-    # By default both of these reach Hadoop's own by another way.
+    # By default both of these use Hadoop's own.
     "spark.sql.streaming.checkpointFileManagerClass": (
         "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
     ),
     "spark.delta.logStore.file.impl": "io.delta.storage.LocalLogStore",
 }
-"""For sessions whose executors are this process: they have the jar from their start."""
+"""For sessions whose executors are in this process, which has the jar on its class path."""
 
 _END_WITHIN_S = 120.0
 
@@ -67,25 +67,25 @@ _claimed: dict[Path, BaseFileLock] = {}
 
 _JAVA_OPTIONS = (
     "-Duser.timezone=UTC",
-    # Die, not limp, when the heap is full: the supervisor starts a new process.
+    # Exit when the heap is full: the supervisor starts a new process.
     "-XX:+ExitOnOutOfMemoryError",
-    # Give memory back once a peak is over: by itself Java looks only when it is asked for more.
+    # Return memory after a peak: by default Java checks only on allocation.
     "-XX:G1PeriodicGCInterval=15000",
     "-XX:MinHeapFreeRatio=10",
     "-XX:MaxHeapFreeRatio=30",
-    # Speed's tables of live windows, anew in each micro-batch, are larger than half a usual region.
-    # Java would place such ones among its oldest objects, and then look through them each time.
+    # Speed's tables of live windows, rebuilt in each micro-batch, exceed half a default region.
+    # Java would allocate them as humongous objects and scan them in each collection.
     "-XX:G1HeapRegionSize=16m",
-    # No file in the system's temporary folder.
+    # Write no file to the system's temporary folder.
     "-XX:-UsePerfData",
     f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties').as_uri()}",
 )
 
 
 def claim_scratch(wanted: Path) -> Path:
-    """Return a folder that no other living process has: the wanted one, or `-2`, `-3` … beside it.
+    """Lock and return a folder for this process: the wanted one, or `-2`, `-3` … beside it.
 
-    This process has it until it ends; asked again, it is given the same.
+    The lock is held until the process ends; a second call returns the same folder.
     """
     folder, number = wanted, 1
     while folder not in _claimed:
@@ -117,13 +117,13 @@ def build_session(
         cache: the per-user cache that holds the verified jars.
         master: Spark's master; empty: four threads of this process, with task retry.
         memory: heap limit of the driver.
-        scratch: folder of this process alone, or of a number beside it while another process has
-            that; what a killed one left in its `tmp` is removed.
-        settings: what this process sets otherwise.
+        scratch: a folder for this process; a numbered one beside it is used if another process
+            holds it. Files of a killed process in its `tmp` are removed.
+        settings: further settings, which override the default ones.
 
     Raises:
         MachineError: Java or a jar is missing.
-        MisuseError: something else sets Spark so that numbers would be wrong.
+        MisuseError: a setting from elsewhere would give wrong numbers.
     """
     java = find_java()
     jars = ":".join(str(path) for path in require_jars("spark", cache))
@@ -164,10 +164,9 @@ def build_session(
 
 
 def end_java() -> None:
-    """End the Java behind this process's sessions, which are stopped, and wait until it is gone.
+    """End the JVM behind this process's stopped sessions, and wait for it.
 
-    pyspark itself leaves it to the end of the process, and does not wait. Nothing that it makes
-    public knows the process.
+    pyspark ends it only with the process, does not wait, and has no public handle for it.
     """
     gateway = SparkContext._gateway
     if gateway is None:
