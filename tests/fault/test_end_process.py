@@ -1,4 +1,4 @@
-"""A watchdog's bite: the process ends with all that it started, also what is stopped."""
+"""A query that hangs ends its process and every child process, stopped ones included."""
 
 import subprocess
 import sys
@@ -19,11 +19,11 @@ end_process(Stall("speed", 7, 31.2))
 """
 
 
-def test_a_bite_names_the_query_and_leaves_nothing_that_the_process_started() -> None:
+def test_the_query_is_named_and_every_child_process_is_killed() -> None:
     command = [sys.executable, "-c", _SCRIPT]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    told = done.stdout + done.stderr
-    assert all(word in told for word in ("no progress", "query=speed", "batch=7", "for_s=31"))
+    output = done.stdout + done.stderr
+    assert all(word in output for word in ("no progress", "query=speed", "batch=7", "for_s=31"))
     pid = int(done.stdout.split()[0])
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE

@@ -57,7 +57,7 @@ def running(
 def look_until(driver: Driver, condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + _WITHIN_S
     while not condition():
-        driver.look()
+        driver.check_once()
         assert time.monotonic() < deadline
         threading.Event().wait(0.05)
 

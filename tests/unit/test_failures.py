@@ -49,7 +49,7 @@ def test_a_known_cause_becomes_one_line_with_a_cure(
 def test_an_unknown_cause_is_quoted_shortened() -> None:
     error = explain_failure("archive", "\n" + "x" * 5000 + "\n\tat y")
     assert isinstance(error, StackError)
-    assert str(error).startswith("archive died: xxx")
+    assert str(error).startswith("archive failed: xxx")
     assert len(str(error)) < 500
 
 

@@ -29,5 +29,5 @@ def test_a_topic_that_ends_before_what_was_read_was_cut() -> None:
 def test_partitions_that_are_gone_are_named() -> None:
     text = describe_lost_records("speed", {0: 40, 1: 7, 2: 5}, HELD, ENDS)
     assert text == (
-        "song-plays has 2 partitions, but speed has read partition 2: the topic was made anew."
+        "song-plays has 2 partitions, but speed has read partition 2: the topic was created again."
     )

@@ -7,7 +7,7 @@ from crossfade.processing.streams.watchdog import Stall, Watchdog
 from support.handmade_checkpoint import HandmadeCheckpoint
 
 AFTER_S = 25.0
-LOOK_S = 5.0
+CHECK_EVERY_S = 5.0
 
 
 @pytest.fixture
@@ -22,17 +22,17 @@ def a_watchdog(folder: DataFolder, trigger_s: float = 0.0) -> Watchdog:
     return Watchdog(folder, {"speed": trigger_s}, AFTER_S)
 
 
-def look_for(watchdog: Watchdog, seconds: float, end: int | None) -> Stall | None:
+def check_for(watchdog: Watchdog, seconds: float, end: int | None) -> Stall | None:
     ends = None if end is None else {0: end}
-    for _ in range(round(seconds / LOOK_S)):
-        if stall := watchdog.look(LOOK_S, ends):
+    for _ in range(round(seconds / CHECK_EVERY_S)):
+        if stall := watchdog.check(CHECK_EVERY_S, ends):
             return stall
     return None
 
 
 def warm(watchdog: Watchdog, query: HandmadeCheckpoint) -> None:
     query.complete(1, 20)
-    assert watchdog.look(LOOK_S, {0: 20}) is None
+    assert watchdog.check(CHECK_EVERY_S, {0: 20}) is None
 
 
 def test_a_query_that_commits_nothing_while_kafka_has_records_hangs(
@@ -41,8 +41,8 @@ def test_a_query_that_commits_nothing_while_kafka_has_records_hangs(
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
     query.plan(2, 25)
-    assert look_for(watchdog, AFTER_S, 25) is None
-    assert watchdog.look(LOOK_S, {0: 25}) == Stall("speed", 2, AFTER_S + LOOK_S)
+    assert check_for(watchdog, AFTER_S, 25) is None
+    assert watchdog.check(CHECK_EVERY_S, {0: 25}) == Stall("speed", 2, AFTER_S + CHECK_EVERY_S)
 
 
 def test_a_query_with_nothing_to_read_is_idle(
@@ -50,7 +50,7 @@ def test_a_query_with_nothing_to_read_is_idle(
 ) -> None:
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
-    assert look_for(watchdog, 3_600, 20) is None
+    assert check_for(watchdog, 3_600, 20) is None
 
 
 def test_time_without_kafka_does_not_count(
@@ -59,8 +59,8 @@ def test_time_without_kafka_does_not_count(
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
     for _ in range(20):
-        assert look_for(watchdog, AFTER_S, 25) is None
-        assert watchdog.look(LOOK_S, None) is None
+        assert check_for(watchdog, AFTER_S, 25) is None
+        assert watchdog.check(CHECK_EVERY_S, None) is None
 
 
 def test_every_commit_resets_the_allowed_time(
@@ -69,17 +69,17 @@ def test_every_commit_resets_the_allowed_time(
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
     for batch in range(2, 10):
-        assert look_for(watchdog, AFTER_S, 1_000) is None
+        assert check_for(watchdog, AFTER_S, 1_000) is None
         query.complete(batch, 20 + batch)
-        assert watchdog.look(LOOK_S, {0: 1_000}) is None
+        assert watchdog.check(CHECK_EVERY_S, {0: 1_000}) is None
 
 
 def test_the_first_micro_batch_after_a_start_may_take_two_minutes(
     data_folder: DataFolder, query: HandmadeCheckpoint
 ) -> None:
     watchdog = a_watchdog(data_folder)
-    assert look_for(watchdog, 120, 25) is None
-    assert watchdog.look(LOOK_S, {0: 25}) is not None
+    assert check_for(watchdog, 120, 25) is None
+    assert watchdog.check(CHECK_EVERY_S, {0: 25}) is not None
 
 
 def test_the_wait_for_a_trigger_does_not_count(
@@ -87,8 +87,8 @@ def test_the_wait_for_a_trigger_does_not_count(
 ) -> None:
     watchdog = a_watchdog(data_folder, trigger_s=15.0)
     warm(watchdog, query)
-    assert look_for(watchdog, AFTER_S + 15, 25) is None
-    assert watchdog.look(LOOK_S, {0: 25}) is not None
+    assert check_for(watchdog, AFTER_S + 15, 25) is None
+    assert watchdog.check(CHECK_EVERY_S, {0: 25}) is not None
 
 
 def test_a_large_micro_batch_gets_more_time(
@@ -97,8 +97,8 @@ def test_a_large_micro_batch_gets_more_time(
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
     query.plan(2, 1_000_020)
-    assert look_for(watchdog, AFTER_S + 200, 2_000_000) is None
-    assert watchdog.look(LOOK_S, {0: 2_000_000}) is not None
+    assert check_for(watchdog, AFTER_S + 200, 2_000_000) is None
+    assert watchdog.check(CHECK_EVERY_S, {0: 2_000_000}) is not None
 
 
 def test_a_restarted_query_gets_the_time_of_a_first_start(
@@ -108,8 +108,8 @@ def test_a_restarted_query_gets_the_time_of_a_first_start(
     warm(watchdog, query)
     for path in (query.path / "commits").iterdir():
         path.unlink()
-    assert watchdog.look(LOOK_S, {0: 25}) is None
-    assert look_for(watchdog, 120, 25) is None
+    assert watchdog.check(CHECK_EVERY_S, {0: 25}) is None
+    assert check_for(watchdog, 120, 25) is None
 
 
 def test_a_checkpoint_that_cannot_be_read_is_left_to_the_driver(
@@ -118,4 +118,4 @@ def test_a_checkpoint_that_cannot_be_read_is_left_to_the_driver(
     watchdog = a_watchdog(data_folder)
     warm(watchdog, query)
     (query.path / "offsets" / "1").write_text("")
-    assert look_for(watchdog, 600, 25) is None
+    assert check_for(watchdog, 600, 25) is None

@@ -1,4 +1,4 @@
-"""Why a query died, in one line with its cure, from Spark's own words."""
+"""Errors of Spark, Delta and DuckDB, turned into one line with a cure."""
 
 import re
 import sys
@@ -21,69 +21,76 @@ from crossfade.errors import (
 _SHORT = 300
 _DEPTH = 20
 
-_GO_ON = "The next start goes on where this one stopped."
+_GO_ON = "The next start continues where this one stopped."
 
 
 class SinkError(Exception):
-    """Why Python code that Spark called failed: short, for Spark searches it with a slow regex."""
+    """Python code that Spark called failed; kept short, as Spark searches it with a slow regex."""
 
 
 @contextmanager
-def explain_errors(who: str = "Spark") -> Iterator[None]:
-    """Say in one line that Spark's Java process is gone, or why what `who` asked for failed."""
+def explain_errors(name: str = "Spark") -> Iterator[None]:
+    """Raise errors of Spark, Delta and DuckDB as our own, with one line and a cure.
+
+    Args:
+        name: what failed, such as a query, for the message.
+
+    Raises:
+        CrossfadeError: a call failed, or Spark's Java process is gone.
+    """
     try:
         yield
     except (PySparkException, Py4JJavaError, DeltaError, *_duckdb_errors()) as error:
-        raise explain_failure(who, join_messages(error)) from error
+        raise explain_failure(name, join_messages(error)) from error
     except (Py4JError, ConnectionError, EOFError) as error:
         what = "Spark's Java process ended on its own."
-        raise StackError(what, "The log above may say why; the next start goes on.") from error
+        raise StackError(what, "The log above may show why; the next start continues.") from error
 
 
 def explain_failure(query: str, text: str) -> CrossfadeError:
-    """Say in one line why a query died.
+    """Return our own error for a failed query: one line and a cure.
 
     Args:
         query: the query's name.
-        text: the exception as Spark tells it, with its causes.
+        text: the messages of Spark's exception and its causes.
     """
     if found := _UNREADABLE.search(text) or _NOT_PARQUET.search(text):
         what = f"{query} cannot read {found[1]}: the file is damaged or gone."
         cure = "Restore the lake from a backup; nothing was published."
         return LakeError(what, cure)
     if found := _CORRUPT.search(text):
-        what = f"Kafka's log is damaged where {query} reads on, in {found[1]}: a checksum differs."
+        what = f"Kafka's log is damaged where {query} reads, in {found[1]}: a checksum differs."
         cure = "Restore that segment from a replica or a backup; nothing was skipped."
         return BrokerError(what, cure)
     for signs, kind, what, cure in _KNOWN:
         if any(sign in text for sign in signs):
             return kind(what.format(query=query), cure.format(query=query))
-    said = next((line.strip() for line in text.splitlines() if line.strip()), "no reason is known")
-    return StackError(f"{query} died: {said[:_SHORT]}.", "The whole trace is in the log above.")
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "unknown reason")
+    return StackError(f"{query} failed: {first[:_SHORT]}.", "The whole trace is in the log above.")
 
 
 def join_messages(error: BaseException | None) -> str:
-    """Return what an exception says, and what its causes in Java say: PySpark shows the first."""
-    said = []
+    """Return the messages of an exception and its Java causes; PySpark shows only the first."""
+    messages = []
     while error is not None:
-        said.append(str(error))
+        messages.append(str(error))
         error = getattr(error, "_cause", None)
-    return "\n".join(said)
+    return "\n".join(messages)
 
 
 def _duckdb_errors() -> tuple[type[Exception], ...]:
-    """Return what DuckDB raises, for who has loaded it: a driver of streams does without."""
+    """Return DuckDB's error if DuckDB is loaded; the streaming driver runs without it."""
     loaded = sys.modules.get("duckdb")
     return () if loaded is None else (loaded.Error,)
 
 
 def mentions_lost_records(text: str) -> bool:
-    """Check whether Spark says that Kafka no longer holds what a query was to read."""
+    """Check whether Spark's message says that Kafka no longer holds records still to be read."""
     return any(sign in text for sign in _LOST)
 
 
 def summarize_causes(error: Py4JJavaError) -> str:
-    """Return the chain of a Java exception's causes, each in a few words."""
+    """Return a Java exception and its causes in one line, each by its first line."""
     causes: list[str] = []
     cause = error.java_exception
     while cause is not None and len(causes) < _DEPTH:
@@ -116,25 +123,25 @@ _KNOWN: tuple[tuple[tuple[str, ...], type[CrossfadeError], str, str], ...] = (
         ("Input/output error",),
         MachineError,
         "The disk of {query} fails: Input/output error.",
-        f"Look at the system's log, and replace what is broken. {_GO_ON}",
+        f"Check the system's log, and replace what is broken. {_GO_ON}",
     ),
     (
         _LOST,
         BrokerError,
         "Kafka no longer holds records that {query} has not read.",
-        "Bring them back, or start a new data folder: skipping them would lose plays in silence.",
+        "Restore them, or start a new data folder: skipping them would silently lose plays.",
     ),
     (
         ("UnknownTopicOrPartitionException", "UnknownTopicIdException"),
         BrokerError,
         "A topic that {query} needs is gone.",
-        'Start "crossfade up" once: it makes the topics.',
+        'Run "crossfade up" once: it creates the topics.',
     ),
     (
         ("TimeoutException", "DisconnectException", "BrokerError: Kafka"),
         BrokerError,
         "Kafka does not answer {query}.",
-        f"See the broker's log. {_GO_ON}",
+        f"Check the broker's log. {_GO_ON}",
     ),
     (
         ("Concurrent update to the log", "ConcurrentTransactionException"),
@@ -168,6 +175,6 @@ _KNOWN: tuple[tuple[tuple[str, ...], type[CrossfadeError], str, str], ...] = (
         ("STATEFUL_OPERATOR_NOT_MATCH", "STATE_STORE_KEY_SCHEMA", "STATE_STORE_VALUE_SCHEMA"),
         LakeError,
         "The checkpoint of {query} was made with other settings.",
-        "Set them as before, or remove the checkpoint of speed: it then counts anew.",
+        "Set them as before, or remove speed's checkpoint: it then counts from scratch.",
     ),
 )

@@ -1,4 +1,4 @@
-"""The heartbeat of a process with Spark in it: beats only while all of its processes are well."""
+"""The heartbeat file of a process that runs Spark, touched only while all its processes run."""
 
 import threading
 from collections.abc import Iterator
@@ -11,29 +11,29 @@ from pyspark import SparkContext
 from crossfade.folder import DataFolder, heartbeat_path
 
 _EVERY_S = 1.0
-_BEATS_A_LOOK = 5
-"""Looking through all processes costs more than a beat does."""
+_CHECK_CHILDREN_EVERY = 5
+"""Beats between two checks of all child processes: a check costs more than a beat."""
 
 
 @contextmanager
 def keep_heartbeat(folder: DataFolder, name: str) -> Iterator[None]:
-    """Touch the heartbeat file of a process each second, until the block ends.
+    """Touch the heartbeat file of a process every second, until the block ends.
 
-    A supervisor buries a process whose heart has stopped: one that hangs, or was stopped by a
-    signal, does not end by itself and would hold its locks for ever. So it is with Java, and with
-    Spark's Python workers: Spark asks one that gives nothing to end, which a stopped one never
-    hears.
+    The supervisor kills a process whose heartbeat stops: a process that hangs, or was stopped by a
+    signal, does not exit and would hold its locks forever. The heartbeat also stops if Java or one
+    of Spark's Python workers is stopped: Spark asks an idle worker to exit, but a stopped one
+    cannot react.
     """
     path = heartbeat_path(folder, name)
     ended = threading.Event()
 
     def beat() -> None:
-        beats, is_well = 0, True
+        beats, is_healthy = 0, True
         while not ended.is_set():
-            if beats % _BEATS_A_LOOK == 0:
-                is_well = not _is_anybody_stopped()
+            if beats % _CHECK_CHILDREN_EVERY == 0:
+                is_healthy = not _has_stopped_child()
             beats += 1
-            if is_well and _is_java_answering():
+            if is_healthy and _is_java_answering():
                 with suppress(OSError):
                     path.touch()
             ended.wait(_EVERY_S)
@@ -47,7 +47,7 @@ def keep_heartbeat(folder: DataFolder, name: str) -> Iterator[None]:
 
 
 def _is_java_answering() -> bool:
-    """Ask Java for the time: one that is stopped never answers, and this waits as long."""
+    """Check whether Java answers; if it is stopped, this call blocks until it continues."""
     java = SparkContext._jvm
     if java is None:
         return True
@@ -56,8 +56,8 @@ def _is_java_answering() -> bool:
     return False
 
 
-def _is_anybody_stopped() -> bool:
-    """Check whether a process that this one has started, or one that they have, was stopped."""
+def _has_stopped_child() -> bool:
+    """Check whether a child process, at any depth, was stopped by a signal."""
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             if process.status() == psutil.STATUS_STOPPED:

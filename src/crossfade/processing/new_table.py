@@ -1,4 +1,4 @@
-"""A Delta table made empty, with the properties that plain readers and pins need."""
+"""New, empty Delta tables with the properties that simple readers and pins need."""
 
 from pathlib import Path
 
@@ -19,11 +19,11 @@ _WITH_STATISTICS = (
     "date",
     "run",
 )
-"""Columns whose least and greatest value a commit may tell: none names a listener or a song."""
+"""Columns whose smallest and greatest value a commit may hold: none names a listener or song."""
 
 
 def create_table(lake: Path, table: Table, note: str) -> DeltaTable:
-    """Make a table, empty; the commit carries a note of who made it."""
+    """Create an empty table; `note` says in the commit which command created it."""
     columns = [name.strip('"') for name, _ in split_columns(table.columns)]
     path = table_path(lake, table)
     path.mkdir(parents=True, exist_ok=True)

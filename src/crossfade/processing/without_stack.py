@@ -1,4 +1,4 @@
-"""Batch work without a running stack: start Kafka, archive what it holds, then start Spark."""
+"""Batch work without a running stack, with Kafka, archive and Spark started for it."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -30,7 +30,7 @@ def run_without_stack(
         folder: the data folder.
         settings: the settings.
         work: called with the session and Kafka's address.
-        report: called with a line for the user before a long step.
+        report: called with a line for the user before each long step.
 
     Raises:
         CrossfadeError: Kafka, the archive or Spark cannot start here.

@@ -1,7 +1,7 @@
-"""The process that Spark forks its Python workers from: what they need is loaded once, and shared.
+"""The process from which Spark forks its Python workers: it loads their modules once for all.
 
-Spark starts it by a setting (`decode.WORKERS`). Its own daemon loads next to nothing, so that each
-worker loads Arrow and the decoder for itself and keeps a copy of both.
+Spark starts it because of a setting (`decode.WORKERS`). With Spark's own daemon, each worker would
+load Arrow and the decoder itself and keep its own copy of both.
 """
 
 import gc
@@ -16,8 +16,8 @@ import crossfade.processing.decode  # noqa: F401  the one Python step of our job
 
 
 def main() -> None:
-    """Serve Spark; called in a process of its own."""
-    # Spark's daemon collects after each task: without this, everything that is loaded, every time.
+    """Run Spark's worker daemon; called in a new process."""
+    # Spark's daemon collects garbage after each task; frozen objects are skipped.
     gc.collect()
     gc.freeze()
     daemon.manager()

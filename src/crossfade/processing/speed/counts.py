@@ -1,7 +1,7 @@
-"""What Spark counted while it ran a micro-batch: read before the micro-batch is committed.
+"""Spark's counts of a micro-batch, read before the micro-batch is committed.
 
-Spark's public report of a micro-batch comes after its commit, so a crash between the two would
-lose the counts for ever. The same numbers stand in the micro-batch's execution.
+Spark reports a micro-batch only after its commit, so a crash between the two would lose the counts
+permanently. The micro-batch's execution holds the same numbers earlier.
 """
 
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ _REPEATED = "numDroppedDuplicateRows"
 
 
 class BatchCounts(msgspec.Struct, frozen=True):
-    """What became of a micro-batch's records.
+    """How many records of a micro-batch had each outcome.
 
-    `accepted` counts late ones and repeats too; `dropped` ones fell below Spark's watermark.
+    `accepted` includes late records and repeats; `dropped` records were below Spark's watermark.
     """
 
     accepted: int = 0
@@ -28,7 +28,7 @@ class BatchCounts(msgspec.Struct, frozen=True):
 
 
 def read_counts(session: SparkSession, query: str) -> BatchCounts:
-    """Read the counts of the micro-batch that the query of this name runs now."""
+    """Read the counts of the micro-batch that the query with this name is running."""
     [running] = [active for active in session.streams.active if active.name == query]
     execution = running._jsq.streamingQuery().lastExecution()
     observed = execution.observedMetrics().get(query).get().json()
@@ -42,7 +42,7 @@ def read_counts(session: SparkSession, query: str) -> BatchCounts:
 
 
 def _list_operators(operator: JavaObject) -> Iterator[JavaObject]:
-    """Walk a physical plan that has no branches."""
+    """Yield the operators of a physical plan without branches."""
     yield operator
     while not (children := operator.children()).isEmpty():
         operator = children.head()

@@ -1,4 +1,4 @@
-"""The speed query: Kafka, judge, count, and back to Kafka as absolute values."""
+"""The speed query: reads plays from Kafka and writes each window's counts back to Kafka."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,19 +33,17 @@ from crossfade.processing.speed.transforms import (
 )
 from crossfade.processing.streams.source import read_stream, starting_at
 
-"""Name of the query, of its checkpoint and of what it observes."""
-
 _CORES = 0.5
 
 _SESSION = {
-    # Half of the driver's time would be code generation, anew in each micro-batch.
+    # Otherwise half of the driver's time is code generation, repeated in each micro-batch.
     "spark.sql.codegen.wholeStage": "false",
-    # It asks Kafka for its ends so often while nothing comes: each time costs milliseconds.
+    # While idle, Spark asks Kafka for end offsets at this interval; each time costs milliseconds.
     "spark.sql.streaming.pollingDelay": "100ms",
-    # They would evict a moment earlier, for the price of a micro-batch after each.
+    # They would evict state slightly earlier, at the cost of a micro-batch after each one.
     "spark.sql.streaming.noDataMicroBatches.enabled": "false",
     "spark.sql.streaming.minBatchesToRetain": "20",
-    # One whole table of the live windows is enough to begin the next micro-batch from.
+    # The next micro-batch needs only the newest state.
     "spark.sql.streaming.maxBatchesToRetainInMemory": "1",
 }
 _ROCKSDB = {
@@ -55,7 +53,7 @@ _ROCKSDB = {
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
 }
 _SOURCE = {
-    # Most records of a micro-batch, so that catching up fits into memory.
+    # Limits the records of a micro-batch, so that catching up fits into memory.
     "maxOffsetsPerTrigger": "1000000",
     "kafka.fetch.max.wait.ms": "1",
     "includeHeaders": "false",
@@ -78,12 +76,13 @@ def start_speed(
     *,
     first_offsets: Mapping[int, int] | None = None,
 ) -> StreamingQuery:
-    """Start the query in a session of its own; the caller holds speed's lock.
+    """Start the query in the given session; the caller holds speed's lock.
 
-    Without a checkpoint it begins at `first_offsets`; with none of those, at Kafka's first records.
+    Without a checkpoint it begins at `first_offsets`; without those, at Kafka's first records.
 
-    A limited micro-batch takes the same share of what each partition has left, so that in catching
-    up none runs ahead of the others by more than the watermark bears; what it drops is counted.
+    While catching up, a limited micro-batch takes the same share of each partition's remaining
+    records, so that no partition gets ahead of the others by more than the watermark allows. Plays
+    that the watermark drops are counted.
     """
     rocksdb = _ROCKSDB if settings.speed_state == "rocksdb" else {}
     for key, value in {**_SESSION, **rocksdb}.items():
@@ -102,9 +101,9 @@ def start_speed(
 
 
 def count_plays(records: DataFrame, folder: DataFolder, settings: Settings) -> DataFrame:
-    """Return the windows of Kafka's records: the whole of speed between its source and its sink.
+    """Compute the windows' counts from Kafka's records: everything between source and sink.
 
-    Erased listeners are those of the moment; who is erased later begins a new generation.
+    The erased listeners are those known at the start; a later erasure begins a new generation.
     """
     rules, erased = folder.time_rules, load_suppression(folder)
     exactly = settings.speed_dedupe == "watermark"
@@ -117,7 +116,7 @@ def count_plays(records: DataFrame, folder: DataFolder, settings: Settings) -> D
 
 
 def first_marker(checkpoint: Path, binding: SpeedBinding) -> Marker:
-    """Return the marker of a new epoch: what the checkpoint has committed so far."""
+    """Return the first marker of a new epoch: the offsets that the checkpoint has committed."""
     done = read_committed(checkpoint)
     return Marker(
         binding.generation,
@@ -130,10 +129,10 @@ def first_marker(checkpoint: Path, binding: SpeedBinding) -> Marker:
 
 
 class WindowSink:
-    """Writes a micro-batch's windows to `plays-by-window`, then the marker that says so.
+    """Writes a micro-batch's windows to `plays-by-window`, then its marker.
 
-    Both are there before Spark commits the micro-batch: one that is run again after a crash sends
-    the same values and the same marker again, under a higher epoch.
+    Both are written before Spark commits the micro-batch. If Spark repeats it after a crash, the
+    same values and the same marker are sent again, under a higher epoch.
     """
 
     def __init__(
@@ -143,7 +142,7 @@ class WindowSink:
         address: KafkaAddress,
         markers: MarkerLog,
     ) -> None:
-        """Take the session that the query runs in, and the markers of this driver start."""
+        """Take the query's session, and the marker log of this driver's start."""
         self._session = session
         self._checkpoint = folder.checkpoints / SPEED
         self._options = {**address.spark_options(), **_PRODUCER, "topic": PLAYS_BY_WINDOW}
@@ -153,7 +152,7 @@ class WindowSink:
         """Write a micro-batch; Spark calls this.
 
         Raises:
-            SinkError: Kafka, or a task of the micro-batch, failed.
+            SinkError: Kafka or a task of the micro-batch failed.
         """
         newest = self._markers.newest
         rows = lay_out_rows(windows, generation=newest.generation, epoch=newest.epoch, batch=batch)

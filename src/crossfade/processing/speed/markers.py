@@ -1,4 +1,4 @@
-"""Markers: what tells readers how far speed is, after each micro-batch and while there is none."""
+"""Markers: records that report to readers how far speed has read, also while it is idle."""
 
 import threading
 from types import TracebackType
@@ -18,19 +18,19 @@ _SEND_WITHIN_S = 20.0
 _PRODUCER: dict[str, str | int | bool] = {
     "linger.ms": 0,
     "message.timeout.ms": 15_000,
-    # Its troubles come back with each marker.
+    # Each marker's delivery reports its errors.
     "log_level": 0,
 }
 
 
 class MarkerLog:
-    """Sends the markers of one driver start to every partition of `plays-by-window`."""
+    """Sends the markers of one epoch to every partition of `plays-by-window`."""
 
     def __init__(self, address: KafkaAddress, first: Marker) -> None:
-        """Send the first marker of this epoch, so that readers know of it before any window.
+        """Send the epoch's first marker, so that readers see the epoch before any of its windows.
 
         Raises:
-            BrokerError: Kafka does not take it.
+            BrokerError: Kafka does not accept the marker.
         """
         self._partitions = partition_count(address, PLAYS_BY_WINDOW)
         self._producer: Producer = open_producer(address, **_PRODUCER)
@@ -39,7 +39,7 @@ class MarkerLog:
         self.send(first)
 
     def __enter__(self) -> "MarkerLog":
-        """Be usable in a with statement."""
+        """Return the log itself."""
         return self
 
     def __exit__(
@@ -48,11 +48,11 @@ class MarkerLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it."""
+        """Close the log."""
         self.close()
 
     def close(self) -> None:
-        """Wait until the last marker is in the topic, or expired."""
+        """Wait until the last marker is in the topic, or has expired."""
         self._producer.flush(_SEND_WITHIN_S)
 
     @property
@@ -61,22 +61,22 @@ class MarkerLog:
         return self._newest
 
     def send(self, marker: Marker) -> None:
-        """Send the marker of a micro-batch whose rows are in the topic, and wait until it is too.
+        """Send a micro-batch's marker after its rows, and wait until the marker is in the topic.
 
         Raises:
-            BrokerError: Kafka does not take it.
+            BrokerError: Kafka does not accept the marker.
         """
         refused: list[str] = []
         with self._lock:
             self._produce(marker, refused)
             left = self._producer.flush(_SEND_WITHIN_S)
             if left or refused:
-                what = f"Kafka does not take speed's marker: {(refused or ['no answer'])[0]}."
-                raise BrokerError(what, "See the broker's log. The next start goes on.")
+                what = f"Kafka does not accept speed's marker: {(refused or ['no answer'])[0]}."
+                raise BrokerError(what, "Check the broker's log. The next start continues.")
             self._newest = marker
 
     def repeat(self) -> None:
-        """Say again, if the last time is long ago, that nothing is newer; do not wait."""
+        """Send the newest marker again if it is older than `IDLE_EVERY_MS`; do not wait for it."""
         with self._lock:
             now = now_ms()
             if now - self._newest.sent_at >= IDLE_EVERY_MS:
@@ -85,7 +85,7 @@ class MarkerLog:
             self._producer.poll(0)
 
     def _produce(self, marker: Marker, refused: list[str]) -> None:
-        def note(error: object, _message: object) -> None:
+        def note_refusal(error: object, _message: object) -> None:
             if error is not None:
                 refused.append(str(error))
 
@@ -95,5 +95,5 @@ class MarkerLog:
                 marker.encode(),
                 marker.encode_key(),
                 partition,
-                on_delivery=note,
+                on_delivery=note_refusal,
             )

@@ -1,4 +1,4 @@
-"""A new generation of speed: what is put away for it, and where it begins."""
+"""A new generation of speed: removal of the old checkpoint, and the offsets where it begins."""
 
 import shutil
 from pathlib import Path
@@ -25,15 +25,15 @@ _DAMAGED = "speed.damaged"
 
 
 def remove_generation(folder: DataFolder) -> None:
-    """Remove speed's checkpoint and what was kept of a damaged one; speed is stopped."""
+    """Remove speed's checkpoint, and a damaged one set aside before; speed must be stopped."""
     for path in (folder.checkpoint(SPEED), folder.run / _DAMAGED):
         shutil.rmtree(path, ignore_errors=True)
 
 
 def set_generation_aside(folder: DataFolder) -> Path:
-    """Move a damaged checkpoint of speed to where a person can look at it; only the newest stays.
+    """Move speed's damaged checkpoint aside for inspection, replacing an earlier one there.
 
-    Speed is stopped. What it had counted is in Kafka still, so nothing is lost with it.
+    Speed must be stopped. Nothing is lost: Kafka still holds the plays that it had counted.
     """
     aside = folder.run / _DAMAGED
     shutil.rmtree(aside, ignore_errors=True)
@@ -42,11 +42,11 @@ def set_generation_aside(folder: DataFolder) -> Path:
 
 
 def find_beginning(folder: DataFolder, address: KafkaAddress) -> Beginning:
-    """Find where in `song-plays` a new generation begins to read, so that it holds what it must.
+    """Return the offsets of `song-plays` where a new generation begins to read.
 
-    That is each window that speed owns still, and each that was handed over and is not compared
-    yet: those end after the boundary of the newest run whose hand-overs are all recorded. A record
-    of such a window came no earlier than F before it begins.
+    It must hold each window that speed still owns, and each that was handed over but not yet
+    compared. They end after the boundary of the newest run whose hand-overs are all recorded. A
+    record of such a window was logged no earlier than F before the window's start.
     """
     rules = folder.time_rules
     boundary = _compared_boundary(folder)
@@ -57,7 +57,7 @@ def find_beginning(folder: DataFolder, address: KafkaAddress) -> Beginning:
         offsets = read_offsets_for_time(address, SONG_PLAYS, boundary - reach_ms)
         whole_from.append(boundary)
     for partition, start in starts.items():
-        # Retention took records from here: the last of them may have been of these windows.
+        # Retention deleted records here; the last of them may have been in these windows.
         if 0 < start == offsets[partition]:
             oldest = read_record(address, SONG_PLAYS, partition, start)
             if oldest is not None:
@@ -71,13 +71,10 @@ def _compared_boundary(folder: DataFolder) -> int:
     runs = list_files(folder.lake, GOLD_RUN)
     if not runs:
         return NO_BOUNDARY
-    connection = connect()
-    try:
+    with connect() as connection:
         register_table(connection, GOLD_RUN, runs)
         register_table(connection, OPS_HANDOVER, list_files(folder.lake, OPS_HANDOVER))
-        found = connection.execute(
+        row = connection.execute(
             "SELECT boundary FROM gold_run WHERE run = (SELECT max(run) FROM ops_handover)"
         ).fetchone()
-    finally:
-        connection.close()
-    return NO_BOUNDARY if found is None else int(found[0])
+    return NO_BOUNDARY if row is None else int(row[0])

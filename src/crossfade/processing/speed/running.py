@@ -1,4 +1,4 @@
-"""Speed while it runs: the query with its markers, which may be begun anew in the same process."""
+"""The running speed query with its markers; it can be restarted within the same process."""
 
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
@@ -29,7 +29,7 @@ _log = get_logger("streams")
 
 
 class RunningSpeed:
-    """The query of one driver; the caller holds speed's lock all the while."""
+    """The speed query of one driver; the caller holds speed's lock the whole time."""
 
     def __init__(
         self, spark: SparkSession, folder: DataFolder, settings: Settings, address: KafkaAddress
@@ -43,12 +43,12 @@ class RunningSpeed:
         self._query: StreamingQuery | None = None
 
     def start(self) -> StreamingQuery:
-        """Begin a new epoch: its first marker, then the query. A waiting renewal comes first.
+        """Begin a new epoch: carry out a pending renewal, send the first marker, start the query.
 
         Raises:
-            DamagedError: the checkpoint cannot be read, or is another one's.
+            DamagedError: the checkpoint cannot be read, or belongs to another query.
             LakeError: the checkpoint does not belong to this topic.
-            BrokerError: Kafka is away, or no longer holds what is to be read next.
+            BrokerError: Kafka is away, or no longer holds the next records to read.
         """
         if SPEED_RENEWAL_REQUEST.is_pending(self._folder):
             remove_generation(self._folder)
@@ -70,10 +70,10 @@ class RunningSpeed:
         return self._query
 
     def stop(self) -> None:
-        """Stop the query, and wait until its last marker is in Kafka, or expired.
+        """Stop the query, and wait until its last marker is in Kafka, or has expired.
 
         Raises:
-            StackError: it does not stop.
+            StackError: the query does not stop.
         """
         query, self._query = self._query, None
         if query is not None:
@@ -86,20 +86,20 @@ class RunningSpeed:
             self._markers = None
 
     def renew(self) -> StreamingQuery:
-        """Begin a new generation, as was asked for: readers keep the old one until it caught up."""
-        _log.info("a new generation was asked for", query=SPEED)
+        """Begin a requested generation; readers use the old one until the new one has caught up."""
+        _log.info("a new generation was requested", query=SPEED)
         self.stop()
         return self.start()
 
-    def heal(self, why: str) -> StreamingQuery:
-        """Begin a new generation in place of a damaged one: Kafka and batch have all it counted."""
+    def replace_damaged(self, why: str) -> StreamingQuery:
+        """Set a damaged checkpoint aside and begin a new generation; no play is lost."""
         self.stop()
         aside = set_generation_aside(self._folder)
         _log.warning("a new generation begins", query=SPEED, why=why, old=str(aside))
         return self.start()
 
     def repeat_marker(self) -> None:
-        """Say again that nothing is newer, while the query has nothing to read."""
+        """Send the newest marker again while the query has nothing to read."""
         query, markers = self._query, self._markers
         if query is not None and markers is not None and not query.status["isDataAvailable"]:
             markers.repeat()

@@ -1,4 +1,4 @@
-"""From judged records to counted windows, as pure frames."""
+"""Speed's transforms from judged records to counted windows."""
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -12,12 +12,15 @@ _FIELDS = ("user_id", "grain", "ms_played", "is_counted")
 
 
 def list_fields(*, exactly: bool) -> tuple[str, ...]:
-    """Return what speed needs of a play; the grain as one text, which is sorted faster than six."""
+    """Return the play fields that speed needs; the grain is one text, as it sorts faster than six.
+
+    `event_id` is only needed to find all repeats exactly.
+    """
     return (*_FIELDS, "event_id") if exactly else _FIELDS
 
 
 def select_record_columns(records: DataFrame, *, keyed: bool = False) -> DataFrame:
-    """Select the columns that the decoder takes of Kafka's records."""
+    """Select the columns of Kafka's records that the decoder needs."""
     return records.select(
         "partition",
         "offset",
@@ -29,12 +32,12 @@ def select_record_columns(records: DataFrame, *, keyed: bool = False) -> DataFra
 
 
 def leave_out_erased(judged: DataFrame) -> DataFrame:
-    """Leave out the records of erased listeners: speed counts them nowhere."""
+    """Leave out the records of erased listeners: speed does not count them at all."""
     return judged.where(F.col("reason").isNull() | (F.col("reason") != ERASED))
 
 
 def observe_verdicts(judged: DataFrame, rules: TimeRules, name: str) -> DataFrame:
-    """Count, per micro-batch, what became of its records, without a pass of their own."""
+    """Count the outcomes of each micro-batch's records, without an extra pass over them."""
     is_accepted = F.col("reason").isNull()
     is_late = is_accepted & ~_is_on_time(rules) & ~F.col("is_repeat")
     return judged.observe(
@@ -47,15 +50,14 @@ def observe_verdicts(judged: DataFrame, rules: TimeRules, name: str) -> DataFram
 
 
 def keep_on_time(judged: DataFrame, rules: TimeRules) -> DataFrame:
-    """Keep the accepted records that speed counts: a property of each record alone."""
+    """Keep the accepted records that speed counts; this depends on each record only."""
     return judged.where(F.col("reason").isNull() & _is_on_time(rules))
 
 
 def drop_repeats(plays: DataFrame, rules: TimeRules, *, exactly: bool) -> DataFrame:
-    """Leave out repeats within a micro-batch's partition and, if asked, all others, by state.
+    """Leave out repeats within a micro-batch's partition; with `exactly`, all others too, by state.
 
-    The frame that comes back has its plays' `window_end` and, on it, the watermark, which does
-    nothing but evict state.
+    The returned frame has a column `window_end` with the watermark, which only evicts state.
     """
     delay = f"{rules.watermark_delay_ms} milliseconds"
     window_end_ms = floor_ms("event_time", rules.grain_ms) + rules.grain_ms
@@ -71,13 +73,13 @@ def drop_repeats(plays: DataFrame, rules: TimeRules, *, exactly: bool) -> DataFr
 
 
 def count_windows(plays: DataFrame, rules: TimeRules) -> DataFrame:
-    """Count plays by window and grain: absolute values, so that a replay changes nothing.
+    """Count plays by window and grain; the values are absolute, so a replay changes nothing.
 
     Returns:
         `window_start_ms`, `grain` (a text of `crossfade.kafka.window_log`), `plays`,
         `counted_plays`, `ms_played` (absent ones add 0) and `listeners`, a sketch.
     """
-    # Spark sorts by these: the hash alone tells nearly all groups apart, at the price of a number.
+    # Spark sorts by these columns: the hash, a cheap number, separates nearly all groups.
     group = (F.xxhash64("grain").alias("grain_hash"), "grain", "window_end")
     counted = plays.groupBy(*group).agg(
         *measure_plays(),
@@ -96,8 +98,8 @@ def count_windows(plays: DataFrame, rules: TimeRules) -> DataFrame:
 def lay_out_rows(windows: DataFrame, *, generation: str, epoch: int, batch: int) -> DataFrame:
     """Encode windows as records of the topic (`crossfade.kafka.window_log`): `key`, `value`.
 
-    As concatenated texts: a number that stood in the plan itself would be another plan, compiled
-    anew in every micro-batch.
+    Epoch and batch are part of text literals: as numeric literals they would change the plan, and
+    Spark would compile it again in every micro-batch.
     """
     key = F.concat(
         F.lit(f'{{"g":"{generation}","e":{epoch},"w":'),
@@ -121,6 +123,6 @@ def lay_out_rows(windows: DataFrame, *, generation: str, epoch: int, batch: int)
 
 
 def _is_on_time(rules: TimeRules) -> Column:
-    """Say `TimeRules.is_on_time` in Spark."""
+    """Return `TimeRules.is_on_time` as a Spark expression."""
     event_ms, log_ms = F.unix_millis("event_time"), F.unix_millis("log_time")
     return event_ms.between(log_ms - rules.late_after_ms, log_ms + FUTURE_MS)

@@ -1,1 +1,1 @@
-"""The streaming queries and the driver that runs them."""
+"""The streaming queries, and the driver that runs them."""

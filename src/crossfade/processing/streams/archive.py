@@ -1,4 +1,4 @@
-"""The archive: every Kafka record in bronze exactly once, byte for byte; nothing is parsed."""
+"""The archive query: copies every Kafka record to bronze exactly once, without parsing it."""
 
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
@@ -23,14 +23,14 @@ from crossfade.processing.streams.output_match import require_output_match
 from crossfade.processing.streams.source import read_stream, starting_at
 
 CORES = 0.25
-"""Share of Spark's cores that read: speed has more to do, and people wait for it."""
+"""Share of Spark's cores that read; small, as speed has more work and users wait for speed."""
 
 _SESSION = {
-    # A file stays open for each hour that a task meets: no need to sort its records by hour.
+    # A task keeps a file open for each hour that it writes, so it need not sort its records.
     "spark.sql.maxConcurrentOutputFileWriters": "8",
 }
 _WRITER = {
-    # No two are alike, so looking for that is in vain.
+    # Every value is unique, so a dictionary would only cost time.
     "parquet.enable.dictionary#value": "false",
     "parquet.enable.dictionary#offset": "false",
 }
@@ -42,12 +42,12 @@ def start_archive(
 ) -> StreamingQuery:
     """Start the query from Kafka to `bronze/song_plays`; the caller holds the archive's lock.
 
-    Delta commits a micro-batch's files together with its number, so that one that is run again
-    after a crash is skipped.
+    Delta commits a micro-batch's files together with its number, and skips a micro-batch that Spark
+    repeats after a crash.
 
     Raises:
         LakeError: checkpoint, table and topic do not belong together.
-        BrokerError: Kafka no longer holds what is to be read next.
+        BrokerError: Kafka no longer holds the next records to read.
     """
     bound = _bind(folder, address)
     for key, value in _SESSION.items():
@@ -66,7 +66,7 @@ def start_archive(
 
 
 def lay_out_records(records: DataFrame) -> DataFrame:
-    """Return Kafka's records the columns of bronze; `date` and `hour` are of log time, UTC."""
+    """Return Kafka's records with bronze's columns; `date` and `hour` are of log time, in UTC."""
     laid_out = records.select(
         "partition",
         "offset",

@@ -1,6 +1,7 @@
-"""The classic lake: the same records as plain Parquet, for readers of Spark's own file sink.
+"""The classic lake: a query that writes the archive's records as plain Parquet files.
 
-Exactly once for readers of its `_spark_metadata`; others also see files of failed attempts.
+Spark's file sink writes each record exactly once for readers that use `_spark_metadata`; other
+readers also see the files of failed attempts.
 """
 
 from pathlib import Path
@@ -33,7 +34,7 @@ def start_classic(
 
     Raises:
         LakeError: checkpoint, folder and topic do not belong together.
-        BrokerError: Kafka no longer holds what is to be read next.
+        BrokerError: Kafka no longer holds the next records to read.
     """
     output = folder.lake / CLASSIC_TABLE
     written = _newest_written(output)

@@ -1,4 +1,4 @@
-"""One Spark driver with the streaming queries in it: archive and speed, each in its session."""
+"""The driver of the streaming queries: one Spark, with a session for each query."""
 
 import threading
 import time
@@ -57,18 +57,18 @@ def run_queries(
     *,
     names: Sequence[str] = (SPEED, ARCHIVE),
 ) -> None:
-    """Run the named queries (`speed`, `archive`, `classic`) until a stop is asked for.
+    """Run the named queries (`speed`, `archive`, `classic`) until a stop is requested.
 
-    Kafka may start while Spark does; its topics are made where they are missing. In the end the
-    queries are drained: they read up to the end that the topic has at that moment, within a limit
-    of time. A request in a hurry is not drained. If one query dies, all stop; if one hangs, the
-    process ends.
+    Kafka may start at the same time as Spark; missing topics are created. After a stop request the
+    queries are drained: they read up to the topic's end offsets of that moment, within a time
+    limit. An immediate request skips this. If one query fails, all stop; if one hangs, the process
+    exits.
 
     Raises:
-        StackError: another driver holds a checkpoint, or a query died of an unknown cause.
+        StackError: another driver holds a checkpoint, or a query failed for an unknown reason.
         LakeError: checkpoint and output do not belong together.
-        BrokerError: Kafka no longer holds what was not read yet, or is away.
-        MisuseError: `song-plays` exists and takes the producers' clocks.
+        BrokerError: Kafka no longer holds records that were not read yet, or is away.
+        MisuseError: `song-plays` exists and takes its timestamps from producers.
         MachineError: the disk is full.
     """
     with ExitStack() as held:
@@ -82,48 +82,48 @@ def run_queries(
             create_topics(address, settings)
             driver = Driver(spark, folder, settings, address)
             held.callback(driver.stop)
-            held.callback(_watch_over(folder, settings, address, names).set)
+            held.callback(_start_watchdog(folder, settings, address, names).set)
             for name in names:
                 driver.start(name)
                 if name == SPEED and len(names) > 1:
-                    driver.await_first(SPEED, request.asked)
+                    driver.await_first_batch(SPEED, request.asked)
             driver.watch(request.asked)
             driver.drain(request.immediate)
 
 
 class Driver:
-    """The running queries, and what their checkpoints tell of their progress."""
+    """The running queries and their progress, as read from their checkpoints."""
 
     def __init__(
         self, spark: SparkSession, folder: DataFolder, settings: Settings, address: KafkaAddress
     ) -> None:
-        """Name what the queries use; none runs yet."""
+        """Store what the queries need; no query is started yet."""
         self._spark = spark
         self._folder = folder
         self._settings = settings
         self._address = address
         self._speed = RunningSpeed(spark, folder, settings, address)
-        self._has_healed = False
+        self._has_replaced_speed = False
         self._queries: dict[str, StreamingQuery] = {}
         self._done: dict[str, BatchPlan] = {}
 
     def start(self, name: str) -> None:
-        """Start a query in its session."""
+        """Start a query in a new session."""
         if name == SPEED:
             try:
                 self._queries[name] = self._speed.start()
             except DamagedError as error:
-                self._heal_speed(error)
+                self._replace_damaged_speed(error)
         else:
             start = start_archive if name == ARCHIVE else start_classic
             session = self._spark.newSession()
             self._queries[name] = start(session, self._folder, self._settings, self._address)
 
-    def await_first(self, name: str, asked: threading.Event) -> None:
-        """Let a query that finds plays end its first micro-batch alone, within a limit of time.
+    def await_first_batch(self, name: str, asked: threading.Event) -> None:
+        """Wait until a query has committed its first micro-batch, if it has records to read.
 
-        People wait for it; in a Java that has just started, another query would take its cores just
-        when everything is slowest.
+        Wait at most `_HEAD_START_S` seconds, and only until `asked` is set. Users wait for this
+        query's results, and just after Java's start a second query would slow it down most.
         """
         checkpoint = self._folder.checkpoints / name
         done = read_committed(checkpoint)
@@ -133,25 +133,32 @@ class Driver:
         while newest_committed(checkpoint) == done.batch and time.monotonic() < deadline:
             if asked.wait(_POLL_S):
                 return
-            self._look_after()
+            self._check_queries()
 
     def watch(self, asked: threading.Event) -> None:
-        """Watch every query until a stop is asked for."""
-        self._note_progress(even_if_none=True)
+        """Check every query again and again until `asked` is set."""
+        self._write_progress(even_if_none=True)
         while not asked.wait(_POLL_S):
-            self.look()
+            self.check_once()
 
-    def look(self) -> None:
-        """Look once after every query: a dead one raises, speed is begun anew where that helps."""
-        self._look_after()
-        self._note_progress()
+    def check_once(self) -> None:
+        """Check every query once, write its progress, and renew speed if that is requested.
+
+        Raises:
+            CrossfadeError: a query failed.
+        """
+        self._check_queries()
+        self._write_progress()
         if SPEED in self._queries:
             if SPEED_RENEWAL_REQUEST.is_pending(self._folder):
                 self._queries[SPEED] = self._speed.renew()
             self._speed.repeat_marker()
 
-    def drain(self, hurry: threading.Event) -> None:
-        """Let every query read up to the end that the topic has now."""
+    def drain(self, immediate: threading.Event) -> None:
+        """Wait until every query has read up to the topic's current end offsets.
+
+        Wait at most `_DRAIN_WITHIN_S` seconds, and only until `immediate` is set.
+        """
         try:
             targets = read_end_offsets(self._address, SONG_PLAYS)
         except BrokerError as error:
@@ -159,43 +166,43 @@ class Driver:
             return
         deadline = time.monotonic() + _DRAIN_WITHIN_S
         while behind := self._list_behind(targets):
-            if hurry.is_set() or time.monotonic() > deadline:
-                _log.warning("not_drained", queries=behind, why="the next start goes on")
+            if immediate.is_set() or time.monotonic() > deadline:
+                _log.warning("not_drained", queries=behind, why="the next start continues")
                 return
-            self._look_after()
-            hurry.wait(_POLL_S)
-            self._note_progress()
+            self._check_queries()
+            immediate.wait(_POLL_S)
+            self._write_progress()
         _log.info("drained", end_offsets=targets)
 
     def stop(self) -> None:
-        """Stop every query, also when Java is gone."""
+        """Stop every query, even if Java is gone."""
         for query in self._queries.values():
             with suppress(*JAVA_CALL_ERRORS):
                 query.stop()
         with suppress(*JAVA_CALL_ERRORS, CrossfadeError):
             self._speed.stop()
 
-    def _look_after(self) -> None:
+    def _check_queries(self) -> None:
         for name, query in self._queries.items():
             if not query.isActive:
                 text = join_messages(query.exception()) or "it was stopped"
                 error = explain_failure(name, text)
                 if name == SPEED and isinstance(error, DamagedError):
-                    self._heal_speed(error)
+                    self._replace_damaged_speed(error)
                     return
                 if mentions_lost_records(text):
                     reached = read_committed(self._folder.checkpoints / name).end_offsets
                     refuse_lost_records(name, reached, self._address)
                 raise error
 
-    def _heal_speed(self, error: DamagedError) -> None:
-        """Begin a new generation of speed, once: what damages that one too is no chance."""
-        if self._has_healed:
+    def _replace_damaged_speed(self, error: DamagedError) -> None:
+        """Begin a new generation of speed, but only once: a second damage has a lasting cause."""
+        if self._has_replaced_speed:
             raise error
-        self._has_healed = True
-        self._queries[SPEED] = self._speed.heal(error.what)
+        self._has_replaced_speed = True
+        self._queries[SPEED] = self._speed.replace_damaged(error.what)
 
-    def _note_progress(self, *, even_if_none: bool = False) -> None:
+    def _write_progress(self, *, even_if_none: bool = False) -> None:
         is_new = even_if_none
         for name in self._queries:
             checkpoint = self._folder.checkpoints / name
@@ -209,10 +216,10 @@ class Driver:
         return [name for name, done in self._done.items() if is_behind(done, targets)]
 
 
-def _watch_over(
+def _start_watchdog(
     folder: DataFolder, settings: Settings, address: KafkaAddress, names: Sequence[str]
 ) -> threading.Event:
-    """Set a watchdog over the queries; it ends when the event is set."""
+    """Start a watchdog for the queries; it ends when the returned event is set."""
     triggers = {
         name: parse_duration(settings.speed_every if name == SPEED else settings.archive_every)
         for name in names

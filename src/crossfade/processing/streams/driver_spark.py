@@ -1,4 +1,4 @@
-"""Spark for a driver of streaming queries: started, warmed, and explained when it is lost."""
+"""Spark's session and Python workers for the driver of the streaming queries."""
 
 import logging
 import threading
@@ -16,23 +16,23 @@ from crossfade.processing.spark import build_session
 
 _SETTINGS = {
     **WORKERS,
-    # A query that waits for a dead broker must not keep the driver from ending.
+    # A query that waits for a dead broker must not keep the driver from exiting.
     "spark.sql.streaming.stopTimeout": "10s",
-    # People wait for it: one that hangs is replaced before the watchdog ends the whole driver.
+    # A worker that hangs is replaced before the watchdog ends the whole driver.
     "spark.python.worker.idleTimeoutSeconds": "10",
-    # Streaming does without it, and says so at each start.
+    # Streaming does not support it, and warns about it at each start.
     "spark.sql.adaptive.enabled": "false",
 }
 
 JAVA_CALL_ERRORS = (Py4JError, PySparkException, OSError)
-"""What a call into Java raises when Java is gone, or refuses."""
+"""Errors of a call into Java when Java is gone or the call fails."""
 
 
 @contextmanager
 def open_spark(
     folder: DataFolder, settings: Settings, names: Sequence[str]
 ) -> Iterator[SparkSession]:
-    """Start Spark for the named queries, and stop it in the end, also when Java is gone."""
+    """Start Spark for the named queries, and stop it at the end, even if Java is gone."""
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
     spark = build_session(
         f"crossfade {' and '.join(names)}",
@@ -50,10 +50,10 @@ def open_spark(
 
 
 def warm_up_workers(session: SparkSession) -> None:
-    """Let Spark start its Python side now, and not when the first records wait for it."""
+    """Start Spark's Python workers in the background, before the first records need them."""
 
-    def wake() -> None:
+    def run_empty_task() -> None:
         with suppress(*JAVA_CALL_ERRORS):
             session.range(1).mapInArrow(lambda batches: batches, "id BIGINT").collect()
 
-    threading.Thread(target=wake, name="wake workers", daemon=True).start()
+    threading.Thread(target=run_empty_task, name="warm up workers", daemon=True).start()

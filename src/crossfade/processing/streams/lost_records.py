@@ -1,4 +1,4 @@
-"""Records that a query still has to read and Kafka no longer holds: named before it runs."""
+"""The check, before a query runs, that Kafka still holds the records it has to read."""
 
 from collections.abc import Mapping
 
@@ -13,22 +13,22 @@ from crossfade.kafka.topics import (
 
 _CURES = {
     SPEED: (
-        "Batch has what the archive has read: crossfade speed --renew lets speed begin anew where "
+        "Batch has what the archive has read: crossfade speed --renew starts speed again where "
         "its open windows begin."
     ),
 }
 _ARCHIVE_CURE = (
     "Bring them back from a backup of Kafka's folder, or start a new data folder: "
-    "skipping them would lose plays in silence."
+    "skipping them would silently lose plays."
 )
 
 
 def refuse_lost_records(query: str, reached: Mapping[int, int], address: KafkaAddress) -> None:
-    """Refuse to go on from where Kafka has nothing to go on with, by what it holds now.
+    """Raise if the next records to read are not in Kafka.
 
     Raises:
-        BrokerError: records are gone, or the topic ends before what was read, or has lost
-            partitions; with topic partition, offsets and how many.
+        BrokerError: records are gone, the topic ends before the offsets reached, or it has lost
+            partitions; the message names topic partition, offsets and the number of records.
     """
     starts, ends = (
         read_start_offsets(address, SONG_PLAYS),
@@ -41,19 +41,19 @@ def refuse_lost_records(query: str, reached: Mapping[int, int], address: KafkaAd
 def describe_lost_records(
     query: str, reached: Mapping[int, int], starts: Mapping[int, int], ends: Mapping[int, int]
 ) -> str:
-    """Say what is gone; empty when nothing is.
+    """Return a sentence that names the missing records; empty if none are missing.
 
     Args:
         query: the query's name.
         reached: for each partition, the offset that the query reads next.
-        starts: the smallest offset that Kafka holds.
-        ends: the offset that the next record will have.
+        starts: for each partition, the smallest offset that Kafka holds.
+        ends: for each partition, the offset that the next record will get.
     """
     gone = sorted(reached.keys() - ends.keys())
     if gone:
         return (
             f"{SONG_PLAYS} has {len(ends)} partitions, but {query} has read partition {gone[-1]}: "
-            "the topic was made anew."
+            "the topic was created again."
         )
     lost = {p: (at, starts[p]) for p, at in reached.items() if at < starts[p]}
     if lost:

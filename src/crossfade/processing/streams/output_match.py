@@ -1,7 +1,7 @@
-"""A query's two halves, its checkpoint and its output: are they of the same moment?
+"""The check that a query's checkpoint and its output are equally new.
 
-Sinks skip a micro-batch whose number they already hold. So a checkpoint that is older than its
-output, as after a restore of one of them, would lose records in silence: a start refuses it.
+A sink skips a micro-batch whose number it already holds. If the checkpoint is older than the
+output, for example after a restore of only one of them, records would be lost silently.
 """
 
 from pathlib import Path
@@ -11,15 +11,15 @@ from crossfade.lake.checkpoint import newest_committed, newest_planned
 
 
 def require_output_match(checkpoint: Path, written: int, query: str) -> None:
-    """Refuse an output whose newest micro-batch is none that the checkpoint may have just written.
+    """Raise unless the output's newest micro-batch is one that this checkpoint can have written.
 
     Args:
         checkpoint: the query's checkpoint.
-        written: number of the newest micro-batch in the output; -1: none.
+        written: the number of the newest micro-batch in the output; -1 if there is none.
         query: the query's name.
 
     Raises:
-        LakeError: one half is older than the other.
+        LakeError: one of them is older than the other.
     """
     committed, planned = newest_committed(checkpoint), newest_planned(checkpoint)
     if not committed <= written <= planned:
@@ -27,4 +27,4 @@ def require_output_match(checkpoint: Path, written: int, query: str) -> None:
             f"The output of {query} holds micro-batch {written}, but its checkpoint {checkpoint} "
             f"is at {committed} to {planned}."
         )
-        raise LakeError(what, "Restore both from one backup: else records would be lost.")
+        raise LakeError(what, "Restore both from one backup: otherwise records would be lost.")

@@ -1,4 +1,4 @@
-"""Kafka as a stream: from the beginning, never skipping what is gone."""
+"""The stream of Kafka's records that the queries read; missing records stop it."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from crossfade.kafka.topics import MAX_RECORD_BYTES, SONG_PLAYS
 
 
 def starting_at(offsets: Mapping[int, int]) -> dict[str, str]:
-    """Return the options by which a query without checkpoint begins at these offsets."""
+    """Return the options that make a query without a checkpoint begin at these offsets."""
     return {"startingOffsets": msgspec.json.encode({SONG_PLAYS: offsets}).decode()}
 
 
@@ -22,9 +22,9 @@ def read_stream(
     Args:
         spark: the session of the query.
         address: where Kafka is.
-        cores: the share of Spark's cores that read, one at least: queries share them, and each
-            task has a cost of its own, of the archive a file too.
-        options: what this query sets otherwise, in Spark's names.
+        cores: the share of Spark's cores that read, rounded down, at least one core. Queries share
+            the cores, and each task has a fixed cost; each task of the archive also writes a file.
+        options: further options for this query, under Spark's names; they win over the defaults.
     """
     chosen = {
         **address.spark_options(),
@@ -32,7 +32,7 @@ def read_stream(
         "startingOffsets": "earliest",
         "failOnDataLoss": "true",
         "includeHeaders": "true",
-        # Arrivals that stop would otherwise be waited for, partition after partition.
+        # Without it, Kafka waits in each idle partition, one after the other.
         "kafka.fetch.max.wait.ms": "10",
         "kafka.max.partition.fetch.bytes": str(MAX_RECORD_BYTES * 4),
         "kafka.max.poll.records": "20000",

@@ -1,7 +1,7 @@
-"""A watchdog over the queries of a driver: one without progress ends the process.
+"""The watchdog of a driver: it ends the process when a query makes no progress.
 
-It asks neither Spark nor Java, which may be what hangs: the checkpoints' files say what is done,
-and Kafka where its records end.
+It reads only the checkpoints' files and Kafka's end offsets. It calls neither Spark nor Java,
+because either may be what hangs.
 """
 
 import os
@@ -22,15 +22,15 @@ from crossfade.telemetry import get_logger
 
 _EVERY_S = 5.0
 _FIRST_S = 120.0
-"""What the first micro-batch after a start may take: Java is cold, and state is loaded."""
-_SLOWEST_PACE = 5_000
-"""Records a second of the slowest machine: a large micro-batch, in catching up, gets more time."""
+"""Time allowed for the first micro-batch after a start: Java is cold, and state is loaded."""
+_SLOWEST_RATE = 5_000
+"""Records per second of the slowest machine; a large micro-batch gets more time accordingly."""
 
 _log = get_logger("streams")
 
 
 class Stall(NamedTuple):
-    """A query that has records to read and commits nothing."""
+    """A query that has records to read but has committed nothing for `silent_s` seconds."""
 
     query: str
     batch: int
@@ -39,7 +39,7 @@ class Stall(NamedTuple):
 
 @dataclass(slots=True)
 class _Watched:
-    """A query: its trigger in seconds, and since when it has committed nothing."""
+    """A query: its trigger interval, and for how long it has committed nothing."""
 
     trigger_s: float
     committed: int
@@ -52,8 +52,8 @@ class Watchdog:
 
     Args:
         folder: the data folder.
-        triggers: the queries, and the trigger of each in seconds: that long it rests on purpose.
-        after_s: how long a small micro-batch may take beside.
+        triggers: the trigger interval of each query in seconds; a query may wait that long.
+        after_s: the time allowed for a small micro-batch, in addition to the trigger interval.
     """
 
     def __init__(self, folder: DataFolder, triggers: Mapping[str, float], after_s: float) -> None:
@@ -64,18 +64,18 @@ class Watchdog:
             for name, trigger_s in triggers.items()
         }
 
-    def look(self, passed_s: float, ends: Mapping[int, int] | None) -> Stall | None:
-        """Look at each query, so long after the last time; give one that hangs.
+    def check(self, passed_s: float, ends: Mapping[int, int] | None) -> Stall | None:
+        """Check each query once; return the first that hangs, if any.
 
         Args:
-            passed_s: how much time counts as passed.
-            ends: where Kafka's records end; None while it is away, which is no query's fault.
+            passed_s: the seconds that count as passed since the last check.
+            ends: Kafka's end offsets; None while Kafka is away: then no query counts as hanging.
         """
         for name, query in self._watched.items():
             checkpoint = self._checkpoints / name
             committed = newest_committed(checkpoint)
             if committed != query.committed:
-                # Fewer than before: the query was begun anew, and is as cold as at a start.
+                # A smaller number than before: the query was started from scratch and is cold.
                 query.is_warm = committed > query.committed
                 query.committed, query.silent_s = committed, 0.0
             elif ends is None or not self._is_behind(name, ends):
@@ -95,7 +95,7 @@ class Watchdog:
 
     def _limit_s(self, name: str, query: _Watched) -> float:
         records = self._planned_records(name)
-        limit_s = self._after_s + query.trigger_s + records / _SLOWEST_PACE
+        limit_s = self._after_s + query.trigger_s + records / _SLOWEST_RATE
         return limit_s if query.is_warm else max(limit_s, _FIRST_S)
 
     def _planned_records(self, name: str) -> int:
@@ -112,35 +112,42 @@ def start_watchdog(
     watchdog: Watchdog,
     address: KafkaAddress,
     *,
-    bite: Callable[[Stall], None] | None = None,
+    on_stall: Callable[[Stall], None] | None = None,
     every_s: float = _EVERY_S,
 ) -> threading.Event:
-    """Look again and again in a thread until the event is set; `bite` what hangs."""
+    """Check the queries every `every_s` seconds, in a thread, until the returned event is set.
+
+    Args:
+        watchdog: the watchdog to call.
+        address: where Kafka is.
+        on_stall: called with a query that hangs; by default, `end_process`.
+        every_s: seconds between two checks.
+    """
     ended = threading.Event()
 
     def watch() -> None:
-        looked_at = time.monotonic()
+        checked_at = time.monotonic()
         while not ended.wait(every_s):
             ends = _read_ends(address)
             now = time.monotonic()
-            # Time in which this process was stopped itself, or waited for Kafka, says nothing.
-            stall = watchdog.look(min(now - looked_at, 2 * every_s), ends)
-            looked_at = now
+            # Time in which this process itself was stopped, or waited for Kafka, does not count.
+            stall = watchdog.check(min(now - checked_at, 2 * every_s), ends)
+            checked_at = now
             if stall is not None and not ended.is_set():
-                (bite or end_process)(stall)
+                (on_stall or end_process)(stall)
 
     threading.Thread(target=watch, name="watchdog", daemon=True).start()
     return ended
 
 
 def end_process(stall: Stall) -> None:
-    """End this process and all that it started: a supervisor starts it again."""
+    """Kill this process and all its children; the supervisor starts it again."""
     _log.error(
         "no progress",
         query=stall.query,
         batch=stall.batch,
         for_s=round(stall.silent_s),
-        cure="This process ends; the next start goes on where the query stopped.",
+        cure="This process ends; the next start continues where the query stopped.",
     )
     for child in psutil.Process().children(recursive=True):
         child.kill()
