@@ -1,1 +1,1 @@
-"""What Crossfade costs, measured: `python -m benchmarks`."""
+"""Benchmarks of Crossfade's throughput, latency, memory and CPU: `python -m benchmarks`."""

@@ -1,4 +1,4 @@
-"""Run benchmarks: `python -m benchmarks NAME…`, all of them without a name, or `report`."""
+"""Run the named benchmarks (by default all), or only write the page with `report`."""
 
 import argparse
 import sys
@@ -25,12 +25,12 @@ _BENCHMARKS: dict[str, Callable[[], None]] = {
 
 
 def main() -> None:
-    """Run the benchmarks that the command line names, then write the page of all results."""
+    """Run the benchmarks named on the command line, then write the page of all results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(_BENCHMARKS))
     names = parser.parse_args().names or list(_BENCHMARKS)
     if unknown := [name for name in names if name not in _BENCHMARKS]:
-        parser.error(f"no benchmark {unknown[0]}; there are {', '.join(_BENCHMARKS)}")
+        parser.error(f"no benchmark {unknown[0]}; known: {', '.join(_BENCHMARKS)}")
     configure_logs()
     for name in names:
         sys.stderr.write(f"{name} …\n")

@@ -1,7 +1,7 @@
-"""Spark without Crossfade: a plain query from Kafka, from its process's start to its first windows.
+"""The baseline of `start_up`: a plain Spark query from Kafka, without Crossfade.
 
-The base of `start_up`: it moves with the machine as the stack does. It is the query that a tutorial
-shows, with the same jars, settings and recorded classes as the stack's.
+It is timed from the start of its process to its first windows. It is a query as tutorials show it,
+with the same jars, settings and recorded classes as the stack, so both depend on the machine alike.
 """
 
 import subprocess
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pyspark.sql import functions as F
 
-from benchmarks.preload import a_preloaded_topic
+from benchmarks.preload import preloaded_topic
 from crossfade.config import load_settings
 from crossfade.errors import StackError
 from crossfade.kafka.address import KafkaAddress
@@ -23,12 +23,12 @@ _FIELDS = "event_time BIGINT, song_id STRING, country STRING, ms_played BIGINT"
 
 
 def time_bare_spark(times: int) -> list[float]:
-    """Return the seconds that each of several new processes took, while Kafka was running.
+    """Time the query in several new processes on a running Kafka; return the seconds of each.
 
     Raises:
-        StackError: one of them failed.
+        StackError: a process failed.
     """
-    with a_preloaded_topic(_PLAYS) as topic:
+    with preloaded_topic(_PLAYS) as topic:
         return [_time_one(topic.address, topic.scratch / str(number)) for number in range(times)]
 
 
@@ -43,7 +43,7 @@ def _time_one(address: KafkaAddress, scratch: Path) -> float:
 
 
 def main(bootstrap: str, scratch: Path) -> None:
-    """Count windows of what the topic holds, then print the monotonic clock."""
+    """Count the plays of the topic by window, then print the monotonic clock's time."""
     settings = load_settings()
     spark = build_session("bare", cache=settings.cache, scratch=scratch)
     records = (

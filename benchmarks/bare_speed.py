@@ -1,10 +1,9 @@
-"""Spark without Crossfade: the speed query that one writes first, in a process of its own.
+"""The baseline of `throughput` and `freshness`: a simple speed query on Spark, without Crossfade.
 
-The base of `throughput` and `freshness`: it moves with the machine as the stack does. It decodes
-with msgspec in Arrow batches, counts by window, country and song, with names and a sketch of
-listeners, and writes rows to Kafka, in the stack's session but with Spark's own way to aggregate
-sketches. It knows no rule of the contract, rejects nothing, leaves out no repeat,
-sends no marker and archives nothing.
+It runs in a separate process. It decodes with msgspec in Arrow batches, counts by window, country
+and song, with names and a sketch of listeners, and writes rows to Kafka. Its Spark session is the
+stack's, except that Spark's default aggregates the sketches. It applies no rule of the contract,
+rejects nothing, removes no repeats, sends no markers and archives nothing.
 """
 
 import os
@@ -21,11 +20,7 @@ from pyspark.sql import functions as F
 from benchmarks.processes import cpu_seconds
 from crossfade.config import load_settings
 from crossfade.kafka.address import KafkaAddress
-from crossfade.kafka.topics import (
-    PLAYS_BY_WINDOW,
-    SONG_PLAYS,
-    read_end_offsets,
-)
+from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS, read_end_offsets
 from crossfade.processing.spark import build_session
 
 if TYPE_CHECKING:
@@ -43,15 +38,15 @@ _FIELDS = {
 }
 _SESSION = {
     "spark.sql.execution.useObjectHashAggregateExec": "true",
-    # The default of 128 groups turns a sketch's aggregation into a sort.
+    # With the default of 128 groups Spark would sort to aggregate the sketches.
     "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "1000000",
     "spark.sql.adaptive.enabled": "false",
 }
-_RECORDS_AT_ONCE = "1000000"
+_RECORDS_PER_BATCH = "1000000"
 
 
 def drain(address: KafkaAddress, scratch: Path, broker: int, times: int) -> None:
-    """Read the whole topic several times in one JVM; print one JSON object each time."""
+    """Read the whole topic several times in one JVM; print one JSON object a time."""
     spark = _open_spark(scratch)
     plays = sum(read_end_offsets(address, SONG_PLAYS).values())
     for number in range(times):
@@ -70,7 +65,7 @@ def drain(address: KafkaAddress, scratch: Path, broker: int, times: int) -> None
 
 
 def follow(address: KafkaAddress, scratch: Path) -> None:
-    """Count what arrives, one micro-batch after the other, until standard input ends."""
+    """Count arriving records in continuous micro-batches, until standard input ends."""
     spark = _open_spark(scratch)
     writer = _write_windows(spark, address, scratch / "follow")
     query = writer.trigger(processingTime="0 seconds").start()
@@ -89,7 +84,7 @@ def _read(spark: "SparkSession", address: KafkaAddress) -> "DataFrame":
         spark.readStream.format("kafka")
         .options(**address.spark_options())
         .options(subscribe=SONG_PLAYS, startingOffsets="earliest")
-        .option("maxOffsetsPerTrigger", _RECORDS_AT_ONCE)
+        .option("maxOffsetsPerTrigger", _RECORDS_PER_BATCH)
         .load()
     )
 
@@ -142,10 +137,10 @@ def _decode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         )
 
 
-def main(how: str, bootstrap: str, scratch: str, *rest: str) -> None:
+def main(mode: str, bootstrap: str, scratch: str, *rest: str) -> None:
     """Run `drain BOOTSTRAP SCRATCH BROKER_PID TIMES` or `follow BOOTSTRAP SCRATCH`."""
     address = KafkaAddress(bootstrap)
-    if how == "drain":
+    if mode == "drain":
         drain(address, Path(scratch), *map(int, rest))
     else:
         follow(address, Path(scratch))

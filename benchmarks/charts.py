@@ -1,4 +1,4 @@
-"""Every chart of a real listening year, from an empty lake: seconds from the batch run's start."""
+"""Time one run of batch that computes every chart of a real listening year from an empty lake."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ _YEAR = Path("src/crossfade/ingest/sample/streaming_history.json.xz")
 
 
 def measure_charts(*, times: int = 2) -> None:
-    """Import the year that the repository carries, and run batch once; nothing else runs."""
+    """Import the year in the repository into an empty folder, and run batch once, repeatedly."""
     runs = [_measure() for _ in range(times)]
     keep_result(
         "charts",
@@ -58,9 +58,9 @@ def _measure() -> dict[str, float]:
 
 
 def _run(*arguments: str) -> None:
-    told = os.environ | {"CROSSFADE_KAFKA_PORT": "0"}
+    environment = os.environ | {"CROSSFADE_KAFKA_PORT": "0"}
     done = subprocess.run(
-        crossfade(*arguments), env=told, capture_output=True, text=True, check=False
+        crossfade(*arguments), env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
         what = f"crossfade {arguments[0]} ended with {done.returncode}: {done.stderr[-400:]}"

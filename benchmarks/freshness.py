@@ -1,4 +1,4 @@
-"""How long after a play was produced it is visible, while an audience plays beside it."""
+"""Measure the time from producing a play until it is visible, while an audience sends plays."""
 
 import os
 import subprocess
@@ -12,24 +12,20 @@ import httpx
 import msgspec
 from confluent_kafka import TopicPartition
 
-from benchmarks.preload import a_preloaded_topic
+from benchmarks.preload import preloaded_topic
 from benchmarks.results import keep_result, percentiles
-from benchmarks.stack import a_stack, crossfade, wait_for
+from benchmarks.stack import crossfade, run_stack, wait_for
 from crossfade.clock import now_ms
 from crossfade.contract.decode import encode_play
 from crossfade.contract.play import Play
 from crossfade.errors import StackError
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer, open_reader
-from crossfade.kafka.topics import (
-    PLAYS_BY_WINDOW,
-    SONG_PLAYS,
-    read_end_offsets,
-)
+from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS, read_end_offsets
 
 _REACH = "p99 under 1,500 ms at 10,000 plays/s, archive running"
 _COUNTRY = "AQ"
-"""Antarctica, where nobody of the simulated audience lives: an answer of one row."""
+"""Antarctica, where no simulated listener lives, so that an answer has one row."""
 
 _RATES = (2_000, 10_000)
 _WARM_UP_S = 180.0
@@ -40,9 +36,9 @@ _FIRST_PLAYS = 2_000
 
 
 def measure_freshness() -> None:
-    """Send numbered probes of one song, at each rate, and watch for its count.
+    """Send probe plays of one song at each rate, and note when each increment becomes visible.
 
-    Of the stack in the API; of bare Spark, the base, in the topic that it writes to.
+    For the stack, poll the API; for bare Spark, the baseline, read the topic that it writes to.
     """
     stack = _measure_stack()
     bare = _measure_bare()
@@ -60,7 +56,7 @@ def measure_freshness() -> None:
 
 
 def _measure_stack() -> list[dict[str, float]]:
-    with a_stack() as stack:
+    with run_stack() as stack:
         kafka = stack.kafka()
         api = stack.addresses().api
         return [
@@ -70,7 +66,7 @@ def _measure_stack() -> list[dict[str, float]]:
 
 
 def _measure_bare() -> list[dict[str, float]]:
-    with a_preloaded_topic(_FIRST_PLAYS) as topic:
+    with preloaded_topic(_FIRST_PLAYS) as topic:
         command = [sys.executable, "-m", "benchmarks.bare_speed", "follow"]
         with (topic.scratch / "log").open("wb") as log:
             query = subprocess.Popen(
@@ -138,7 +134,7 @@ def _probe(kafka: KafkaAddress, watch: "_Watch") -> dict[str, float]:
 
 
 class _Watch(threading.Thread, ABC):
-    """Looks again and again; notes when each count of the song was first seen."""
+    """Polls the song's count in a thread, and notes when each count was first seen."""
 
     def __init__(self, song: str) -> None:
         super().__init__(daemon=True)
@@ -149,10 +145,10 @@ class _Watch(threading.Thread, ABC):
 
     @abstractmethod
     def look(self) -> int:
-        """Return the song's count as it is now."""
+        """Return the song's current count."""
 
     def run(self) -> None:
-        """Look until the watch is over."""
+        """Poll until `wait_until` has returned."""
         began, looks = time.monotonic(), 0
         while not self._over.is_set():
             count = self.look()
@@ -162,11 +158,15 @@ class _Watch(threading.Thread, ABC):
             time.sleep(0.05)
 
     def wait_until(self, count: int) -> list[float]:
-        """Return when each of the first counts was seen."""
+        """Wait for a count; return when each count up to it was first seen.
+
+        Raises:
+            StackError: the count is not reached in time.
+        """
         deadline = time.monotonic() + _SEEN_WITHIN_S
         while len(self._seen) < count:
             if time.monotonic() > deadline:
-                what = f"{len(self._seen)} of {count} probes are visible."
+                what = f"Only {len(self._seen)} of {count} probes are visible."
                 raise StackError(what)
             time.sleep(0.05)
         self._over.set()
@@ -175,7 +175,7 @@ class _Watch(threading.Thread, ABC):
 
 
 class _ApiWatch(_Watch):
-    """Asks the API, over one connection."""
+    """Polls the API over one connection."""
 
     def __init__(self, api: str, song: str) -> None:
         super().__init__(song)

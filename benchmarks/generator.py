@@ -1,4 +1,4 @@
-"""The simulated audience, to a file and to Kafka, beside Kafka's own producer benchmark."""
+"""Measure the simulated audience to a file and to Kafka, and Kafka's own producer benchmark."""
 
 import os
 import resource
@@ -31,7 +31,7 @@ _PIECE_BYTES = 6_000_000
 
 
 class _Timing(NamedTuple):
-    """One run: records a second while it sent, and CPU-seconds per million of all processes."""
+    """One run: records a second while sending, CPU-seconds per million records, peak memory."""
 
     per_second: float
     cpu_per_million: float
@@ -39,7 +39,7 @@ class _Timing(NamedTuple):
 
 
 def measure_generator(*, plays: int = 2_000_000, times: int = 5) -> None:
-    """Alternate the ways, so that the machine's moods meet all of them."""
+    """Run all variants in turn, so that a change of the machine's speed affects all of them."""
     settings = load_settings()
     with tempfile.TemporaryDirectory(prefix="crossfade-benchmark-") as scratch:
         folder = Path(scratch)
@@ -98,23 +98,23 @@ def _take_turn(
         "file_with_ledger": lambda: _generate([*events, "--out", target, "--ledger", ledger]),
     }.items():
         yield name, way()
-        # Memory that was just let go of is quicker to write to: each of them finds the same.
+        # Delete the file each time: recently freed memory is faster to write to.
         Path(target).unlink()
-    with _a_broker(settings, folder, f"{turn}-perf") as broker:
+    with _run_broker(settings, folder, f"{turn}-perf") as broker:
         before = _cpu(broker.pid)
         rate = producer_performance(
             broker.address, plays, payload, settings.cache, settings.maven_mirror
         )
         yield "producer_performance", _Timing(rate, (_cpu(broker.pid) - before) / plays * 1e6, 0.0)
-    with _a_broker(settings, folder, f"{turn}-own") as broker:
+    with _run_broker(settings, folder, f"{turn}-own") as broker:
         yield "kafka", _generate(events, broker)
-    with _a_broker(settings, folder, f"{turn}-ledger") as broker:
+    with _run_broker(settings, folder, f"{turn}-ledger") as broker:
         ledger = str(folder / f"ledger-kafka-{turn}")
         yield "kafka_with_ledger", _generate([*events, "--ledger", ledger], broker)
 
 
 def _write_ready_lines(payload: Path, plays: int, target: Path) -> _Timing:
-    """Write lines that lie ready in memory: what the machine's file system leaves anybody."""
+    """Write lines from memory to a file, to measure the limit of the file system."""
     content = memoryview(payload.read_bytes())
     began, used = time.monotonic(), time.process_time()
     with target.open("wb") as file:
@@ -126,7 +126,7 @@ def _write_ready_lines(payload: Path, plays: int, target: Path) -> _Timing:
 
 
 @contextmanager
-def _a_broker(settings: Settings, folder: Path, name: str) -> Iterator[Broker]:
+def _run_broker(settings: Settings, folder: Path, name: str) -> Iterator[Broker]:
     with Broker(folder / f"kafka-{name}", cache=settings.cache) as broker:
         create_topics(broker.address, settings)
         yield broker
@@ -134,14 +134,14 @@ def _a_broker(settings: Settings, folder: Path, name: str) -> Iterator[Broker]:
 
 
 def _generate(options: list[str], broker: Broker | None = None) -> _Timing:
-    """Run the command; of its CPU time, the part after the audience was gathered is counted."""
-    told = {**os.environ}
+    """Run the command; its time and CPU count from the end of the audience's set-up."""
+    environment = {**os.environ}
     if broker is not None:
-        told["CROSSFADE_BOOTSTRAP"] = broker.address.bootstrap
+        environment["CROSSFADE_BOOTSTRAP"] = broker.address.bootstrap
     before = cpu_seconds(broker.pid) if broker else 0.0
     command = [sys.executable, "-m", "benchmarks.generator_worker", *_PAST, *options]
     began = time.monotonic()
-    run = subprocess.run(command, env=told, capture_output=True, text=True, check=False)
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if run.returncode:
         what = f"crossfade generate failed after {time.monotonic() - began:.0f} s: {run.stderr}"
         raise MachineError(what)
@@ -152,6 +152,6 @@ def _generate(options: list[str], broker: Broker | None = None) -> _Timing:
 
 
 def _cpu(broker: int) -> float:
-    """Sum the CPU time of a broker and of all that ended below this process."""
+    """Sum the CPU seconds of a broker and of this process's ended children."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     return cpu_seconds(broker) + ended.ru_utime + ended.ru_stime

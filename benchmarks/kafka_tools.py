@@ -1,4 +1,4 @@
-"""Kafka's own benchmarks, run on the jars of the broker and one more."""
+"""Run Kafka's own benchmark tools, with the broker's jars and one more."""
 
 import hashlib
 import subprocess
@@ -20,7 +20,7 @@ _TIMEOUT_S = 300
 
 
 def consumer_performance(address: KafkaAddress, plays: int, cache: Path, mirror: str) -> float:
-    """Read the topic with `ConsumerPerformance`; give records a second while it fetched."""
+    """Read the topic with `ConsumerPerformance`; return records a second of its fetch time."""
     run = _run_tool(
         "ConsumerPerformance",
         *("--bootstrap-server", address.bootstrap, "--topic", SONG_PLAYS),
@@ -32,19 +32,19 @@ def consumer_performance(address: KafkaAddress, plays: int, cache: Path, mirror:
         what = f"ConsumerPerformance failed: {(run.stderr or run.stdout)[-400:]}"
         raise MachineError(what)
     names, values = ([cell.strip() for cell in row] for row in rows)
-    told = dict(zip(names, values, strict=True))
-    if int(float(told["data.consumed.in.nMsg"])) < plays:
-        what = f"ConsumerPerformance read {told['data.consumed.in.nMsg']} of {plays} records."
+    cells = dict(zip(names, values, strict=True))
+    if int(float(cells["data.consumed.in.nMsg"])) < plays:
+        what = f"ConsumerPerformance read {cells['data.consumed.in.nMsg']} of {plays} records."
         raise MachineError(what)
-    return float(told["fetch.nMsg.sec"])
+    return float(cells["fetch.nMsg.sec"])
 
 
 def producer_performance(
     address: KafkaAddress, plays: int, payload: Path, cache: Path, mirror: str
 ) -> float:
-    """Send lines of a file, drawn at random, with `ProducerPerformance`; give records a second.
+    """Send random lines of a file with `ProducerPerformance`; return records a second.
 
-    Acknowledged by all replicas, idempotent and compressed as the generator's, but without keys.
+    The producer's settings are the generator's (acks, idempotence, compression), but without keys.
     """
     config = {
         "acks": "all",
@@ -91,7 +91,7 @@ def _class_path(cache: Path, mirror: str) -> str:
 
 
 def _fetch(cache: Path, mirror: str) -> list[Path]:
-    """Fetch what only benchmarks need, beside the product's jars; it is verified at each use."""
+    """Download the jars that only benchmarks need into the cache, and verify them at each use."""
     jars = read_lock(_LOCK)
     if missing := [jar for jar in jars if not jar.path(cache).exists()]:
         with tempfile.TemporaryDirectory(dir=cache / "jars") as staging:
@@ -101,5 +101,5 @@ def _fetch(cache: Path, mirror: str) -> list[Path]:
         if hashlib.sha256(jar.path(cache).read_bytes()).hexdigest() != jar.sha256:
             jar.path(cache).unlink()
             what = f"The jar {jar.coordinates} does not have its locked SHA-256."
-            raise MachineError(what, "It was thrown away. Try again.")
+            raise MachineError(what, "It was deleted. Run the benchmark again to download it.")
     return [jar.path(cache) for jar in jars]

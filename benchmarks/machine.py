@@ -1,4 +1,4 @@
-"""What a result was measured on: no name and no path of the machine, only what it can do."""
+"""Describe the machine and commit of a result, without the machine's name or paths."""
 
 import platform
 import subprocess
@@ -12,7 +12,7 @@ _ROOT = Path(__file__).parent.parent
 
 
 def describe_machine() -> dict[str, str | int | float]:
-    """Return processor, memory and versions."""
+    """Return the processor, cores, memory and versions of system, Python and Java."""
     return {
         "processor": _processor(),
         "cores": psutil.cpu_count() or 0,
@@ -24,7 +24,7 @@ def describe_machine() -> dict[str, str | int | float]:
 
 
 def describe_commit() -> str:
-    """Return the commit that was measured; with a plus when files differed from it."""
+    """Return the measured commit, with a plus if tracked files differ from it."""
     commit = _git("rev-parse", "--short", "HEAD")
     return f"{commit}+" if _git("status", "--porcelain", "--untracked-files=no") else commit
 

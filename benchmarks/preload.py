@@ -1,4 +1,4 @@
-"""A broker of its own, with simulated plays in it, for one benchmark."""
+"""Start a separate broker with simulated plays for one benchmark."""
 
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from crossfade.stack.broker import Broker
 
 @dataclass(frozen=True, slots=True)
 class Preloaded:
-    """A topic that holds its plays; `plays_per_second` is how fast they were produced."""
+    """A broker whose topic has plays; `plays_per_second` is the rate at which they were sent."""
 
     address: KafkaAddress
     broker: int
@@ -26,8 +26,8 @@ class Preloaded:
 
 
 @contextmanager
-def a_preloaded_topic(plays: int) -> Iterator[Preloaded]:
-    """Start a broker, make the topics and produce plays; all of it is removed in the end."""
+def preloaded_topic(plays: int) -> Iterator[Preloaded]:
+    """Start a broker, create the topics and send plays; remove everything at the end."""
     settings = load_settings()
     with (
         tempfile.TemporaryDirectory(prefix="crossfade-benchmark-") as scratch,

@@ -1,4 +1,4 @@
-"""CPU time and memory of whole process trees."""
+"""Measure CPU time and memory of process trees."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import psutil
 
 
 def cpu_seconds(*roots: int) -> float:
-    """Sum the CPU time of processes, of all below them, and of those that ended below them."""
+    """Sum the CPU time of processes, all their descendants, and their ended children."""
     total = 0.0
     for process in _trees(roots):
         try:
@@ -19,7 +19,7 @@ def cpu_seconds(*roots: int) -> float:
 
 
 def memory_by_process(*roots: int) -> dict[str, int]:
-    """Return the proportional set size in bytes by what a process is, summed where several are."""
+    """Sum the proportional set size (bytes) of processes and their descendants, by role."""
     sizes: dict[str, int] = {}
     for process in _trees(roots):
         try:

@@ -1,4 +1,4 @@
-"""The page of results, `docs/benchmarks.md`, made of the stored JSON."""
+"""Render the page of results, `docs/benchmarks.md`, from the stored JSON."""
 
 from pathlib import Path
 from typing import Any
@@ -12,40 +12,42 @@ PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 _HEAD = """\
 # Benchmarks
 
-What the stack costs on one small machine. Every number below comes from a file in
+These are measurements of the stack on one small machine. Every number comes from a file in
 `benchmarks/results/`, which also holds the machine, the commit, the input and the spread.
-`python -m benchmarks` measures all of it again, `python -m benchmarks NAME…` a part;
-`python -m benchmarks report` writes this page.
+`python -m benchmarks` runs all benchmarks, `python -m benchmarks NAME…` some of them, and
+`python -m benchmarks report` only writes this page.
 
-Rates differ between machines that look alike, and drift on one. So all but the charts are quoted
-beside a base from the same run: what Kafka's own `ConsumerPerformance` reads from the same topic,
-or what bare Spark gives, a query that one writes first (`bare_speed.py` for throughput and
-freshness, `bare_spark.py` for the start), which judges and archives nothing. Run benchmarks on a
-machine that does nothing else: the load before each is told.
+Rates differ between machines of the same type, and change over time on one machine. So every
+benchmark except the charts also measures a baseline in the same run. The baselines are Kafka's
+own `ProducerPerformance` and `ConsumerPerformance`, and bare Spark: a simple query
+(`bare_speed.py` for throughput and freshness, `bare_spark.py` for the start) that applies no rule
+of the contract and archives nothing. Run benchmarks on a machine that does nothing else; each
+result states the load before its start.
 """
 
 _MEANINGS = {
-    "generator": "The simulated audience, 1,000,000 listeners, plays the past as fast as it can: "
-    "to nowhere (`/dev/null`), to a file, and to Kafka, each with and without a ledger. In turn "
-    "with them Kafka's own `ProducerPerformance` sends the same records, drawn from the "
-    "generator's own file in memory, without keys. Sending is timed, not the gathering of the "
-    "audience. CPU-seconds are of all processes, the broker included. `ready_lines_to_file` "
-    "writes lines that lie in memory: the most that this file system gives anybody.",
-    "throughput": "Archive and speed, in one driver as in the stack, read a preloaded topic to its "
-    "end. Cold is the first time in a new JVM; warm are the times after it. "
-    "Then bare Spark does the same without an archive.",
-    "freshness": "Numbered probe plays are produced while the audience plays; the API is asked "
-    "for their count again and again. From the call that produces to the answer that shows it; "
-    "for bare Spark, to the row in the topic that it writes, with no API and no archive.",
-    "start_up": "`crossfade up` on an empty folder with a warm cache; an audience starts as soon "
-    "as Kafka answers. Beside it, a plain Spark query from Kafka, from its process's start to its "
-    "first windows. Memory is the proportional set size of all processes, once idle.",
-    "charts": "`crossfade batch --once` over the real listening year, from an empty lake.",
+    "generator": "A simulated audience of 1,000,000 listeners generates past plays as fast as it "
+    "can: to `/dev/null` (`nowhere`), to a file, and to Kafka, the last two with and without a "
+    "ledger. `ProducerPerformance` sends the same records without keys, drawn at random from a "
+    "file of the generator, which it holds in memory. The variants run in turn. Only sending is "
+    "timed, not the set-up of the audience. CPU-seconds are those of all processes, including the "
+    "broker. `ready_lines_to_file` writes lines from memory, which shows the file system's limit.",
+    "throughput": "Archive and speed run in one driver, as in the stack, and read a preloaded "
+    "topic to its end. Cold is the first run in a new JVM; warm are the later runs. "
+    "Then bare Spark reads the same topic without an archive.",
+    "freshness": "Numbered probe plays are produced while the audience plays, and the API is "
+    "polled for their count. The time is measured from the call that produces a play to the "
+    "answer that shows it; for bare Spark, to the row in the topic that it writes, without API "
+    "and archive.",
+    "start_up": "`crossfade up` starts on an empty folder with a warm cache, and an audience as "
+    "soon as Kafka answers. The baseline is a plain Spark query from Kafka, from the start of its "
+    "process to its first windows. Memory is the proportional set size of all idle processes.",
+    "charts": "`crossfade batch --once` runs over the real listening year, from an empty lake.",
 }
 
 
 def render_page() -> str:
-    """Write the page for the results that are stored."""
+    """Return the page as Markdown, from the stored results."""
     return "\n".join([_HEAD, *(_render(name) for name in _MEANINGS)])
 
 
@@ -56,17 +58,17 @@ def _render(name: str) -> str:
         return f"{title}\nNot measured yet.\n"
     result = msgspec.json.decode(path.read_bytes())
     machine = result["machine"]
-    told = (
+    source = (
         f"`benchmarks/results/{name}.json`: commit {result['commit']}, {result['measured_at']}, "
         f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB, "
-        f"load before it {machine['load_before']}. To reach: {result['reach']}."
+        f"load before the start {machine['load_before']}. Target: {result['reach']}."
     )
     known = ("benchmark", "measured_at", "commit", "machine", "reach", "runs")
     rows = [
         f"| {label.replace('_', ' ')} | {value} |"
         for label, value in _flatten({k: v for k, v in result.items() if k not in known})
     ]
-    return "\n".join([title, told, "", "| what | value |", "|---|---|", *rows, ""])
+    return "\n".join([title, source, "", "| what | value |", "|---|---|", *rows, ""])
 
 
 def _flatten(value: Any, label: str = "") -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Results as JSON: what was measured, on what, how often, and how far it spread."""
+"""Store a result as JSON, with its machine, commit, input, repetitions and spread."""
 
 import statistics
 import sys
@@ -15,16 +15,16 @@ from crossfade.clock import format_time, now_ms
 FOLDER = Path(__file__).parent / "results"
 
 _load: list[float] = []
-"""The machine's load before each benchmark of this process; it should be next to nothing."""
+"""The machine's load average before each benchmark of this process; it should be near 0."""
 
 
 def note_load() -> None:
-    """Remember how busy the machine is before a benchmark begins."""
+    """Note the machine's load average before a benchmark starts."""
     _load.append(round(psutil.getloadavg()[0], 2))
 
 
 def spread(values: Sequence[float], digits: int = 1) -> dict[str, float]:
-    """Return median, smallest and greatest of what several repetitions gave."""
+    """Return the median, minimum and maximum of several repetitions."""
     return {
         "median": round(statistics.median(values), digits),
         "min": round(min(values), digits),
@@ -33,7 +33,7 @@ def spread(values: Sequence[float], digits: int = 1) -> dict[str, float]:
 
 
 def percentiles(values: Sequence[float], digits: int = 0) -> dict[str, float]:
-    """Return p50, p90, p99 and the greatest."""
+    """Return p50, p90, p99 and the maximum."""
     ordered = sorted(values)
     ranks = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
     found = {

@@ -1,4 +1,4 @@
-"""A whole stack as a user starts it, on free ports and a fresh folder, for one benchmark."""
+"""Run a whole stack on free ports and in a new folder for one benchmark."""
 
 import os
 import signal
@@ -27,18 +27,18 @@ _STOP_WITHIN_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class RunningStack:
-    """A stack that was just started; `began` is when, on the monotonic clock."""
+    """A started stack; `began` is its start by the monotonic clock."""
 
     data: Path
     process: "subprocess.Popen[bytes]"
     began: float
 
     def addresses(self, within_s: float = 60.0) -> StackAddresses:
-        """Wait for `stack.json`."""
+        """Wait for `stack.json`, and return its addresses."""
         return wait_for(self._read_stack, "stack.json", within_s)
 
     def kafka(self, within_s: float = 60.0) -> KafkaAddress:
-        """Wait until Kafka answers and has its topics."""
+        """Wait until Kafka answers and has its topics, and return its address."""
         address = KafkaAddress(self.addresses().bootstrap)
 
         def answering() -> KafkaAddress | None:
@@ -50,7 +50,7 @@ class RunningStack:
         return wait_for(answering, "Kafka", within_s)
 
     def trending(self, country: str | None = None) -> list[dict[str, object]]:
-        """Ask what is trending; nothing while the API does not answer."""
+        """Return the API's trending rows; an empty list while it does not answer."""
         try:
             answer = fetch_answer(self.addresses().api, "trending", country=country)
         except CrossfadeError:
@@ -70,16 +70,16 @@ class RunningStack:
 
 
 @contextmanager
-def a_stack(**settings: str) -> Iterator[RunningStack]:
-    """Start `crossfade up`, and stop it as Ctrl-C does; settings go by CROSSFADE_*."""
+def run_stack(**settings: str) -> Iterator[RunningStack]:
+    """Start `crossfade up` with some settings, and stop it with SIGINT at the end."""
     with tempfile.TemporaryDirectory(prefix="crossfade-benchmark-") as scratch:
         data = Path(scratch) / "data"
-        told = {f"CROSSFADE_{name.upper()}": value for name, value in settings.items()}
+        environment = {f"CROSSFADE_{name.upper()}": value for name, value in settings.items()}
         with (Path(scratch) / "up.log").open("wb") as log:
             began = time.monotonic()
             process = subprocess.Popen(
                 crossfade("up", "--data", str(data), "--port", "0", "--kafka-port", "0"),
-                env=os.environ | told,
+                env=os.environ | environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -95,16 +95,20 @@ def a_stack(**settings: str) -> Iterator[RunningStack]:
 
 
 def crossfade(*arguments: str) -> list[str]:
-    """Return the command line of one of our commands."""
+    """Return the command line of a `crossfade` command."""
     return [sys.executable, "-m", "crossfade", *arguments]
 
 
 def wait_for(look: Callable[[], _Found | None], name: str, within_s: float) -> _Found:
-    """Look again and again until something is there."""
+    """Poll until `look` returns a value, and return it.
+
+    Raises:
+        StackError: there is no value within the limit, in seconds.
+    """
     deadline = time.monotonic() + within_s
     while (found := look()) is None:
         if time.monotonic() > deadline:
-            what = f"{name} was not there after {within_s:.0f} s."
+            what = f"{name} did not appear within {within_s:.0f} s."
             raise StackError(what, "See the logs in the data folder.")
         time.sleep(_POLL_S)
     return found

@@ -1,4 +1,4 @@
-"""From `crossfade up` to the first window visible; then what the stack takes while it is idle."""
+"""Measure the time from `crossfade up` to the first visible window, and the idle stack's use."""
 
 import subprocess
 import time
@@ -6,7 +6,7 @@ import time
 from benchmarks.bare_spark import time_bare_spark
 from benchmarks.processes import cpu_seconds, memory_by_process
 from benchmarks.results import keep_result, spread
-from benchmarks.stack import RunningStack, a_stack, crossfade, wait_for
+from benchmarks.stack import RunningStack, crossfade, run_stack, wait_for
 from crossfade.config import load_settings
 from crossfade.stack.class_data import is_recorded
 
@@ -16,16 +16,16 @@ _CPU_OVER_S = 20.0
 
 
 def measure_start_up(*, times: int = 3) -> None:
-    """Start fresh stacks; of the last one measure memory and CPU when it has been idle a while.
+    """Start new stacks; for the last one, also measure memory and CPU after a minute of idling.
 
-    Beside them, a plain Spark query on a Kafka that runs: what the machine gives to that moment.
+    The baseline is a plain Spark query on a running Kafka, measured just before.
     """
     bare = time_bare_spark(times)
     seconds: list[float] = []
     memory: dict[str, int] = {}
     idle_cores = 0.0
     for number in range(times):
-        with a_stack() as stack:
+        with run_stack() as stack:
             seconds.append(_wait_for_window(stack))
             if number == times - 1:
                 time.sleep(_IDLE_S)

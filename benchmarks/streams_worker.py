@@ -1,6 +1,6 @@
-"""Runs archive and speed over a preloaded topic, several times in one JVM; a process of its own.
+"""Run archive and speed on a preloaded topic several times, in one JVM and a separate process.
 
-Each time reads the whole topic into a new data folder. The first finds the JVM cold.
+Each run reads the whole topic into a new data folder. In the first run the JVM is cold.
 """
 
 import os
@@ -25,7 +25,7 @@ _QUERIES = ("speed", "archive")
 
 
 class _Watch(threading.Thread):
-    """Times the queries from speed's first plan of what to read until both have read everything."""
+    """Times the queries, from speed's first planned micro-batch until both have read everything."""
 
     def __init__(self, folder: DataFolder, ends: dict[int, int], broker: int) -> None:
         super().__init__(daemon=True)
@@ -56,15 +56,15 @@ class _Watch(threading.Thread):
             content = (self._folder.run / "streams.json").read_bytes()
         except FileNotFoundError:
             return None
-        told = msgspec.json.decode(content)
+        queries = msgspec.json.decode(content)
         return {
             name: {int(p): end for p, end in one["end_offsets"].items()}
-            for name, one in told.items()
+            for name, one in queries.items()
         }
 
 
 def main(bootstrap: str, root: Path, broker: int, times: int) -> None:
-    """Print one JSON object a repetition."""
+    """Run the queries several times; print one JSON object a run."""
     configure_logs()
     address = KafkaAddress(bootstrap)
     ends = read_end_offsets(address, SONG_PLAYS)

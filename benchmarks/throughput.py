@@ -1,4 +1,4 @@
-"""Archive and speed together over a preloaded topic, beside Kafka's own consumer and bare Spark."""
+"""Measure archive and speed together on a preloaded topic, with two baselines."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import sys
 import msgspec
 
 from benchmarks.kafka_tools import consumer_performance
-from benchmarks.preload import Preloaded, a_preloaded_topic
+from benchmarks.preload import Preloaded, preloaded_topic
 from benchmarks.results import keep_result, spread
 from crossfade.config import load_settings
 from crossfade.errors import StackError
@@ -17,9 +17,9 @@ _REACH = "120,000 plays/s for archive + speed together, sketches and names inclu
 
 
 def measure_throughput(*, plays: int = 4_000_000, times: int = 3) -> None:
-    """Preload once; then let each read it all, every time: the first cold, the others warm."""
+    """Fill a topic once; each variant reads it several times, first cold, then warm."""
     settings = load_settings()
-    with a_preloaded_topic(plays) as topic:
+    with preloaded_topic(plays) as topic:
         consumer = spread(
             [
                 consumer_performance(topic.address, plays, settings.cache, settings.maven_mirror)
@@ -63,7 +63,7 @@ def _spread_warm(runs: list[dict[str, float]]) -> dict[str, float]:
 
 
 def _run(topic: Preloaded, times: int, module: str, *words: str) -> list[dict[str, float]]:
-    """Run a module that prints one JSON object each time it has read the whole topic."""
+    """Run a module that reads the whole topic several times, and return its JSON objects."""
     scratch = topic.scratch / module
     scratch.mkdir()
     command = [

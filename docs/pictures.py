@@ -1,6 +1,6 @@
-"""Draws the pictures of docs/generator.md: what a simulated audience plays, beside the law.
+"""Draw the pictures of docs/generator.md: a simulated audience's plays and the model's laws.
 
-Run by scripts/pictures. All is drawn from one seed, so that files change with the model alone.
+scripts/pictures runs this. Everything uses one seed, so the files change only with the model.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,7 @@ _SKIP_SECONDS = 241
 
 
 class Tally:
-    """Counts what the world plays in two weeks, part by part."""
+    """Counts the plays of two simulated weeks by song, country, hour and skip."""
 
     def __init__(self) -> None:
         self.catalogue = make_catalogue(1, SONGS)
@@ -86,7 +86,7 @@ def _hours_of_week(times: Any) -> Any:
 
 
 def draw_popularity(axes: Axes, tally: Tally) -> None:
-    """Show how often songs of each rank are played; those of the last year are left out."""
+    """Draw how often songs of each rank are played, without songs of the last year."""
     [rank] = np.nonzero(BEGIN // DAY_MS - tally.catalogue.release_day > SETTLED_DAYS)
     edges = np.unique(np.geomspace(1, SONGS + 1, 60).astype(int))
     bins = np.digitize(rank + 1, edges)
@@ -101,7 +101,7 @@ def draw_popularity(axes: Axes, tally: Tally) -> None:
 
 
 def draw_gaps(axes: Axes, _tally: Tally) -> None:
-    """Show the gaps after one session each of many listeners, in the own time of their place."""
+    """Draw the gaps after one session each of many listeners, in their place's own time."""
     society = Society(1, LISTENERS, LISTENERS * 40 / 86_400)
     sessions = Audience(society, make_catalogue(1, 50), begin=BEGIN).sessions
     habits = sessions._habits
@@ -123,7 +123,7 @@ def draw_gaps(axes: Axes, _tally: Tally) -> None:
 
 
 def draw_days(axes: Axes, tally: Tally) -> None:
-    """Show working days by the world's clock."""
+    """Draw the plays of working days by UTC hour."""
     for row, zone in enumerate(ZONES):
         day = tally.utc[row, :120].reshape(5, 24).sum(axis=0)
         axes.plot(np.arange(24) + 0.5, day / day.mean(), color=COLOURS[row], label=zone)
@@ -131,7 +131,7 @@ def draw_days(axes: Axes, tally: Tally) -> None:
 
 
 def draw_week(axes: Axes, tally: Tally) -> None:
-    """Show the week by local clocks; the plays of a session follow its beginning."""
+    """Draw the plays of a week by local time; a session's plays come after its start."""
     hours = np.arange(_WEEK_HOURS) + 0.5
     for row, zone in enumerate(ZONES):
         week = tally.local[row]
@@ -143,7 +143,7 @@ def draw_week(axes: Axes, tally: Tally) -> None:
 
 
 def draw_skips(axes: Axes, tally: Tally) -> None:
-    """Show which share of plays is skipped by then."""
+    """Draw the share of plays that is skipped within each second."""
     share = np.cumsum(tally.skipped)[:-1] / tally.plays
     axes.plot(np.arange(1, _SKIP_SECONDS), share, color=COLOURS[0], label="skipped by then")
     for end, ppm in SKIPPED_WITHIN_PPM.items():
@@ -155,7 +155,7 @@ def draw_skips(axes: Axes, tally: Tally) -> None:
 
 
 def draw_countries(axes: Axes, tally: Tally) -> None:
-    """Show how many listeners a country has, beside how many people."""
+    """Draw the number of listeners of each country against its population."""
     listeners = np.bincount(tally.homes, minlength=len(tally.places.people))
     is_seen = listeners >= 20
     people = tally.places.people[is_seen] / 1e6
@@ -173,7 +173,7 @@ def draw_countries(axes: Axes, tally: Tally) -> None:
 
 
 def draw_favourites(axes: Axes, tally: Tally) -> None:
-    """Show how many of their fifty favourites two countries share."""
+    """Draw how many of their 50 most played songs two countries share."""
     tops = [set(row.argsort()[-TOP:].tolist()) for row in tally.by_country]
     shared = np.array([[len(one & other) for other in tops] for one in tops])
     axes.pcolormesh(shared, cmap="Blues", vmin=0, vmax=TOP * 1.3)
@@ -188,7 +188,7 @@ def draw_favourites(axes: Axes, tally: Tally) -> None:
 
 
 def draw_release(axes: Axes, _tally: Tally) -> None:
-    """Show a new song among 49 old ones that are as popular as it is in the end."""
+    """Draw the plays of a new song, relative to 49 old songs of the same final popularity."""
     released, days = 10, 90
     rest = (None, None, None, 180_000, 100, None)
     rows = [
@@ -237,7 +237,7 @@ def main() -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Write the same bytes for the same picture, without spaces at the ends of lines."""
+    """Write a picture without a date and trailing spaces, so that bytes are reproducible."""
     drawn = StringIO()
     figure.savefig(drawn, format="svg", metadata={"Date": None}, facecolor="white")
     lines = [line.rstrip() for line in drawn.getvalue().splitlines()]
