@@ -94,11 +94,11 @@ def test_an_interrupt_is_one_line_and_leaves_no_stamp(clone: Path) -> None:
         text=True,
     ) as process:
         assert process.stderr is not None
-        assert process.stderr.readline().startswith("Making .venv with Python 3.")
+        assert process.stderr.readline().startswith("Creating .venv with Python 3.")
         os.killpg(process.pid, signal.SIGINT)
         told = process.stderr.read()
         assert process.wait(30) != 0
-    assert told == "Interrupted. The next start goes on where this one was.\n"
+    assert told == "Interrupted. Run scripts/setup again to continue.\n"
     assert not (clone / ".venv" / ".crossfade-setup").exists()
 
 
