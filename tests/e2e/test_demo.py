@@ -27,6 +27,6 @@ def test_the_demo_ends_by_itself_with_the_real_years_charts_and_the_proof(tmp_pa
     assert "1 Berlin · Milliarden 26" in rows
     assert "1 James Vincent McMorrow 100" in rows
     assert any(row.startswith("1 Robinson Crusoe") and row.endswith(" 14") for row in rows)
-    assert "proved: nothing lost, nothing twice, both layers agree" in done.stdout
+    assert "proved: nothing lost, nothing counted twice, both layers agree" in done.stdout
     assert list(tmp_path.iterdir()) == []
     assert list_leftover_processes(tmp_path) == []

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from crossfade.cli import app
-from crossfade.cli.generate_progress import Answers
+from crossfade.cli.generate_progress import KafkaSilence
 from crossfade.contract.decode import decode_play
 from crossfade.contract.play import Play
 from crossfade.errors import CrossfadeError
@@ -47,12 +47,12 @@ def test_the_rate_max_means_full_speed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--rate", "fast"], '"fast" is no rate. Give a number'),
+        (["--rate", "fast"], '"fast" is not a rate. Give a number'),
         (["--rate", "0"], "rate must be above 0"),
         (["--rate", "nan"], "rate must be above 0"),
         (["--for", "soon"], '"soon" is not a duration'),
         (["--from", "yesterday", "--events", "1"], '"yesterday" is not a time'),
-        ([*PAST, "--report", "end"], "--report says nothing there"),
+        ([*PAST, "--report", "end"], "--report has no meaning there"),
         ([*PAST, "--out", "-", "--json"], "both go to standard output"),
         ([*PAST, "--events", "5"], "contradict"),
         (["--from", "2999-01-01", "--events", "5"], "reach into the future"),
@@ -78,9 +78,9 @@ def test_a_silent_kafka_is_reported_after_a_while_and_no_longer_once_it_answers(
     def after(elapsed_ms: int, *, sent: int, waiting: int) -> SimulationProgress:
         return SimulationProgress("run", sent, waiting, 0, elapsed_ms, 0, 0)
 
-    answers = Answers()
-    assert answers.complain(after(1_000, sent=500, waiting=100)).plain == ""
-    assert answers.complain(after(3_900, sent=800, waiting=400)).plain == ""
-    warning = answers.complain(after(5_000, sent=900, waiting=500)).plain
+    silence = KafkaSilence()
+    assert silence.describe(after(1_000, sent=500, waiting=100)).plain == ""
+    assert silence.describe(after(3_900, sent=800, waiting=400)).plain == ""
+    warning = silence.describe(after(5_000, sent=900, waiting=500)).plain
     assert warning.strip() == "Kafka has not answered for 4 s: waiting"
-    assert answers.complain(after(5_200, sent=900, waiting=300)).plain == ""
+    assert silence.describe(after(5_200, sent=900, waiting=300)).plain == ""

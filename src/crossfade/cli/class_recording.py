@@ -1,4 +1,4 @@
-"""One short journey of a few plays through every stage, for Java to record the classes it loads."""
+"""A short run of Kafka and Spark in which Java records the classes that they load."""
 
 import tempfile
 from collections.abc import Iterator
@@ -23,30 +23,30 @@ _PLAYS = 500
 _END_WITHIN_S = 10.0
 
 
-def record_journey() -> None:
-    """Run Kafka, the streams and batch over a few plays, in a folder that is removed.
+def record_stack_classes() -> None:
+    """Run Kafka, the streams and batch over a few plays, in a temporary folder.
 
     Raises:
         CrossfadeError: this machine cannot run a stage, or its Java records no classes.
     """
     with tempfile.TemporaryDirectory(prefix="crossfade-record-") as scratch:
-        # It takes what others leave of the processor: slow is no reason to end it.
+        # It may run on a busy machine, so a slow query must not end it.
         settings = load_settings(
             data=Path(scratch) / "data", bootstrap="", spark_master="", watchdog_after="1h"
         )
         folder = open_folder(settings)
-        read_to_the_end = StopRequest()
-        read_to_the_end.asked.set()
+        drain_only = StopRequest()
+        drain_only.asked.set()
         with (
             record_classes(settings.cache),
             reach_kafka(folder, settings) as address,
-            _no_process_left(),
+            _kill_children_on_failure(),
         ):
             plays = SimulationOptions(
                 rate=None, events=_PLAYS, report=Report.START, songs=1_000, listeners=5_000
             )
             simulate(KafkaSink(address), plays)
-            run_queries(folder, settings, address, read_to_the_end)
+            run_queries(folder, settings, address, drain_only)
             spark = build_batch_session(folder, settings)
             run_once(spark, folder, settings, address)
             spark.stop()
@@ -54,8 +54,8 @@ def record_journey() -> None:
 
 
 @contextmanager
-def _no_process_left() -> Iterator[None]:
-    """End what was started within if it fails: a Java told to end would first write its classes."""
+def _kill_children_on_failure() -> Iterator[None]:
+    """Kill all children if the block fails: a Java asked to end would first write its classes."""
     try:
         yield
     except BaseException:

@@ -1,4 +1,4 @@
-"""`crossfade demo`: everything, live, bounded, ending with the proof."""
+"""`crossfade demo`: the whole stack live for a limited time, then the proof."""
 
 import shutil
 import sys
@@ -24,10 +24,10 @@ _DEMO_SETTINGS = {
     "batch_every": "0s",
     "batch_nice": 0,
 }
-"""Short enough that layers hand over before one's eyes."""
+"""Short enough that a hand-over between the layers happens within seconds."""
 
 ForOption = Annotated[
-    str, typer.Option("--for", help="How long to show, counted from the first visible window.")
+    str, typer.Option("--for", help="How long to run, counted from the first visible window.")
 ]
 RateOption = Annotated[int, typer.Option("--rate", min=1, help="Simulated plays a second.")]
 KeepOption = Annotated[bool, typer.Option("--keep", help="Keep the data folder.")]
@@ -40,11 +40,11 @@ def demo(
     rate: RateOption = 2000,
     keep: KeepOption = False,
 ) -> None:
-    """Show everything at work, then prove it; exit 0 only if the proof holds.
+    """Show the whole stack at work, then prove its numbers; exit 0 only if the proof holds.
 
-    Starts a real Kafka and a real Spark in a fresh folder, imports a real listening year, simulates
-    an audience, and ends by itself. Windows are 10 s, plays count as late after 10 s, the next
-    batch run starts when the last one ended, and plays are reported at their start.
+    Starts a real Kafka and a real Spark in a new folder, imports one listener's real year,
+    simulates an audience, and ends automatically. Windows are 10 s, plays count as late after 10 s,
+    each batch run starts when the last one ended, and plays are sent at their start.
 
     Example:
         crossfade demo --for 30s --keep

@@ -1,4 +1,4 @@
-"""One run of the demo: the stack, the year, the audience, the show and the proof, in order."""
+"""One run of the demo: the stack, an imported year, an audience, the screen and the proof."""
 
 import sys
 import threading
@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.live import Live
 
 from crossfade.cli.api import fetch_answer
-from crossfade.cli.demo_screen import View, draw
-from crossfade.cli.demo_summary import Summary, draw_summary
+from crossfade.cli.demo_screen import DemoState, draw_demo
+from crossfade.cli.demo_summary import DemoSummary, draw_summary
 from crossfade.clock import SECOND_MS, floor_to, now_ms, parse_time
 from crossfade.config import Settings
 from crossfade.contract.ledger import open_ledger
@@ -40,76 +40,76 @@ _HANDOVER_WITHIN_MS = 180 * SECOND_MS
 
 
 def run_demo(settings: Settings, *, total_ms: int, rate: int) -> bool:
-    """Run everything and tell whether the proof holds; nothing is left running after it."""
+    """Run the demo and return whether the proof holds; stop everything at the end."""
     folder = open_folder(settings)
     with stop_on_signals() as request, hold_folder(folder), ThreadPoolExecutor(4) as pool:
         stack = prepare_stack(folder, settings)
-        view = View(folder.time_rules.grain_ms, total_ms)
+        state = DemoState(folder.time_rules.grain_ms, total_ms)
         screen = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
-        show = _Show(stack, request, pool, view, screen)
+        demo = _Demo(stack, request, pool, state, screen)
         try:
-            summary = show.play(rate)
+            summary = demo.run(rate)
         finally:
-            show.close()
+            demo.close()
     Console().print(draw_summary(summary))
     return summary.proof.holds
 
 
 @dataclass
-class _Show:
-    """The demo's state: what runs in the background, and what is shown of it."""
+class _Demo:
+    """A running demo: its tasks in the background, and what is shown of them."""
 
     stack: Stack
     request: StopRequest
     pool: ThreadPoolExecutor
-    view: View
+    state: DemoState
     live: Live
-    curtain: threading.Event = field(default_factory=threading.Event)
+    end_audience: threading.Event = field(default_factory=threading.Event)
     stop: StopRequest = field(default_factory=StopRequest)
     running: list[Future[object]] = field(default_factory=list)
-    played: list[Future[object]] = field(default_factory=list)
-    """The audience, whose ledger is whole once it has gone home."""
+    audience: Future[object] | None = None
+    """The simulation; its ledger is complete when it has ended."""
     _simulated: int = 0
 
-    def play(self, rate: int) -> Summary:
-        """Go through the steps, drawing all the while."""
+    def run(self, rate: int) -> DemoSummary:
+        """Do all steps in order, and draw the screen meanwhile."""
         began = time.monotonic()
         with self.live:
             self._start(self.stack.supervise, self.stop)
             self._show_until("starting Kafka", self._kafka_answers, _START_WITHIN_MS)
             self._start(self._import_year)
-            self.played.append(self._start(self._simulate, rate))
-            self._show_until("starting Spark", lambda: bool(self.view.trending), _START_WITHIN_MS)
+            self.audience = self._start(self._simulate, rate)
+            self._show_until("starting Spark", lambda: bool(self.state.trending), _START_WITHIN_MS)
             first_window_s = time.monotonic() - began
-            self.view.began_ms = now_ms()
-            self._show_until("live", self._is_over, self.view.total_ms + _START_WITHIN_MS)
-            self.curtain.set()
-            # The last window that surely holds plays: batch publishes none without a reason.
-            target = floor_to(now_ms() - SECOND_MS, self.view.grain_ms) + self.view.grain_ms
+            self.state.began_ms = now_ms()
+            self._show_until("live", self._is_over, self.state.total_ms + _START_WITHIN_MS)
+            self.end_audience.set()
+            # The last window that certainly holds plays: batch does not publish an empty one.
+            target = floor_to(now_ms() - SECOND_MS, self.state.grain_ms) + self.state.grain_ms
             self._show_until(
-                "the audience has gone home; batch takes over the last windows",
-                lambda: self.view.boundary >= target,
+                "the audience has left; batch takes over the last windows",
+                lambda: self.state.boundary >= target,
                 _HANDOVER_WITHIN_MS,
             )
             return self._sum_up(first_window_s)
 
     def close(self) -> None:
-        """End what runs in the background, whatever happened."""
-        self.curtain.set()
+        """Ask all tasks in the background to end, also after an error."""
+        self.end_audience.set()
         self.stop.asked.set()
 
-    def _sum_up(self, first_window_s: float) -> Summary:
-        self.view.step = "proving"
+    def _sum_up(self, first_window_s: float) -> DemoSummary:
+        self.state.step = "proving"
         self._draw()
-        for task in self.played:
-            task.result()
+        if self.audience is not None:
+            self.audience.result()
         ask = self._ask
         countries = [row["country"] for row in ask("geography", limit=4)["rows"]]
-        return Summary(
-            records=self.view.records,
-            imported=self.view.imported,
+        return DemoSummary(
+            records=self.state.records,
+            imported=self.state.imported,
             first_window_s=first_window_s,
-            runs=self.view.runs[-1].run if self.view.runs else 0,
+            runs=self.state.runs[-1].run if self.state.runs else 0,
             week=ask("charts/songs", week="2019-06-28", limit=3)["rows"],
             month=ask("charts/songs", month="2019-06", limit=3)["rows"],
             artists=ask("charts/artists", month="2018-12", limit=3)["rows"],
@@ -129,47 +129,48 @@ class _Show:
         """Draw twice a second until a condition holds.
 
         Raises:
-            StackError: it did not hold in time, or somebody pressed Ctrl-C.
-            CrossfadeError: something in the background failed.
+            StackError: it did not hold in time, or the user pressed Ctrl-C.
+            CrossfadeError: a task in the background failed.
         """
-        self.view.step = step
+        self.state.step = step
         if not self.live.console.is_terminal:
             sys.stderr.write(f"{step}\n")
         deadline = now_ms() + within_ms
         while not is_over():
-            self._refuse_failure()
+            self._raise_failure()
             if self.request.asked.is_set():
                 what = "Stopped before the proof."
                 raise StackError(what, "Nothing is left behind.")
             if now_ms() > deadline:
                 what = f"Not done in {within_ms // SECOND_MS} s: {step}."
                 raise StackError(what, f"See the logs in {self.stack.folder.logs} (--keep).")
-            self._look()
+            self._refresh()
             self._draw()
             time.sleep(_TICK_S)
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         """Read what is shown: Kafka's offsets, the newest run, the API's trending and boundary."""
-        view = self.view
-        before, view.now_ms = view.now_ms, now_ms()
+        state = self.state
+        before, state.now_ms = state.now_ms, now_ms()
         if not self._kafka_answers():
             return
         records = sum(read_end_offsets(self.stack.address, SONG_PLAYS).values())
-        simulated = records - view.imported
-        if before and view.imported:
+        simulated = records - state.imported
+        if before and state.imported:
             new = simulated - self._simulated
-            view.rates.append(max(0.0, new * SECOND_MS / max(1, view.now_ms - before)))
-        self._simulated, view.records = simulated, records
+            state.rates.append(max(0.0, new * SECOND_MS / max(1, state.now_ms - before)))
+        self._simulated, state.records = simulated, records
         run = read_newest_run(self.stack.folder.lake)
-        if run is not None and (not view.runs or view.runs[-1].run != run.run):
-            view.runs.append(run)
+        if run is not None and (not state.runs or state.runs[-1].run != run.run):
+            state.runs.append(run)
         try:
             answer = self._ask("trending", limit=10)
         except CrossfadeError:
             return
-        view.trending, view.complete, view.why = answer["rows"], answer["complete"], answer["why"]
+        state.trending = answer["rows"]
+        state.complete, state.why = answer["complete"], answer["why"]
         if (boundary := answer["boundary"]) is not None:
-            view.boundary = parse_time(boundary)
+            state.boundary = parse_time(boundary)
 
     def _import_year(self) -> None:
         report = import_files(
@@ -178,22 +179,22 @@ class _Show:
             self.stack.address,
             clock_slack_ms=self.stack.folder.time_rules.clock_slack_ms,
         )
-        self.view.imported = report.accepted
+        self.state.imported = report.accepted
 
     def _simulate(self, rate: int) -> None:
         scenario = read_scenario(_SCENARIO)
         options = SimulationOptions(rate=float(rate), report=Report.START, scenario=scenario)
         simulation = Simulation(options, is_file=False, ledger=self.stack.folder.root / _LEDGER)
         sink = KafkaSink(self.stack.address, receipts=simulation.ledger)
-        self.view.story_ms = now_ms() + min(spike.at_ms for spike in scenario.spikes)
-        self.view.story = scenario.title
-        simulation.play(sink, until=self.curtain)
+        self.state.scenario_at_ms = now_ms() + min(spike.at_ms for spike in scenario.spikes)
+        self.state.scenario = scenario.title
+        simulation.play(sink, until=self.end_audience)
 
     def _start(self, task: Callable[..., object], *arguments: object) -> Future[object]:
         self.running.append(self.pool.submit(task, *arguments))
         return self.running[-1]
 
-    def _refuse_failure(self) -> None:
+    def _raise_failure(self) -> None:
         for task in self.running:
             if task.done():
                 task.result()
@@ -203,11 +204,11 @@ class _Show:
         return states.get("broker") == "running"
 
     def _is_over(self) -> bool:
-        return now_ms() - self.view.began_ms >= self.view.total_ms
+        return now_ms() - self.state.began_ms >= self.state.total_ms
 
     def _ask(self, path: str, **params: str | int) -> dict[str, Any]:
         return fetch_answer(self.stack.api, path, **params)
 
     def _draw(self) -> None:
         if self.live.console.is_terminal:
-            self.live.update(draw(self.view), refresh=True)
+            self.live.update(draw_demo(self.state), refresh=True)

@@ -1,4 +1,4 @@
-"""What the demo shows: a picture of the stack, drawn anew from plain values each time."""
+"""The demo's screen, drawn from plain values."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -21,8 +21,8 @@ _SPARK_LETTERS = " ▁▂▃▄▅▆▇█"
 
 
 @dataclass
-class View:
-    """What is known at one moment; times in milliseconds since the epoch."""
+class DemoState:
+    """What the screen shows; times in milliseconds since the epoch."""
 
     grain_ms: int
     total_ms: int
@@ -33,9 +33,9 @@ class View:
     rates: deque[float] = field(default_factory=lambda: deque(maxlen=40))
     imported: int = 0
     trending: Sequence[Mapping[str, Any]] = ()
-    story: str = ""
-    """What happens in the simulation."""
-    story_ms: int = 0
+    scenario: str = ""
+    """Title of what happens in the simulation."""
+    scenario_at_ms: int = 0
     """When it begins."""
     complete: bool = False
     why: str = "starting"
@@ -43,50 +43,50 @@ class View:
     runs: deque[Run] = field(default_factory=lambda: deque(maxlen=_RUNS_SHOWN))
 
 
-def draw(view: View) -> RenderableType:
+def draw_demo(state: DemoState) -> RenderableType:
     """Draw the whole screen: plays, trending, batch runs, the boundary."""
     lower = Table.grid(expand=True, padding=(0, 1))
     lower.add_column(ratio=3)
     lower.add_column(ratio=2)
-    lower.add_row(_draw_trending(view), Group(_draw_boundary(view), _draw_runs(view)))
-    return Group(_draw_head(view), lower)
+    lower.add_row(_draw_trending(state), Group(_draw_boundary(state), _draw_runs(state)))
+    return Group(_draw_head(state), lower)
 
 
-def _draw_head(view: View) -> RenderableType:
-    rate = view.rates[-1] if view.rates else 0.0
+def _draw_head(state: DemoState) -> RenderableType:
+    rate = state.rates[-1] if state.rates else 0.0
     line = Table.grid(expand=True)
     line.add_column(ratio=1)
     line.add_column(justify="right")
     plays = Text.assemble(
         (f"{rate:,.0f}", "bold green"),
         " plays/s  ",
-        (_sparkline(view.rates), "green"),
-        f"  {view.records:,} records in Kafka, {view.imported:,} of them a real listening year",
+        (_sparkline(state.rates), "green"),
+        f"  {state.records:,} records in Kafka, {state.imported:,} of them from a real year",
     )
-    line.add_row(plays, Text(view.step, style="bold"))
-    spent = view.now_ms - view.began_ms if view.began_ms else 0
-    bar = ProgressBar(total=view.total_ms, completed=min(spent, view.total_ms))
-    return Panel(Group(line, _tell_story(view), bar), title="Crossfade", border_style="cyan")
+    line.add_row(plays, Text(state.step, style="bold"))
+    spent = state.now_ms - state.began_ms if state.began_ms else 0
+    bar = ProgressBar(total=state.total_ms, completed=min(spent, state.total_ms))
+    return Panel(Group(line, _draw_scenario(state), bar), title="Crossfade", border_style="cyan")
 
 
-def _tell_story(view: View) -> RenderableType:
-    """Say what happens in the simulation, so that one knows where to look."""
-    if not view.story:
+def _draw_scenario(state: DemoState) -> RenderableType:
+    """Draw what happens in the simulation, so that the viewer knows where to look."""
+    if not state.scenario:
         return Text()
-    ahead_s = (view.story_ms - view.now_ms) / 1000
+    ahead_s = (state.scenario_at_ms - state.now_ms) / 1000
     if ahead_s > 0:
-        return Text(f"In {ahead_s:.0f} s: {view.story}", "dim")
-    return Text(f"Now: {view.story}", "bold magenta")
+        return Text(f"In {ahead_s:.0f} s: {state.scenario}", "dim")
+    return Text(f"Now: {state.scenario}", "bold magenta")
 
 
-def _draw_trending(view: View) -> RenderableType:
+def _draw_trending(state: DemoState) -> RenderableType:
     table = Table(box=None, expand=True, header_style="dim")
     table.add_column("#", justify="right", width=3)
     table.add_column("song", ratio=3, no_wrap=True)
     table.add_column("artist", ratio=2, no_wrap=True)
     table.add_column("plays", justify="right")
     table.add_column("listeners", justify="right")
-    for row in view.trending[:_SONGS_SHOWN]:
+    for row in state.trending[:_SONGS_SHOWN]:
         table.add_row(
             str(row["rank"]),
             Text(row["title"]),
@@ -94,31 +94,31 @@ def _draw_trending(view: View) -> RenderableType:
             f"{row['plays']:,}",
             f"{row['listeners']:,.0f}",
         )
-    state = Text("complete", "green")
-    if not view.complete:
-        state = Text(f"incomplete: {view.why}", "yellow")
-    title = f"trending: the newest 6 windows of {format_duration(view.grain_ms)}"
-    return Panel(Group(table, state), title=title, border_style="magenta")
+    completeness = Text("complete", "green")
+    if not state.complete:
+        completeness = Text(f"incomplete: {state.why}", "yellow")
+    title = f"trending: the newest 6 windows of {format_duration(state.grain_ms)}"
+    return Panel(Group(table, completeness), title=title, border_style="magenta")
 
 
-def _draw_boundary(view: View) -> RenderableType:
-    if view.boundary <= NO_BOUNDARY:
-        text = Text("no batch run yet: speed answers everything")
+def _draw_boundary(state: DemoState) -> RenderableType:
+    if state.boundary <= NO_BOUNDARY:
+        text = Text("no batch run yet: all answers come from speed")
     else:
-        behind = (view.now_ms - view.boundary) / 1000
+        behind = (state.now_ms - state.boundary) / 1000
         text = Text.assemble(
             "batch │ ",
-            (format_time(view.boundary)[11:19], "bold"),
+            (format_time(state.boundary)[11:19], "bold"),
             f" │ speed    ({behind:.0f} s ago)",
         )
     return Panel(text, title="time boundary", border_style="yellow")
 
 
-def _draw_runs(view: View) -> RenderableType:
+def _draw_runs(state: DemoState) -> RenderableType:
     table = Table(box=None, expand=True, header_style="dim")
     for name in ("run", "boundary", "accepted", "took"):
         table.add_column(name, justify="right")
-    for run in reversed(view.runs):
+    for run in reversed(state.runs):
         reached = "-" if run.boundary <= NO_BOUNDARY else format_time(run.boundary)[11:19]
         took = f"{(run.published_at_ms - run.started_at_ms) / 1000:.1f} s"
         table.add_row(str(run.run), reached, f"{run.counts.accepted:,}", took)

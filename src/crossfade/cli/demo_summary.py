@@ -1,4 +1,4 @@
-"""The demo's last screen: charts of a real year, and what the proof found."""
+"""The demo's last screen: charts of a real year, and the result of the proof."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,8 +17,8 @@ _WRONG_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """What the demo ends with."""
+class DemoSummary:
+    """What the demo's last screen shows."""
 
     records: int
     imported: int
@@ -31,8 +31,8 @@ class Summary:
     proof: Reconciliation
 
 
-def draw_summary(summary: Summary) -> RenderableType:
-    """Draw one screen: the real year's charts, songs by country, the proof."""
+def draw_summary(summary: DemoSummary) -> RenderableType:
+    """Draw the charts of the real year, the songs by country and the proof."""
     charts = Columns(
         [
             _draw_chart("songs, week of 2019-06-28", summary.week),
@@ -43,12 +43,12 @@ def draw_summary(summary: Summary) -> RenderableType:
     places = Columns(
         [_draw_chart(f"now in {name}", rows) for name, rows in summary.countries.items()]
     )
-    told = (
-        f"{summary.records:,} records in Kafka, {summary.imported:,} of them a real listening "
-        f"year; first window after {summary.first_window_s:.1f} s; batch runs: {summary.runs}. "
-        "Windows of 10 s, late after 10 s, batch back to back, plays reported at their start."
+    facts = (
+        f"{summary.records:,} records in Kafka, {summary.imported:,} of them from a real year; "
+        f"first window after {summary.first_window_s:.1f} s; batch runs: {summary.runs}. "
+        "Windows of 10 s, late after 10 s, batch back to back, plays sent at their start."
     )
-    return Group(Text(told), charts, places, _draw_proof(summary.proof))
+    return Group(Text(facts), charts, places, _draw_proof(summary.proof))
 
 
 def _draw_chart(title: str, rows: Sequence[Mapping[str, Any]]) -> RenderableType:
@@ -61,18 +61,18 @@ def _draw_chart(title: str, rows: Sequence[Mapping[str, Any]]) -> RenderableType
 
 def _draw_proof(proof: Reconciliation) -> RenderableType:
     counts = Counter(finding.verdict for finding in proof.findings)
-    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    lines: list[RenderableType] = [Text(f"{len(proof.findings)} checks: {told}")]
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    lines: list[RenderableType] = [Text(f"{len(proof.findings)} checks: {verdicts}")]
     lines += [Text(_describe(finding), "red") for finding in proof.unexplained[:_WRONG_SHOWN]]
     if unchecked := counts[Verdict.UNCHECKED]:
         lines.append(Text(f"{unchecked} could not be checked", "yellow"))
-    title = "proved: nothing lost, nothing twice, both layers agree"
+    title = "proved: nothing lost, nothing counted twice, both layers agree"
     if not proof.holds:
         title = "NOT PROVED"
     return Panel(Group(*lines), title=title, border_style="green" if proof.holds else "red")
 
 
 def _describe(finding: Finding) -> str:
-    named = " ".join(finding.wrong[:2])
-    sides = f"expected {finding.expected}, found {finding.found}"
-    return f"{finding.check}, {finding.subject}: {sides} {named}"
+    wrong = " ".join(finding.wrong[:2])
+    values = f"expected {finding.expected}, found {finding.found}"
+    return f"{finding.check}, {finding.subject}: {values} {wrong}"

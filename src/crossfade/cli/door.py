@@ -1,4 +1,4 @@
-"""What a command that brings plays says while a nearly full disk keeps them outside."""
+"""Messages of commands that send plays, while Kafka takes none because a disk is nearly full."""
 
 import sys
 import threading
@@ -12,20 +12,20 @@ _EVERY_S = 1.0
 
 
 @contextmanager
-def telling_of_door(folder: DataFolder | None) -> Iterator[None]:
-    """Say on standard error when plays have to wait and when they are taken again; None: never."""
+def report_door(folder: DataFolder | None) -> Iterator[None]:
+    """Report in a thread, on standard error, when Kafka's door closes and opens; None: never."""
     ended = threading.Event()
 
-    def tell() -> None:
-        refused = ""
+    def watch() -> None:
+        reported = ""
         while folder is not None and not ended.wait(_EVERY_S):
             door = read_door(folder) if read_stack(folder) is not None else None
             now = door.why if door is not None else ""
-            if now != refused:
+            if now != reported:
                 sys.stderr.write(f"{now} Waiting.\n" if now else "Kafka takes plays again.\n")
-                refused = now
+                reported = now
 
-    threading.Thread(target=tell, name="door", daemon=True).start()
+    threading.Thread(target=watch, name="door", daemon=True).start()
     try:
         yield
     finally:

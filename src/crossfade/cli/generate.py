@@ -1,4 +1,4 @@
-"""`crossfade generate`: a simulated audience that plays songs, into Kafka or a file."""
+"""`crossfade generate`: plays of a simulated audience, sent to Kafka or written to a file."""
 
 import sys
 from dataclasses import asdict, replace
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from crossfade.cli import generate_options as wish
 from crossfade.cli.generate_progress import show_progress
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.clock import DAY_MS, SECOND_MS, parse_duration, parse_time
@@ -27,7 +26,7 @@ from crossfade.generator.scenario import NO_SCENARIO, read_scenario
 
 if TYPE_CHECKING:
     from crossfade.folder import DataFolder
-    from crossfade.generator.produce import SimulationProgress, Simulation
+    from crossfade.generator.produce import Simulation, SimulationProgress
     from crossfade.generator.sinks import Sink
     from crossfade.kafka.address import KafkaAddress
 
@@ -39,39 +38,39 @@ _BROKER_WITHIN_S = 60.0
 def generate(
     data: DataOption = None,
     *,
-    rate: wish.RateOption = None,
-    length: wish.ForOption = None,
-    events: wish.EventsOption = None,
-    seed: wish.SeedOption = None,
-    start: wish.FromOption = None,
-    end: wish.ToOption = None,
-    out: wish.OutOption = None,
-    ledger: wish.LedgerOption = None,
-    scenario: wish.ScenarioOption = None,
-    report: wish.ReportOption = None,
-    listeners: wish.ListenersOption = None,
-    songs: wish.SongsOption = DEFAULT_SONGS,
-    catalog: wish.CatalogOption = None,
-    eventsim: wish.EventsimOption = None,
-    growth: wish.GrowthOption = None,
-    stay: wish.StayOption = None,
-    all_fields: wish.AllFieldsOption = False,
-    processes: wish.ProcessesOption = 1,
+    rate: cli_options.RateOption = None,
+    length: cli_options.ForOption = None,
+    events: cli_options.EventsOption = None,
+    seed: cli_options.SeedOption = None,
+    start: cli_options.FromOption = None,
+    end: cli_options.ToOption = None,
+    out: cli_options.OutOption = None,
+    ledger: cli_options.LedgerOption = None,
+    scenario: cli_options.ScenarioOption = None,
+    report: cli_options.ReportOption = None,
+    listeners: cli_options.ListenersOption = None,
+    songs: cli_options.SongsOption = DEFAULT_SONGS,
+    catalog: cli_options.CatalogOption = None,
+    eventsim: cli_options.EventsimOption = None,
+    growth: cli_options.GrowthOption = None,
+    stay: cli_options.StayOption = None,
+    all_fields: cli_options.AllFieldsOption = False,
+    processes: cli_options.ProcessesOption = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate an audience: listeners of the whole world who play, and skip, songs.
+    """Simulate an audience: listeners all over the world who play, and skip, songs.
 
-    Runs until --for, --to or --events is reached, or until Ctrl-C; either way it waits until every
-    record is acknowledged and says how many were sent.
+    Runs until --for, --to or --events is reached, or until Ctrl-C. Then it waits until every record
+    is acknowledged, and prints how many were sent.
 
     Example:
         crossfade generate --rate 2000 --for 5m
         crossfade generate --scenario messy-clients --ledger ledger --for 10m
         crossfade generate --from 2024-05-01 --to 2024-06-01 --rate 50 --seed 7
-        crossfade generate --from 2024-05-01 --rate 2000 --events 1000000 --out plays.jsonl.zst
+        crossfade generate --from 2024-05-01 --events 1000000 --out plays.jsonl.zst
     """
     if start is not None and report is not None:
-        what = "Past plays are sent in the order of their starts: --report says nothing there."
+        what = "Past plays are sent in the order of their starts: --report has no meaning there."
         raise MisuseError(what, "Leave out --report or --from.")
     if as_json and out == _STDOUT:
         what = "Plays and --json would both go to standard output."
@@ -94,27 +93,27 @@ def generate(
         catalogue=() if catalog is None else read_catalogue(catalog),
         all_fields=all_fields,
         processes=processes,
-        **_wishes_of(eventsim)
+        **_read_eventsim_options(eventsim)
         | {name: value for name, value in given.items() if value is not None},
     )
     if rate == _FULL_SPEED:
         options = replace(options, rate=None)
     check_options(options)
     simulation, progress = _simulate(options, data, out, ledger)
-    _tell(simulation, progress, options, as_json=as_json)
+    _print_summary(simulation, progress, options, as_json=as_json)
 
 
-def _wishes_of(eventsim: str | None) -> dict[str, Any]:
-    """Return what a configuration of eventsim asks for, as options; the command line goes first."""
+def _read_eventsim_options(eventsim: str | None) -> dict[str, Any]:
+    """Read the options of an eventsim configuration; those of the command line override them."""
     if eventsim is None:
         return {}
     from crossfade.generator.eventsim import as_options, read_eventsim
 
-    wishes = read_eventsim(eventsim)
-    if wishes.ignored:
-        names = ", ".join(wishes.ignored)
-        sys.stderr.write(f"{eventsim}: without meaning here: {names} (docs/eventsim.md).\n")
-    return as_options(wishes)
+    config = read_eventsim(eventsim)
+    if config.ignored:
+        names = ", ".join(config.ignored)
+        sys.stderr.write(f"{eventsim}: ignored: {names} (docs/eventsim.md).\n")
+    return as_options(config)
 
 
 def _parse_rate(text: str) -> float | None:
@@ -123,7 +122,7 @@ def _parse_rate(text: str) -> float | None:
     try:
         return float(text)
     except ValueError:
-        what = f'"{text}" is no rate.'
+        what = f'"{text}" is not a rate.'
         raise MisuseError(what, f'Give a number of plays a second, or "{_FULL_SPEED}".') from None
 
 
@@ -144,28 +143,28 @@ def _simulate(
 
 
 def _find_folder(options: SimulationOptions, data: Path | None) -> "DataFolder | None":
-    """Return the data folder whose stack is sent to; None where another Kafka is named."""
+    """Return the data folder whose stack gets the plays; None if the settings name a Kafka."""
     refuse_future(options)
     settings = load_settings(data=data)
     return None if settings.bootstrap else open_folder(settings, create=False)
 
 
 def _find_kafka(data: Path | None, given_up: Event) -> "KafkaAddress":
-    """Find Kafka, which may be starting, and make sure of its topics."""
+    """Return the address of Kafka; wait until it has started, and create its topics."""
     from crossfade.kafka.address import address_from
     from crossfade.kafka.topics import await_broker, create_topics
 
     settings = load_settings(data=data)
     stack = None if settings.bootstrap else read_stack(open_folder(settings, create=False))
     address = address_from(settings, stack.bootstrap if stack else "")
-    told: list[BrokerError] = []
+    errors: list[BrokerError] = []
 
-    def tell(error: BrokerError) -> None:
-        if not told:
+    def report_once(error: BrokerError) -> None:
+        if not errors:
             sys.stderr.write(f"{error.what} Waiting up to {_BROKER_WITHIN_S:.0f} s for it.\n")
-        told.append(error)
+        errors.append(error)
 
-    await_broker(address, _BROKER_WITHIN_S, given_up, report=tell)
+    await_broker(address, _BROKER_WITHIN_S, given_up, report=report_once)
     create_topics(address, settings)
     return address
 
@@ -179,19 +178,23 @@ def _open_sink(address: "KafkaAddress | None", out: str | None, simulation: "Sim
     return FileSink(out or _STDOUT)
 
 
-def _tell(
-    simulation: "Simulation", progress: "SimulationProgress", options: SimulationOptions, *, as_json: bool
+def _print_summary(
+    simulation: "Simulation",
+    progress: "SimulationProgress",
+    options: SimulationOptions,
+    *,
+    as_json: bool,
 ) -> None:
     seal = simulation.seal
     if as_json:
-        told = {**asdict(progress), "rate": progress.rate, "seed": options.seed}
+        fields = {**asdict(progress), "rate": progress.rate, "seed": options.seed}
         if seal is not None:
-            told["ledger"] = msgspec.structs.asdict(seal)
-        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+            fields["ledger"] = msgspec.structs.asdict(seal)
+        sys.stdout.write(msgspec.json.encode(fields).decode() + "\n")
         return
     sys.stderr.write(
         f"Sent {progress.sent:,} records in {progress.elapsed_ms / SECOND_MS:.1f} s "
-        f"({progress.rate:,.0f} a second); all are safe.\n"
+        f"({progress.rate:,.0f} a second); all are stored.\n"
     )
     if seal is not None:
         answers = ", ".join(f"{count:,} {answer}" for answer, count in seal.answers.items())

@@ -1,4 +1,4 @@
-"""The options of `crossfade generate`, as the command line takes them."""
+"""The command-line options of `crossfade generate`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,32 +16,32 @@ ForOption = Annotated[
     typer.Option("--for", help="Stop after this long, such as 90s or 10m.", metavar="D"),
 ]
 EventsOption = Annotated[
-    int | None, typer.Option("--events", help="Stop after so many records.", metavar="N")
+    int | None, typer.Option("--events", help="Stop after this many records.", metavar="N")
 ]
 SeedOption = Annotated[
     int | None,
     typer.Option(
-        "--seed", help="The same seed gives the same audience and plays. (default: 1)", metavar="S"
+        "--seed", help="The same seed makes the same audience and plays. (default: 1)", metavar="S"
     ),
 ]
 FromOption = Annotated[
     str | None,
     typer.Option(
         "--from",
-        help="Send past plays from this time on, --rate a second of event time on average, as fast "
-        "as possible. Such a run can be repeated: the second time, all are duplicates.",
+        help="Send past plays from this time on as fast as possible, on average --rate for each "
+        "second of event time. A repeated run sends the same plays again: all are duplicates.",
         metavar="T",
     ),
 ]
 ToOption = Annotated[
     str | None,
-    typer.Option("--to", help="With --from: plays that begin before this.", metavar="T"),
+    typer.Option("--to", help="With --from: only plays that begin before this.", metavar="T"),
 ]
 OutOption = Annotated[
     str | None,
     typer.Option(
         "--out",
-        help="Write JSON lines to a file (.gz or .zst: compressed), or - for stdout, not to Kafka.",
+        help="Write JSON lines to a file instead of Kafka (.gz or .zst: compressed; -: stdout).",
         metavar="FILE",
     ),
 ]
@@ -49,7 +49,7 @@ LedgerOption = Annotated[
     Path | None,
     typer.Option(
         "--ledger",
-        help="Keep a ledger in this new folder: every record and the right answer to it, for "
+        help="Write a ledger to this new folder: every record and the right answer to it, for "
         '"crossfade reconcile --ledger".',
         metavar="DIR",
     ),
@@ -58,8 +58,8 @@ ScenarioOption = Annotated[
     str | None,
     typer.Option(
         "--scenario",
-        help="What else happens: viral-song, album-drop, country-offline, bot-farm, "
-        "messy-clients, or a TOML file (docs/scenarios.md).",
+        help="Add a scenario: viral-song, album-drop, country-offline, bot-farm, messy-clients, "
+        "or a TOML file (docs/scenarios.md).",
         metavar="NAME|FILE",
     ),
 ]
@@ -73,13 +73,13 @@ EventsimOption = Annotated[
     str | None,
     typer.Option(
         "--eventsim-config",
-        help="Take what fits from a configuration of eventsim (docs/eventsim.md).",
+        help="Use the supported settings of an eventsim configuration (docs/eventsim.md).",
         metavar="FILE",
     ),
 ]
 ReportOption = Annotated[
     Report | None,
-    typer.Option("--report", help="When a play is sent: at its end or its start. (default: end)"),
+    typer.Option("--report", help="Send a play at its end or at its start. (default: end)"),
 ]
 ListenersOption = Annotated[
     int | None,
@@ -89,14 +89,17 @@ SongsOption = Annotated[int, typer.Option("--songs", help="How many songs there 
 GrowthOption = Annotated[
     float | None,
     typer.Option(
-        "--growth", help="The audience grows by this share of it a year, from 2024 on.", metavar="G"
+        "--growth",
+        help="Yearly growth of the audience from 2024 on, such as 0.2 for 20 %.",
+        metavar="G",
     ),
 ]
 StayOption = Annotated[
     str | None,
     typer.Option(
         "--stay",
-        help="How long people stay listeners before others come, such as 700d. (default: for ever)",
+        help="How long a person stays a listener before another one replaces them, such as 700d. "
+        "(default: for ever)",
         metavar="D",
     ),
 ]
@@ -104,5 +107,5 @@ AllFieldsOption = Annotated[
     bool, typer.Option("--all-fields", help="Write every optional field of the contract.")
 ]
 ProcessesOption = Annotated[
-    int, typer.Option("--processes", help="Write records on so many processors.", metavar="N")
+    int, typer.Option("--processes", help="Number of processes that write records.", metavar="N")
 ]

@@ -1,4 +1,4 @@
-"""The line that `crossfade generate` keeps up to date while it sends."""
+"""The progress line of `crossfade generate`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,36 +13,36 @@ from crossfade.clock import SECOND_MS
 from crossfade.generator.options import SimulationOptions
 
 if TYPE_CHECKING:
-    from crossfade.generator.produce import Progress
+    from crossfade.generator.produce import SimulationProgress
 
 _BAR_WIDTH = 24
 _SILENT_S = 3
 
 
 @contextmanager
-def show_progress(options: SimulationOptions) -> Iterator[Callable[["Progress"], None]]:
-    """Keep one live line on standard error, where a person sees it."""
+def show_progress(options: SimulationOptions) -> Iterator[Callable[["SimulationProgress"], None]]:
+    """Yield a callback that updates a line on standard error, if that is a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda _progress: None
         return
-    answered = Answers()
+    silence = KafkaSilence()
     with Live("", console=console, transient=True, auto_refresh=False) as live:
-        live.update(Text("gathering the audience"), refresh=True)
+        live.update(Text("creating the audience"), refresh=True)
         yield lambda progress: live.update(
-            Text.assemble(_describe(progress, options), answered.complain(progress)), refresh=True
+            Text.assemble(_describe(progress, options), silence.describe(progress)), refresh=True
         )
 
 
 @dataclass
-class Answers:
-    """Notices when Kafka has not acknowledged anything for a while."""
+class KafkaSilence:
+    """Measures how long Kafka has not acknowledged anything."""
 
     acknowledged: int = 0
     at_ms: int = 0
 
-    def complain(self, progress: "Progress") -> Text:
-        """Return what to say of it: nothing as long as it answers."""
+    def describe(self, progress: "SimulationProgress") -> Text:
+        """Return a warning when Kafka has not answered for a few seconds, else an empty text."""
         acknowledged = progress.sent - progress.waiting - progress.failed
         if acknowledged != self.acknowledged or not progress.waiting:
             self.acknowledged, self.at_ms = acknowledged, progress.elapsed_ms
@@ -52,18 +52,18 @@ class Answers:
         return Text(f"   Kafka has not answered for {silent_s} s: waiting", "bold yellow")
 
 
-def _describe(progress: "Progress", options: SimulationOptions) -> Text:
+def _describe(progress: "SimulationProgress", options: SimulationOptions) -> Text:
     return Text.assemble(
         _bar(progress, options),
         (f"{progress.rate:,.0f}", "bold green"),
-        f" plays/s   {progress.sent:,} sent   {progress.waiting:,} on their way   ",
+        f" plays/s   {progress.sent:,} sent   {progress.waiting:,} unacknowledged   ",
         (f"{progress.failed:,} failed", "bold red" if progress.failed else ""),
         f"   {progress.lag_ms / SECOND_MS:.1f} s behind the clock",
     )
 
 
-def _bar(progress: "Progress", options: SimulationOptions) -> Text:
-    """Draw how much of it is done, where that can be known."""
+def _bar(progress: "SimulationProgress", options: SimulationOptions) -> Text:
+    """Draw how much is done; empty if the run has no end."""
     whole, done = options.total, progress.sent
     if whole is None and options.start_ms is not None and options.until_ms is not None:
         whole, done = options.until_ms - options.start_ms, progress.simulated_ms

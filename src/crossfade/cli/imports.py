@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from crossfade.cli.door import telling_of_door
+from crossfade.cli.door import report_door
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.clock import HOUR_MS
 from crossfade.config import load_settings
@@ -60,7 +60,7 @@ def import_plays(
     size = check_files(files)
     settings = load_settings(data=data)
     folder = open_folder(settings)
-    with telling_of_door(folder), _open_progress() as progress:
+    with report_door(folder), _open_progress() as progress:
         task = progress.add_task("reaching Kafka", total=None, accepted=0, rejected=0)
         with reach_kafka(folder, settings) as address:
             progress.update(task, description="importing", total=size or None)

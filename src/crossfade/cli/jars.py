@@ -73,12 +73,12 @@ def record(*, again: AgainOption = False) -> None:
     if not again and is_recorded(load_settings().cache):
         sys.stderr.write("The classes are recorded.\n")
         return
-    from crossfade.cli.class_recording import record_journey
+    from crossfade.cli.class_recording import record_stack_classes
 
     # Told to end, it unwinds: its Javas and its folder go with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with Console(stderr=True).status("Recording the classes of Kafka and Spark, once …"):
-        record_journey()
+        record_stack_classes()
     sys.stderr.write("The classes of Kafka and Spark are recorded.\n")
 
 
