@@ -221,7 +221,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", SUPPORTED)
 def test_every_supported_key_is_on_the_page(key: str) -> None:
-    assert f"\n| `{key}` | " in PAGE.partition("## What is left out")[0]
+    assert f"\n| `{key}` | " in PAGE.partition("## Keys that are ignored")[0]
 
 
 @pytest.mark.parametrize("key", IGNORED)
