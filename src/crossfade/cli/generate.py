@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from crossfade.cli import generate_options as cli_options
 from crossfade.cli.generate_progress import show_progress
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.clock import DAY_MS, SECOND_MS, parse_duration, parse_time
