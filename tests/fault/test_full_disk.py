@@ -44,12 +44,12 @@ def test_a_stack_on_a_full_disk_is_refused_in_one_line(small_disk: Path) -> None
     assert "No space left on device" in none.stderr
 
 
-def test_a_ledger_on_a_full_disk_ends_the_run_in_one_line_and_does_not_look_whole(
+def test_a_ledger_on_a_full_disk_ends_the_run_in_one_line_and_is_not_taken_for_complete(
     small_disk: Path,
 ) -> None:
     simulation = Simulation(
         SimulationOptions(rate=None, events=400_000, listeners=20_000),
-        newline=True,
+        is_file=True,
         ledger=small_disk / "ledger",
     )
     fill(small_disk / "ballast")
@@ -59,7 +59,7 @@ def test_a_ledger_on_a_full_disk_ends_the_run_in_one_line_and_does_not_look_whol
         open_ledger(small_disk / "ledger")
 
 
-def test_a_full_disk_loses_nothing_acknowledged_and_says_what_to_do(
+def test_a_full_disk_loses_nothing_acknowledged_and_the_error_names_the_cure(
     small_disk: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(broker_module, "require_disk_space", lambda *_: None)

@@ -24,14 +24,10 @@ from crossfade.contract.play import Play
 from crossfade.errors import BrokerError
 from crossfade.generator.kafka_sink import KafkaSink
 from crossfade.generator.options import Report, SimulationOptions
-from crossfade.generator.produce import Progress, Simulation, simulate
+from crossfade.generator.produce import Simulation, SimulationProgress, simulate
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_reader
-from crossfade.kafka.topics import (
-    SONG_PLAYS,
-    create_topics,
-    read_end_offsets,
-)
+from crossfade.kafka.topics import SONG_PLAYS, create_topics, read_end_offsets
 from crossfade.stack.broker import Broker
 from crossfade.stack.ports import find_free_ports
 
@@ -80,7 +76,7 @@ def murmur2(key: bytes) -> int:
     return hashed ^ hashed >> 15
 
 
-def test_murmur2_is_javas() -> None:
+def test_murmur2_matches_the_java_client() -> None:
     assert murmur2(b"21") == -973932308 & 0xFFFFFFFF
     assert murmur2(b"foobar") == -790332482 & 0xFFFFFFFF
     assert murmur2(b"a-little-bit-long-string") == -985981536 & 0xFFFFFFFF
@@ -88,9 +84,9 @@ def test_murmur2_is_javas() -> None:
 
 def play_with_ledger(
     address: KafkaAddress, folder: Path, options: SimulationOptions, **how: Any
-) -> tuple[Progress, list[dict[str, Any]]]:
+) -> tuple[SimulationProgress, list[dict[str, Any]]]:
     """Simulate into Kafka; give the rows of the ledger too."""
-    simulation = Simulation(options, newline=False, ledger=folder)
+    simulation = Simulation(options, is_file=False, ledger=folder)
     progress = simulation.play(KafkaSink(address, receipts=simulation.ledger), **how)
     return progress, read_ledger(folder)
 
@@ -123,7 +119,7 @@ def test_every_play_sent_is_in_the_log_once_keyed_and_in_its_partition(
     assert set(used) == set(end)
 
 
-def test_plays_reported_at_their_start_come_within_a_second_of_it(topics: Broker) -> None:
+def test_plays_reported_at_their_start_arrive_within_a_second_of_it(topics: Broker) -> None:
     start = read_end_offsets(topics.address, SONG_PLAYS)
     options = SimulationOptions(rate=2_000.0, for_ms=1_000, report=Report.START)
     progress = simulate(KafkaSink(topics.address), options)
@@ -162,24 +158,24 @@ def test_after_ctrl_c_everything_sent_is_in_the_log(topics: Broker) -> None:
     assert (told["waiting"], told["failed"]) == (0, 0)
 
 
-def test_a_broker_that_is_away_from_the_start_is_one_line() -> None:
+def test_an_unreachable_broker_at_the_start_is_reported_in_one_line() -> None:
     [port] = find_free_ports(1)
     with pytest.raises(BrokerError, match=f"Kafka at 127.0.0.1:{port} does not answer"):
         KafkaSink(KafkaAddress(f"127.0.0.1:{port}"))
 
 
 @pytest.mark.fault
-def test_a_broker_that_stops_answering_ends_it_with_the_number_of_plays_lost(
+def test_a_broker_that_stops_answering_ends_the_run_with_the_number_of_lost_plays(
     cache: Path, tmp_path: Path
 ) -> None:
     with Broker(tmp_path, cache=cache) as broker:
         create_topics(broker.address, Settings())
         options = SimulationOptions(rate=2_000.0, songs=100, listeners=100)
-        simulation = Simulation(options, newline=False, ledger=tmp_path / "ledger")
-        sink = KafkaSink(broker.address, patience_ms=2_000, receipts=simulation.ledger)
+        simulation = Simulation(options, is_file=False, ledger=tmp_path / "ledger")
+        sink = KafkaSink(broker.address, timeout_ms=2_000, receipts=simulation.ledger)
         process = psutil.Process(broker.pid)
 
-        def freeze(progress: Progress) -> None:
+        def freeze(progress: SimulationProgress) -> None:
             if progress.sent - progress.waiting > 1_000:
                 process.suspend()
 
@@ -199,26 +195,26 @@ def test_a_broker_that_stops_answering_ends_it_with_the_number_of_plays_lost(
 
 
 @pytest.mark.fault
-def test_somebody_in_a_hurry_does_not_wait_and_is_told_what_is_lost(
+def test_a_second_interrupt_ends_the_wait_and_reports_what_is_lost(
     cache: Path, tmp_path: Path
 ) -> None:
     with Broker(tmp_path, cache=cache) as broker:
         create_topics(broker.address, Settings())
         process = psutil.Process(broker.pid)
-        hurry, until = threading.Event(), threading.Event()
+        give_up, until = threading.Event(), threading.Event()
 
-        def freeze(progress: Progress) -> None:
+        def freeze(progress: SimulationProgress) -> None:
             process.suspend()
             if progress.waiting:
                 until.set()
-                hurry.set()
+                give_up.set()
 
         options = SimulationOptions(rate=2_000.0, songs=100, listeners=100)
-        simulation = Simulation(options, newline=False, ledger=tmp_path / "ledger")
+        simulation = Simulation(options, is_file=False, ledger=tmp_path / "ledger")
         sink = KafkaSink(broker.address, receipts=simulation.ledger)
         try:
             with pytest.raises(BrokerError, match=r"plays: interrupted\."):
-                simulation.play(sink, until=until, hurry=hurry, on_progress=freeze)
+                simulation.play(sink, until=until, give_up=give_up, on_progress=freeze)
         finally:
             process.resume()
         errors = Counter(row["error"] for row in read_ledger(tmp_path / "ledger"))
@@ -235,7 +231,7 @@ def test_a_broker_that_is_killed_and_comes_back_loses_nothing(cache: Path, tmp_p
     restarted = threading.Event()
     until = threading.Event()
 
-    def kill_once(progress: Progress) -> None:
+    def kill_once(progress: SimulationProgress) -> None:
         if progress.sent > 1_000 and not restarted.is_set():
             os.kill(broker.pid, signal.SIGKILL)
             broker.stop()

@@ -15,16 +15,11 @@ import pytest
 
 from crossfade.clock import DAY_MS, HOUR_MS, now_ms
 from crossfade.errors import MachineError, MisuseError
-from crossfade.generator.options import (
-    Report,
-    SimulationOptions,
-    check_options,
-    refuse_future,
-)
+from crossfade.generator.options import Report, SimulationOptions, check_options, refuse_future
 from crossfade.generator.outbox import Sendings, as_sendings
 from crossfade.generator.pace import SLICE_S, BackfillPace, FullPace, SteadyPace
 from crossfade.generator.plays import Plays
-from crossfade.generator.produce import SimulationProgress, Simulation, simulate
+from crossfade.generator.produce import Simulation, SimulationProgress, simulate
 from crossfade.generator.sinks import FileSink
 
 PAST = 1_556_668_800_000

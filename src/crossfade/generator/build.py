@@ -10,7 +10,7 @@ from crossfade.generator.habits import MOST_PLAYS_A_DAY
 from crossfade.generator.model import Audience, Society
 from crossfade.generator.options import Report, SimulationOptions
 from crossfade.generator.scenario import NO_SCENARIO
-from crossfade.generator.schedule import Stage
+from crossfade.generator.schedule import Schedule
 from crossfade.generator.timekeeper import SPARE, Timekeeper
 
 _RUN_LENGTH = 12
@@ -18,9 +18,9 @@ _LONGEST_PLAY_MS = 15 * MINUTE_MS
 """Who reports a play at its end has begun it so long before, at most."""
 
 
-def set_stage(
+def build_schedule(
     options: SimulationOptions, catalogue: Catalogue, broken: tuple[BrokenRecord, ...]
-) -> tuple[Stage, Audience]:
+) -> tuple[Schedule, Audience]:
     """Put the audience where the simulation begins, amid what it hears, and let things happen."""
     is_past = options.start_ms is not None
     begin = now_ms() if options.start_ms is None else options.start_ms
@@ -38,14 +38,14 @@ def set_stage(
         broken=broken,
         past_before=now_ms() - HOUR_MS if is_past else None,
     )
-    stage = Stage(
+    stage = Schedule(
         audience,
         options.scenario,
         faults,
         seed=options.seed,
         begin=begin,
         report=report,
-        timekeeper=_hire_timekeeper(options, begin),
+        timekeeper=_make_timekeeper(options, begin),
     )
     return stage, audience
 
@@ -65,7 +65,7 @@ def society_of(options: SimulationOptions) -> Society:
     )
 
 
-def _hire_timekeeper(options: SimulationOptions, begin: int) -> Timekeeper | None:
+def _make_timekeeper(options: SimulationOptions, begin: int) -> Timekeeper | None:
     """Return a keeper to a simulation of the present, unless it goes as fast as it can."""
     society = society_of(options)
     if options.start_ms is not None or options.rate is None or society.plays_per_second is None:

@@ -22,7 +22,7 @@ FARM_SONGS = 5
 _PERMILLE = 1_000
 
 
-class Offsets(Protocol):
+class UtcOffsets(Protocol):
     """Gives the minutes by which the clocks of places are ahead of UTC at some times."""
 
     def __call__(self, place: NDArray[np.int16], time: Integers, /) -> NDArray[np.int16]:
@@ -68,7 +68,7 @@ class Spikes:
         return plays.changed(song=song, ms_played=np.where(follows, heard, plays.ms_played))
 
 
-class Accounts:
+class BotAccounts:
     """Plays of bots: each account goes by its own rule, as regular as a clock."""
 
     def __init__(
@@ -84,7 +84,7 @@ class Accounts:
             for number, one in enumerate(bots)
         ]
 
-    def play(self, begin: int, end: int, offsets: Offsets) -> list[tuple[int, Plays]]:
+    def play(self, begin: int, end: int, offsets: UtcOffsets) -> list[tuple[int, Plays]]:
         """Return each farm's number and what it plays from `begin` on, up to `end`."""
         span = (begin - self._begin, end - self._begin)
         played = [
@@ -116,7 +116,7 @@ class _Farm:
         same = [song for song in released.tolist() if catalogue.artists[song] == artist]
         self._list = np.array(same[:FARM_SONGS], np.int64)
 
-    def play(self, begin: int, end: int, *, origin: int, offsets: Offsets) -> Plays:
+    def play(self, begin: int, end: int, *, origin: int, offsets: UtcOffsets) -> Plays:
         first = np.maximum(-(-(begin - self._phase) // self._period), 0)
         counts = np.maximum(-(-(end - self._phase) // self._period) - first, 0)
         account = np.repeat(np.arange(len(counts)), counts)

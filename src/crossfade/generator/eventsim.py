@@ -26,21 +26,21 @@ SUPPORTED = (
 )
 
 IGNORED = {
-    "damping": "day and week have curves of their own here, in each listener's local time",
+    "damping": "here, day and week have their own curves, in each listener's local time",
     "weekend-damping": "as damping",
     "weekend-damping-offset": "as damping",
     "weekend-damping-scale": "as damping",
-    "transitions": "pages of a web site; here there are plays alone",
+    "transitions": "pages of a web site; here there are only plays",
     "new-session": "the page on which a session begins",
     "new-user": "an older form of new-user-auth",
     "new-user-auth": "whether a new user is logged in; every listener here is",
     "auths": "as new-user-auth",
-    "churned-state": "who leaves, and when, is said by --stay",
+    "churned-state": "--stay says when listeners leave",
     "show-user-details": "a play has no name, gender or place of registration to hide",
     "upgrades": "eventsim does not read it either",
     "downgrades": "as upgrades",
     "first-user-id": "listeners' ids are made from the seed",
-    "tag": "every play says source = simulation, and no more",
+    "tag": "every play has source = simulation and no other tag",
 }
 """Keys that eventsim knows and that mean nothing here, each with why."""
 
@@ -53,7 +53,7 @@ _LEVELS = ("free", _PAID)
 
 
 @dataclass(frozen=True, slots=True)
-class EventsimWishes:
+class EventsimConfig:
     """What a config asks for; None where it says nothing."""
 
     seed: int | None = None
@@ -85,14 +85,14 @@ class EventsimWishes:
         return gap_ms + round(self.beta * SECOND_MS)
 
 
-def read_eventsim(name: str) -> EventsimWishes:
+def read_eventsim(name: str) -> EventsimConfig:
     """Read an eventsim config.
 
     Raises:
         MisuseError: the file is none, has an unknown key, or asks for something impossible.
     """
     config = _Config(_parse_config(name), name)
-    wishes = EventsimWishes(
+    wishes = EventsimConfig(
         seed=config.integer("seed", at_least=0),
         listeners=config.integer("n-users", at_least=1),
         start_ms=config.time("start-date"),
@@ -111,7 +111,7 @@ def read_eventsim(name: str) -> EventsimWishes:
     return wishes
 
 
-def as_options(wishes: EventsimWishes) -> dict[str, Any]:
+def as_options(wishes: EventsimConfig) -> dict[str, Any]:
     """Return the wishes as options of a simulation: those alone that the config has."""
     rate = None
     if wishes.session_every_ms is not None and wishes.listeners is not None:

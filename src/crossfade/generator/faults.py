@@ -1,7 +1,7 @@
-"""What clients do wrong: which plays have which fault, and how far it goes.
+"""Client faults: which plays have which fault, and to what extent.
 
-Each play has one fault at most, and which one follows from the play alone. A fault that a record
-shows (a wrong clock, broken bytes) is done when it is written; here it is only named.
+Each play has at most one fault, which depends only on the play. A fault in the record itself (a
+wrong clock, broken bytes) is applied when the record is written; this module only assigns it.
 """
 
 from enum import IntEnum
@@ -18,12 +18,12 @@ from crossfade.generator.plays import Plays
 from crossfade.generator.scenario import Faults
 
 OFFLINE_MS = 2 * MINUTE_MS
-"""A device that was offline sends what it kept each time so much has passed, all at once."""
+"""Each time this has passed, a device that was offline sends everything it kept."""
 
 OVERSIZED_BYTES = (65_537, 70_000, 100_000, 300_000, 1_000_000)
 
 _FAR_FUTURE_MS = 4_102_444_800_000
-"""2100-01-01: an example that is rejected even then does not depend on when it is sent."""
+"""2100-01-01: an example that is rejected even then is rejected whenever it is sent."""
 
 _BITS = 24
 
@@ -33,7 +33,7 @@ class Fault(IntEnum):
 
     NONE = 0
     COPIED = 1
-    """Nothing; but it is sent again later."""
+    """Nothing is wrong, but it is sent again later."""
     COPY = 2
     LATE = 3
     OUT_OF_ORDER = 4
@@ -54,24 +54,24 @@ class BrokenRecord(NamedTuple):
 
 
 class Marks(NamedTuple):
-    """What is wrong with each play, and how much: ms, an index of a broken record, or bytes."""
+    """The fault of each play and its extent: ms, the index of a broken record, or bytes."""
 
     fault: NDArray[np.int8]
     extent: Integers
 
 
-def broken_records(*, newline: bool) -> tuple[BrokenRecord, ...]:
+def broken_records(*, one_line: bool) -> tuple[BrokenRecord, ...]:
     """Return the contract's rejected examples that are rejected for their reason at any time.
 
     Args:
-        newline: put each on one line; leave out those that would not be what they are then.
+        one_line: put each on one line; leave out those whose verdict would change.
     """
     return tuple(
         BrokenRecord(example.name, value, str(example.reason))
         for example in read_examples()
         if example.reason is not None
         and example.value is not None
-        and (value := _on_one_line(example.value) if newline else example.value)
+        and (value := _on_one_line(example.value) if one_line else example.value)
         and isinstance(verdict := decode_play(value, _FAR_FUTURE_MS), Rejection)
         and verdict.reason is example.reason
     )
@@ -82,13 +82,13 @@ def _on_one_line(value: bytes) -> bytes:
 
 
 class FaultFinder:
-    """Decides about each play.
+    """Assigns faults to plays.
 
     Args:
-        faults: their shares, and how far they go.
-        seed: decides.
-        broken: what is sent in place of a play that is malformed.
-        past_before: a clock ahead must not show a time after this; None: it shows the future.
+        faults: their shares and extents.
+        seed: seed of the draws.
+        broken: the records sent in place of malformed plays.
+        past_before: a clock ahead must show a time before this; None: it may show the future.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class FaultFinder:
         self.is_idle = not faults.share
 
     def mark(self, plays: Plays) -> Marks:
-        """Name the fault of each play."""
+        """Return the fault of each play and its extent."""
         words = mix(plays.play ^ self._key)
         more = mix(words)
         found = np.searchsorted(self._ends, take_bits(words, 64 - _BITS, _BITS), "right")
@@ -139,12 +139,12 @@ class FaultFinder:
         return Marks(fault, extent)
 
     def online_again(self, plays: Plays) -> Integers:
-        """Return the moment at which each one's device would next send what it kept offline."""
+        """Return when each play's device would next send what it kept while offline."""
         phase = take_bits(mix(plays.user ^ self._late_key), 32, 32) * OFFLINE_MS >> 32
         return plays.event_time - (plays.event_time - phase) % OFFLINE_MS + OFFLINE_MS
 
     def _mark_late(self, plays: Plays, fault: NDArray[np.int8], extent: Integers) -> None:
-        """Let devices be offline for a stretch: all their plays in it are as late."""
+        """Mark devices offline for stretches of time: all plays of a stretch are equally late."""
         if not self._late_share:
             return
         stretch = (self.online_again(plays) // OFFLINE_MS).astype(np.uint64)

@@ -1,4 +1,4 @@
-"""Sends simulated plays to Kafka, a batch a call, and tells what became of each record."""
+"""The sink that sends simulated plays to Kafka, a batch a call, with a report for each record."""
 
 from threading import Event
 from typing import Protocol
@@ -13,15 +13,11 @@ from crossfade.generator.partitions import place_keys
 from crossfade.generator.records import Records
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import producer_config
-from crossfade.kafka.topics import (
-    SONG_PLAYS,
-    partition_count,
-    require_broker,
-)
+from crossfade.kafka.topics import SONG_PLAYS, partition_count, require_broker
 
-PATIENCE_MS = 10 * MINUTE_MS
-"""How long a play may wait for Kafka to take it before the simulation gives up: long enough for a
-person to make room on a disk, which is when plays are kept waiting on purpose."""
+DELIVERY_TIMEOUT_MS = 10 * MINUTE_MS
+"""How long a play may wait for its acknowledgement before the simulation gives up: long enough for
+a person to free space on a broker's full disk, during which plays are kept waiting on purpose."""
 
 _MAX_WAITING = 131_072
 _BATCH_BYTES = 1_000_000
@@ -29,39 +25,39 @@ _BATCH_RECORDS = 100_000
 _LINGER_MS = 50
 _POLL_S = 0.1
 _SILENT = 0
-"""librdkafka's log level here: what became of each record is told by its delivery report."""
+"""librdkafka's log level: failures are taken from the delivery reports instead."""
 
 
 class Receipts(Protocol):
-    """Learns what became of each record, by its number."""
+    """Is notified of the outcome of each record, by its number."""
 
     def note_delivered(self, number: int, partition: int, offset: int) -> None:
-        """Learn where Kafka put a record."""
+        """Note where Kafka stored a record."""
 
     def note_failed(self, number: int, why: str) -> None:
-        """Learn that Kafka did not acknowledge a record."""
+        """Note that Kafka did not acknowledge a record."""
 
 
 class KafkaSink:
     """Sends to `song-plays`, idempotent, acknowledged by all replicas, keyed by `user_id`.
 
-    Each key goes to the partition that Kafka's own partitioner gives it. The first record that
-    Kafka does not take in time ends the sending.
+    Each key goes to the partition that Kafka's own partitioner chooses. Sending ends with the
+    first record that is not acknowledged in time.
     """
 
-    newline = False
+    is_file = False
 
     def __init__(
         self,
         address: KafkaAddress,
         *,
-        patience_ms: int = PATIENCE_MS,
+        timeout_ms: int = DELIVERY_TIMEOUT_MS,
         receipts: Receipts | None = None,
     ) -> None:
-        """Reach Kafka; a record may wait `patience_ms` for its acknowledgement.
+        """Connect to Kafka; a record may wait `timeout_ms` for its acknowledgement.
 
         Raises:
-            BrokerError: it does not answer, or has no topic for plays.
+            BrokerError: Kafka does not answer, or has no topic for plays.
         """
         require_broker(address)
         self._partitions = partition_count(address, SONG_PLAYS)
@@ -73,7 +69,7 @@ class KafkaSink:
         config = producer_config(
             address,
             **{
-                "message.timeout.ms": patience_ms,
+                "message.timeout.ms": timeout_ms,
                 "delivery.report.only.error": receipts is None,
                 "queue.buffering.max.messages": 2 * _MAX_WAITING,
                 "queue.buffering.max.kbytes": 1 << 20,
@@ -98,7 +94,7 @@ class KafkaSink:
 
     @property
     def failed(self) -> int:
-        """Count the records that Kafka did not take in time."""
+        """Count the records that Kafka did not acknowledge in time."""
         return self._failed
 
     @property
@@ -107,7 +103,7 @@ class KafkaSink:
         return self._failed > 0
 
     def has_room(self) -> bool:
-        """Check whether few enough records wait for Kafka; gives it a moment if not."""
+        """Check whether few enough records wait for Kafka; wait a moment first if not."""
         if len(self._producer) >= _MAX_WAITING:
             self._producer.poll(_POLL_S)
         return len(self._producer) < _MAX_WAITING
@@ -125,15 +121,15 @@ class KafkaSink:
                 rows = self._requeue(rows, codes, numbers)
         self._producer.poll(0)
 
-    def finish(self, hurry: Event, /) -> None:
-        """Wait until every record is acknowledged or given up.
+    def finish(self, give_up: Event, /) -> None:
+        """Wait until every record is acknowledged or has failed, or until `give_up` is set.
 
         Raises:
-            BrokerError: some were not, with their number.
+            BrokerError: some were not acknowledged, with their number.
         """
         if self._is_closed:
             return
-        while self._producer.flush(_POLL_S) and not hurry.is_set():
+        while self._producer.flush(_POLL_S) and not give_up.is_set():
             pass
         self._failed += len(self._producer)
         self._is_closed = True
@@ -143,10 +139,10 @@ class KafkaSink:
                 f"Kafka at {self._bootstrap} did not acknowledge {self._failed:,} "
                 f"of {self._sent:,} plays: {self._why}."
             )
-            raise BrokerError(what, 'See "crossfade status"; the others are in its log.')
+            raise BrokerError(what, 'See "crossfade status"; the other plays are in its log.')
 
     def _requeue(self, rows: Integers, codes: Integers, numbers: Integers) -> Integers:
-        """Count what found room; give what did not, to be queued again when there is some."""
+        """Count the records queued; return those for which there was no room, to try again."""
         self._sent += int((codes == 0).sum())
         for row in np.flatnonzero((codes != 0) & (codes != QUEUE_FULL)).tolist():
             self._note(int(numbers[rows[row]]), int(codes[row]), -1, -1)
@@ -156,7 +152,7 @@ class KafkaSink:
         return refused
 
     def _note(self, number: int, code: int, partition: int, offset: int) -> None:
-        """Learn what became of a record."""
+        """Note the outcome of a record."""
         if self._is_closed:
             return
         if code:

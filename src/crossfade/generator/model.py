@@ -12,7 +12,7 @@ from crossfade.generator.heard import PAUSE, heard_ms
 from crossfade.generator.listeners import Listeners, activities
 from crossfade.generator.options import PAID_SHARE
 from crossfade.generator.plays import Plays
-from crossfade.generator.population import MOST_SEATS, Population
+from crossfade.generator.population import MAX_SEATS, Population
 from crossfade.generator.sessions import Sessions, Turnover
 from crossfade.generator.taste import Taste
 
@@ -87,7 +87,7 @@ class Audience:
             society.seed, listeners, habits, turnover, begin=begin, is_steady=is_steady
         )
         self._population = Population(listeners, self.sessions, taste, catalogue.duration_ms)
-        self._population.stand_at(begin)
+        self._population.skip_to(begin)
         self.moment, self._end = begin, _NEVER_MS if end is None else end
         self._step = min(max(int(BLOCK / max(rate_ms, 1e-9)), 1), _LONGEST_STEP_MS)
 
@@ -103,7 +103,7 @@ class Audience:
 def _count_seats(society: Society, moment: int) -> int:
     years = (moment - GROWTH_SINCE_MS) / _YEAR_MS
     seats = max(society.listeners, int(society.listeners * (1 + society.growth * max(years, 0.0))))
-    return min(seats, MOST_SEATS)
+    return min(seats, MAX_SEATS)
 
 
 def _joins(society: Society, seats: int) -> Integers:

@@ -17,7 +17,7 @@ from crossfade.generator.sessions import Sessions
 from crossfade.generator.taste import Taste
 
 _SEAT_BITS = 24
-MOST_SEATS = 1 << _SEAT_BITS
+MAX_SEATS = 1 << _SEAT_BITS
 _FAR_MS = 1 << 62
 _NOBODY = np.empty(0, np.int64)
 
@@ -38,7 +38,7 @@ class Population:
         self._duration = duration_ms
         self._country = read_places().country
 
-    def stand_at(self, begin: int) -> None:
+    def skip_to(self, begin: int) -> None:
         """Let the songs pass, unheard of, that open sessions had before `begin`."""
         moment = begin - LONGEST_MS - HOUR_MS
         while moment < begin:

@@ -1,4 +1,4 @@
-"""The simulation: takes what is to be sent at a pace, writes it, and sends it."""
+"""A simulation run: takes records from the schedule at a pace, encodes them and sends them."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +11,7 @@ import numpy as np
 from crossfade.clock import SECOND_MS
 from crossfade.contract.ledger import Seal
 from crossfade.errors import BrokerError
-from crossfade.generator.build import name_run, set_stage
+from crossfade.generator.build import build_schedule, name_run
 from crossfade.generator.catalogue import catalogue_of
 from crossfade.generator.draws import Integers
 from crossfade.generator.faults import Fault, broken_records
@@ -22,18 +22,18 @@ from crossfade.generator.outbox import Sendings
 from crossfade.generator.pace import PART, BackfillPace, FullPace, Pace, SteadyPace
 from crossfade.generator.records import Records
 from crossfade.generator.sinks import Sink
-from crossfade.generator.writers import Wishes, Writer, open_writer
+from crossfade.generator.writers import RecordFormat, Writer, open_writer
 
 _PROGRESS_EVERY_S = 0.2
 _MAX_WAIT_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a simulation is."""
+class SimulationProgress:
+    """How far a simulation has come."""
 
     run: str
-    """What the event ids of its plays begin with."""
+    """The prefix of its event ids."""
     sent: int
     waiting: int
     """Sent, and not yet acknowledged."""
@@ -41,11 +41,11 @@ class Progress:
     elapsed_ms: int
     lag_ms: int
     simulated_ms: int
-    """How much of the simulation's time has passed."""
+    """How much simulated time has passed."""
 
     @property
     def rate(self) -> float:
-        """Return the records a second so far."""
+        """Return the mean number of records sent per second."""
         return self.sent * SECOND_MS / max(1, self.elapsed_ms)
 
 
@@ -54,47 +54,48 @@ def simulate(
     options: SimulationOptions,
     *,
     until: Event | None = None,
-    on_progress: Callable[[Progress], None] = lambda _progress: None,
-) -> Progress:
-    """Play one simulation without a ledger: see `Simulation.play`."""
-    simulation = Simulation(options, newline=sink.newline)
+    on_progress: Callable[[SimulationProgress], None] = lambda _progress: None,
+) -> SimulationProgress:
+    """Run one simulation without a ledger: see `Simulation.play`."""
+    simulation = Simulation(options, is_file=sink.is_file)
     return simulation.play(sink, until=until, on_progress=on_progress)
 
 
 class Simulation:
-    """One run: who plays, what is written, the pace, and what is sent so far.
+    """One run of the generator.
 
     Args:
         options: what to simulate.
-        newline: each record is to end with a line feed, as a file wants it.
-        ledger: the folder for a ledger; None: none is kept.
+        is_file: the records go to a file, one a line; otherwise to Kafka.
+        ledger: the folder to write a ledger to; None: no ledger.
 
     Raises:
         MisuseError: the options contradict each other, or the folder is not empty.
     """
 
     def __init__(
-        self, options: SimulationOptions, *, newline: bool, ledger: Path | None = None
+        self, options: SimulationOptions, *, is_file: bool, ledger: Path | None = None
     ) -> None:
         check_options(options)
         self._options = options
         self.run = name_run(options)
         self._catalogue = catalogue_of(options.seed, options.songs, options.catalogue)
-        self._wishes = Wishes(self.run, options.all_fields, newline)
-        broken = broken_records(newline=newline)
-        self._stage, self._audience = set_stage(options, self._catalogue, broken)
+        self._format = RecordFormat(self.run, options.all_fields, one_line=is_file)
+        broken = broken_records(one_line=is_file)
+        self._schedule, self._audience = build_schedule(options, self._catalogue, broken)
         self.ledger: LedgerWriter | None = None
         if ledger is not None:
             rows = RowWriter(
                 self._catalogue,
                 broken=broken,
-                farms=self._stage.farms,
+                farms=self._schedule.farms,
                 is_present=options.start_ms is None,
             )
-            self.ledger = LedgerWriter(ledger, rows, is_file=newline)
+            self.ledger = LedgerWriter(ledger, rows, is_file=is_file)
         self.seal: Seal | None = None
-        """What the ledger holds, once it is closed."""
-        self._said: dict[int, int] = {}
+        """The ledger's totals, once it is closed."""
+        self._times_to_copy: dict[int, int] = {}
+        """The event times of records that are sent again later, by record number."""
         self._taken = 0
         self._is_over = False
         self._began = time.monotonic()
@@ -105,19 +106,20 @@ class Simulation:
         sink: Sink,
         *,
         until: Event | None = None,
-        hurry: Event | None = None,
-        on_progress: Callable[[Progress], None] = lambda _progress: None,
-    ) -> Progress:
+        give_up: Event | None = None,
+        on_progress: Callable[[SimulationProgress], None] = lambda _progress: None,
+    ) -> SimulationProgress:
         """Send records until enough are sent, the time is over, or `until` is set.
 
-        Sleeps between slices and drops nothing: where the sink is slow, it falls behind the clock
-        and says so. Comes back when everything sent is acknowledged, and the ledger is closed.
+        Sleeps between slices and drops nothing: if the sink is slow, sending falls behind the
+        clock, and `lag_ms` reports by how much. Returns when everything sent is acknowledged and
+        the ledger is closed.
 
         Args:
-            sink: a new one, used for this simulation alone.
-            until: set by somebody who wants an orderly end.
-            hurry: set by somebody who does not want to wait for what is still on its way.
-            on_progress: told a few times a second, and at the end, how far it is.
+            sink: a new one, used only for this simulation.
+            until: set it to stop in order.
+            give_up: set it to stop waiting for records that are not yet acknowledged.
+            on_progress: called a few times a second and at the end.
 
         Raises:
             BrokerError: Kafka did not take every record.
@@ -125,11 +127,11 @@ class Simulation:
         """
         try:
             try:
-                with open_writer(self._options, self._catalogue, self._wishes) as writer:
+                with open_writer(self._options, self._catalogue, self._format) as writer:
                     for _ in self._send_all(writer, sink, until or Event()):
                         on_progress(self.progress(sink))
             finally:
-                sink.finish(hurry or Event())
+                sink.finish(give_up or Event())
         except BrokerError:
             self._close_ledger()
             raise
@@ -149,20 +151,20 @@ class Simulation:
         if self.ledger is not None:
             self.ledger.abandon()
 
-    def progress(self, sink: Sink) -> Progress:
-        """Tell how far it is."""
-        return Progress(
+    def progress(self, sink: Sink) -> SimulationProgress:
+        """Return how far the simulation has come."""
+        return SimulationProgress(
             run=self.run,
             sent=sink.sent,
             waiting=sink.waiting,
             failed=sink.failed,
             elapsed_ms=self._elapsed_ms(),
             lag_ms=self._pace.lag_ms(self._taken),
-            simulated_ms=max(0, self._audience.moment - self._stage.begin),
+            simulated_ms=max(0, self._audience.moment - self._schedule.begin),
         )
 
     def _send_all(self, writer: Writer, sink: Sink, until: Event) -> Iterator[None]:
-        """Send slice by slice; come back a few times a second."""
+        """Send slice by slice; yield a few times a second."""
         self._began = time.monotonic()
         self._pace = _choose_pace(self._options)
         reported = self._began
@@ -177,35 +179,38 @@ class Simulation:
         self._send(writer.rest(), sink)
 
     def _write_part(self, writer: Writer) -> Iterable[Records]:
-        """Take the next records that are due; give those that are written."""
+        """Take the next records that are due; return the records that are ready to send."""
         due, total = self._pace.due(self._taken), self._options.total
-        part = self._stage.take(min(due, PART, *([] if total is None else [total - self._taken])))
+        part = self._schedule.take(
+            min(due, PART, *([] if total is None else [total - self._taken]))
+        )
         if part is None:
             self._is_over = True
             return []
         first = self._taken
-        times = self._say_again(part, first, self._pace.event_times(part))
+        times = self._copy_times(part, first, self._pace.event_times(part))
         part = part.changed(plays=part.plays.changed(event_time=times))
         self._taken += len(part)
         return writer.write(part, first)
 
-    def _say_again(self, part: Sendings, first: int, times: Integers) -> Integers:
-        """Let copies say the times that the records said which they repeat."""
+    def _copy_times(self, part: Sendings, first: int, times: Integers) -> Integers:
+        """Set the event time of each copy to that of the record it repeats."""
         for row in np.flatnonzero(part.fault == Fault.COPIED).tolist():
-            self._said[first + row] = int(times[row])
+            self._times_to_copy[first + row] = int(times[row])
         for row in np.flatnonzero(part.fault == Fault.COPY).tolist():
-            times[row] = self._said.pop(int(part.copy_of[row]))
+            times[row] = self._times_to_copy.pop(int(part.copy_of[row]))
         return times
 
     def _send(self, written: Iterable[Records], sink: Sink) -> None:
         for records in written:
             if sink.is_over:
                 return
-            # Kafka may report within `send`; what a reader did not take was not sent.
-            if self.ledger is not None and not sink.newline:
+            # Kafka may acknowledge within `send`, so the ledger must know the records before.
+            # A file's reader may go away within `send`: then these records were not sent.
+            if self.ledger is not None and not sink.is_file:
                 self.ledger.add(records)
             sink.send(records)
-            if self.ledger is not None and sink.newline and not sink.is_over:
+            if self.ledger is not None and sink.is_file and not sink.is_over:
                 self.ledger.add(records)
 
     def _is_complete(self) -> bool:

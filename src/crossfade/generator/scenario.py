@@ -92,7 +92,7 @@ class Spike:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bots:
-    """Accounts that play by rule, beside the listeners."""
+    """BotAccounts that play by rule, beside the listeners."""
 
     kind: BotKind
     accounts: int

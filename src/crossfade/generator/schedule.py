@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from crossfade.generator.effects import LOST, Accounts, Silences, Spikes
+from crossfade.generator.effects import LOST, BotAccounts, Silences, Spikes
 from crossfade.generator.faults import Fault, FaultFinder
 from crossfade.generator.model import Audience
 from crossfade.generator.options import Report
@@ -12,7 +12,7 @@ from crossfade.generator.scenario import NO_SCENARIO, Scenario
 from crossfade.generator.timekeeper import Timekeeper
 
 
-class Stage:
+class Schedule:
     """Gives what is to be sent: in order, and in parts of any size.
 
     Args:
@@ -41,7 +41,7 @@ class Stage:
         self._report = report
         catalogue = audience.catalogue
         self._spikes = Spikes(scenario.spikes, catalogue, seed=seed, begin=begin)
-        self._accounts = Accounts(scenario.bots, catalogue, seed=seed, begin=begin)
+        self._accounts = BotAccounts(scenario.bots, catalogue, seed=seed, begin=begin)
         self._silences = Silences(scenario.silences, begin=begin)
         self._faults = faults
         self.begin = begin

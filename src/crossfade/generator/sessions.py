@@ -96,7 +96,7 @@ class Sessions:
         self.device = np.zeros(seats, np.int8)
         self.due = begin - (begin - phase) % habits.epoch_ms
         self.is_between = np.ones(seats, np.bool_)
-        self._stand_at(begin)
+        self._skip_to(begin)
 
     def cover(self, begin: int, end: int) -> None:
         """Make sure that chains can move from `begin` to `end`."""
@@ -185,7 +185,7 @@ class Sessions:
         end += max(2 * epoch, _AT_LEAST_COVERED) + DAY_MS
         return Cycle(self._clocks, begin - epoch - DAY_MS, end, is_steady=self._is_steady)
 
-    def _stand_at(self, begin: int) -> None:
+    def _skip_to(self, begin: int) -> None:
         """Let whole epochs and sessions pass, up to those that may have songs after `begin`."""
         seats = np.arange(len(self.due))
         while len(seats):

@@ -1,4 +1,4 @@
-"""Where simulated plays go, as a simulation sees it; and files of one JSON object a line."""
+"""The sink protocol for simulated records, and the sink that writes files of JSON lines."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
 
 class Sink(Protocol):
-    """Takes records in order; what it has taken is safe once `finish` came back."""
+    """Takes records in order; what it has taken is safe once `finish` has returned."""
 
     @property
     def sent(self) -> int:
@@ -35,37 +35,37 @@ class Sink(Protocol):
 
     @property
     def is_over(self) -> bool:
-        """Check whether it takes no more."""
+        """Check whether it takes no more records."""
 
     @property
-    def newline(self) -> bool:
-        """Check whether each record is to end with a line feed."""
+    def is_file(self) -> bool:
+        """Check whether it is a file, in which each record is one line."""
 
     def has_room(self) -> bool:
-        """Check whether it takes a block now; waits a moment if it does not."""
+        """Check whether it takes records now; wait a moment if it does not."""
 
     def send(self, records: Records) -> None:
-        """Take records; none once it is over."""
+        """Take records, or ignore them if `is_over`."""
 
-    def finish(self, hurry: Event, /) -> None:
-        """Come back when every record is safe, or raise; at once when `hurry` is set."""
+    def finish(self, give_up: Event, /) -> None:
+        """Wait until every record is safe; raise if one is not. Do not wait if `give_up` is set."""
 
 
 class FileSink:
     """Writes one JSON object a line, to a file or, for "-", to standard output.
 
-    A name that ends in .gz or .zst is compressed. The file has its name once it is whole.
+    A file is compressed if its name ends in .gz or .zst. It gets its name once it is complete.
     """
 
     waiting = 0
     failed = 0
-    newline = True
+    is_file = True
 
     def __init__(self, name: str) -> None:
         """Open the file.
 
         Raises:
-            MachineError: it cannot be written.
+            MachineError: the file cannot be written.
         """
         self.sent = 0
         self.is_over = False
@@ -81,11 +81,11 @@ class FileSink:
             raise self._unwritable(error) from None
 
     def has_room(self) -> bool:
-        """Tell that a file always has room, or says otherwise when it is written."""
+        """Return True: a full disk shows when the file is written."""
         return True
 
     def send(self, records: Records) -> None:
-        """Write the values; the keys are in them. A reader that goes away ends it quietly."""
+        """Write the values, which contain the keys. If the reader goes away, end without error."""
         try:
             self._file.write(_bytes_of(records.values))
             if self._name == _STDOUT:
@@ -94,13 +94,13 @@ class FileSink:
             self.is_over = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._file.fileno())
         except OSError as error:
-            self._throw_away()
+            self._discard()
             raise self._unwritable(error) from None
         else:
             self.sent += len(records)
 
-    def finish(self, _hurry: Event, /) -> None:
-        """Close the file and give it its name, but leave standard output open."""
+    def finish(self, _give_up: Event, /) -> None:
+        """Close the file and rename it to its name; leave standard output open."""
         if self._name == _STDOUT or self._file.closed:
             return
         try:
@@ -108,11 +108,11 @@ class FileSink:
             if self._draft is not None:
                 self._draft.replace(self._name)
         except OSError as error:
-            self._throw_away()
+            self._discard()
             raise self._unwritable(error) from None
 
-    def _throw_away(self) -> None:
-        """Leave no file behind that looks whole and is not."""
+    def _discard(self) -> None:
+        """Delete the incomplete file."""
         with suppress(OSError):
             self._file.close()
         if self._draft is not None:
@@ -133,7 +133,7 @@ def _open_to_write(name: Path | str, compression: str | None) -> BinaryIO:
 
 
 def _bytes_of(values: pa.BinaryArray) -> memoryview:
-    """Return the values one after the other, as they lie in memory."""
+    """Return the values one after the other, without a copy."""
     _, ends, content = values.buffers()
     places = np.frombuffer(ends, np.int32)[values.offset : values.offset + len(values) + 1]
     return memoryview(content)[int(places[0]) : int(places[-1])]

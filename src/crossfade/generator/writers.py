@@ -1,4 +1,4 @@
-"""Writing records on this processor or on several, always in the order of sending."""
+"""Encoding of records in this process or in several, always in the order of sending."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -17,92 +17,95 @@ from crossfade.generator.records import Records, write_records
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """How records are to be written."""
+class RecordFormat:
+    """How records are encoded."""
 
     run: str
+    """The prefix of event ids."""
     all_fields: bool
-    newline: bool
+    """Write every optional field of the contract."""
+    one_line: bool
+    """Write each record as one line that ends with a line feed, for files."""
 
 
 class Writer(Protocol):
-    """Turns sendings into records."""
+    """Encodes sendings as records."""
 
     def write(self, sendings: Sendings, first: int) -> list[Records]:
-        """Take sendings, the first of this number; give records that are ready, in order."""
+        """Take sendings, numbered from `first`; return the records that are ready, in order."""
 
     def rest(self) -> Iterator[Records]:
-        """Return what was taken and not given yet."""
+        """Yield the records that `write` has not returned yet."""
 
 
-class OwnWriter:
-    """Writes at once."""
+class LocalWriter:
+    """Encodes records in this process, as soon as they are taken."""
 
-    def __init__(self, catalogue: Catalogue, wishes: Wishes) -> None:
-        self._encoder = _make_encoder(catalogue, wishes)
-        self._broken = broken_records(newline=wishes.newline)
+    def __init__(self, catalogue: Catalogue, record_format: RecordFormat) -> None:
+        self._encoder = PlayEncoder(
+            catalogue,
+            record_format.run,
+            all_fields=record_format.all_fields,
+            newline=record_format.one_line,
+        )
+        self._broken = broken_records(one_line=record_format.one_line)
 
     def write(self, sendings: Sendings, first: int) -> list[Records]:
-        """Return the records."""
+        """Encode and return these records."""
         return [write_records(self._encoder, self._broken, sendings, first)]
 
     def rest(self) -> Iterator[Records]:
-        """Return nothing: all was given."""
+        """Yield nothing: `write` returned every record."""
         return iter(())
 
 
 class PooledWriter:
-    """Lets other processes write, a few parts at a time."""
+    """Encodes records in other processes, with at most `ahead` parts waiting."""
 
     def __init__(self, pool: ProcessPoolExecutor, ahead: int) -> None:
         self._pool, self._ahead = pool, ahead
         self._waiting: deque[Future[Records]] = deque()
 
     def write(self, sendings: Sendings, first: int) -> list[Records]:
-        """Hand the sendings on; give what is in front and ready, and wait where too much is not."""
-        self._waiting.append(self._pool.submit(_write_elsewhere, sendings, first))
+        """Submit the sendings; return the oldest parts that are ready, waiting if too many wait."""
+        self._waiting.append(self._pool.submit(_write_in_pool, sendings, first))
         ready = []
         while self._waiting and (self._waiting[0].done() or len(self._waiting) > self._ahead):
             ready.append(self._waiting.popleft().result())
         return ready
 
     def rest(self) -> Iterator[Records]:
-        """Wait for everything."""
+        """Yield the parts that are still being encoded."""
         while self._waiting:
             yield self._waiting.popleft().result()
 
 
 @contextmanager
 def open_writer(
-    options: SimulationOptions, catalogue: Catalogue, wishes: Wishes
+    options: SimulationOptions, catalogue: Catalogue, record_format: RecordFormat
 ) -> Iterator[Writer]:
-    """Open what writes the records of a run, on as many processors as its options say."""
+    """Yield the writer of a run, which uses as many processes as its options say."""
     if options.processes == 1:
-        yield OwnWriter(catalogue, wishes)
+        yield LocalWriter(catalogue, record_format)
         return
     with ProcessPoolExecutor(
         options.processes,
         mp_context=get_context("spawn"),
-        initializer=_prepare,
-        initargs=(options, wishes),
+        initializer=_open_pool_writer,
+        initargs=(options, record_format),
     ) as pool:
         yield PooledWriter(pool, 2 * options.processes)
 
 
-_elsewhere: list[OwnWriter] = []
-"""What a process of the pool writes with."""
+_pool_writer: list[LocalWriter] = []
+"""The writer of a process of the pool."""
 
 
-def _prepare(options: SimulationOptions, wishes: Wishes) -> None:
-    _elsewhere.append(
-        OwnWriter(catalogue_of(options.seed, options.songs, options.catalogue), wishes)
-    )
+def _open_pool_writer(options: SimulationOptions, record_format: RecordFormat) -> None:
+    catalogue = catalogue_of(options.seed, options.songs, options.catalogue)
+    _pool_writer.append(LocalWriter(catalogue, record_format))
 
 
-def _write_elsewhere(sendings: Sendings, first: int) -> Records:
-    [records] = _elsewhere[0].write(sendings, first)
+def _write_in_pool(sendings: Sendings, first: int) -> Records:
+    [records] = _pool_writer[0].write(sendings, first)
     return records
-
-
-def _make_encoder(catalogue: Catalogue, wishes: Wishes) -> PlayEncoder:
-    return PlayEncoder(catalogue, wishes.run, all_fields=wishes.all_fields, newline=wishes.newline)
