@@ -1,4 +1,4 @@
-"""The proof's Kafka side: bronze byte for byte, and speed's last values, on a real broker."""
+"""The proof's checks against Kafka: bronze byte for byte, and speed's newest values."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,11 +14,7 @@ from crossfade.contract.decode import encode_play
 from crossfade.folder import DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer
-from crossfade.kafka.topics import (
-    PLAYS_BY_WINDOW,
-    SONG_PLAYS,
-    read_end_offsets,
-)
+from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS, read_end_offsets
 from crossfade.kafka.window_log import Grain, Marker, WindowKey, WindowValue, encode_probe_key
 from crossfade.lake.findings import Finding, Reconciliation, Verdict
 from crossfade.lake.handovers import read_handovers
@@ -39,7 +35,7 @@ PLAYS = 8
 
 @dataclass
 class Stage:
-    """A broker with both topics, one partition each, and the window that all plays lie in."""
+    """A broker with both topics, one partition each, and the window of all plays."""
 
     address: KafkaAddress
     folder: DataFolder
@@ -70,7 +66,7 @@ class Stage:
         return a_lake(self.send_plays(), boundary=self.window_start + GRAIN)
 
     def say(self, plays: int = 2, **place: int | str) -> None:
-        """Write speed's value of each of the four songs."""
+        """Send speed's values of the four songs."""
         producer = open_producer(self.address)
         for number in range(4):
             play = a_play(number)
@@ -138,7 +134,7 @@ def test_a_flipped_byte_and_a_missing_record_are_named(stage: Stage) -> None:
     assert finding.wrong == (
         "song-plays [0] offset 2: other value",
         "song-plays [0] offset 3: other headers",
-        "song-plays [0] offset 5: in Kafka alone",
+        "song-plays [0] offset 5: in Kafka only",
     )
 
 
@@ -168,7 +164,7 @@ def test_a_changed_value_of_speed_fails_the_proof(stage: Stage) -> None:
     assert "speed has 12 plays, batch 8, and 0 repeats" in finding.wrong[0]
 
 
-def test_a_hand_over_is_pending_until_speed_is_there_then_recorded_once(stage: Stage) -> None:
+def test_a_hand_over_is_pending_until_speed_has_caught_up_then_recorded_once(stage: Stage) -> None:
     stage.a_lake().write(stage.folder)
     stage.say()
     stage.mark(end=PLAYS - 1)
@@ -182,14 +178,14 @@ def test_a_hand_over_is_pending_until_speed_is_there_then_recorded_once(stage: S
     assert read_handovers(stage.folder.lake) == [settled]
 
 
-def test_hand_overs_wait_while_kafka_is_away(stage: Stage) -> None:
+def test_hand_overs_wait_while_kafka_is_unreachable(stage: Stage) -> None:
     stage.a_lake().write(stage.folder)
     assert record_handovers(stage.folder, KafkaAddress("127.0.0.1:9")) == []
     assert record_handovers(stage.folder, None) == []
     assert read_handovers(stage.folder.lake) == []
 
 
-def test_what_kafka_no_longer_holds_keeps_the_verdict_of_the_time(stage: Stage) -> None:
+def test_what_kafka_no_longer_holds_keeps_its_recorded_verdict(stage: Stage) -> None:
     handmade = stage.a_lake()
     handmade.write(stage.folder)
     stage.say()

@@ -11,11 +11,7 @@ from crossfade.proof.handover_facts import find_handovers
 from crossfade.proof.pinned import open_pinned_lake
 from crossfade.proof.reconcile import prove_lake
 from crossfade.proof.speed_log import Measures, SpeedLog
-from crossfade.proof.verdicts import (
-    SpeedProgress,
-    WindowFacts,
-    compare_handovers,
-)
+from crossfade.proof.verdicts import SpeedProgress, WindowFacts, compare_handovers
 from support.handmade_lake import NOON, HandmadeLake, a_lake, a_play, a_run, records_of
 
 GRAIN = 10 * MINUTE_MS
@@ -93,42 +89,47 @@ def a_handed_over_lake(**log: int) -> HandmadeLake:
     )
 
 
+def find_facts(folder: DataFolder, speed: SpeedLog, **since: int) -> list[WindowFacts]:
+    with open_pinned_lake(folder) as pinned:
+        return find_handovers(pinned, speed, **since)
+
+
 def test_speed_is_compared_only_with_the_plays_that_it_counts(data_folder: DataFolder) -> None:
-    lake = open_pinned_lake(a_handed_over_lake().write(data_folder))
-    assert find_handovers(lake, speed_log()) == [
+    folder = a_handed_over_lake().write(data_folder)
+    assert find_facts(folder, speed_log()) == [
         WindowFacts(1, NOON, 8, 8, 0, 0, 0, is_retained=True)
     ]
 
 
 def test_late_plays_are_not_counted_by_speed(data_folder: DataFolder) -> None:
-    lake = open_pinned_lake(a_handed_over_lake(log_times=NOON + 60 * MINUTE_MS).write(data_folder))
-    assert find_handovers(lake, speed_log(rows={})) == []
+    folder = a_handed_over_lake(log_times=NOON + 60 * MINUTE_MS).write(data_folder)
+    assert find_facts(folder, speed_log(rows={})) == []
 
 
 def test_a_changed_value_of_speed_is_found_song_by_song(data_folder: DataFolder) -> None:
-    lake = open_pinned_lake(a_handed_over_lake().write(data_folder))
+    folder = a_handed_over_lake().write(data_folder)
     rows = dict(speed_log().rows)
     rows[NOON, song(1)] = Measures(1, 1, 1, 1, 60_000)
     rows[NOON, song(2)] = Measures(1, 1, 3, 3, 180_000)
-    [facts] = find_handovers(lake, speed_log(rows=rows))
+    [facts] = find_facts(folder, speed_log(rows=rows))
     assert (facts.speed_plays, facts.batch_plays, facts.differing_rows) == (8, 8, 1)
     rows[NOON, song(1)] = Measures(1, 1, 2, 2, 1)
-    [facts] = find_handovers(lake, speed_log(rows=rows))
+    [facts] = find_facts(folder, speed_log(rows=rows))
     assert (facts.speed_plays, facts.differing_rows) == (9, 1)
 
 
 def test_windows_from_before_speed_began_are_not_retained(data_folder: DataFolder) -> None:
-    lake = open_pinned_lake(a_handed_over_lake().write(data_folder))
-    [facts] = find_handovers(lake, speed_log(first_offsets={0: 1}))
+    folder = a_handed_over_lake().write(data_folder)
+    [facts] = find_facts(folder, speed_log(first_offsets={0: 1}))
     assert not facts.is_retained
-    [facts] = find_handovers(lake, speed_log(retained_from=NOON + 1))
+    [facts] = find_facts(folder, speed_log(retained_from=NOON + 1))
     assert not facts.is_retained
 
 
 def test_repeats_that_speed_may_have_counted_are_known(data_folder: DataFolder) -> None:
     plays = [a_play(0), a_play(1), a_play(0), a_play(1, ms_played=7)]
     handmade = a_lake(records_of(*plays, partitions=1), boundary=NOON + GRAIN)
-    [facts] = find_handovers(open_pinned_lake(handmade.write(data_folder)), speed_log(rows={}))
+    [facts] = find_facts(handmade.write(data_folder), speed_log(rows={}))
     assert (facts.batch_plays, facts.repeats, facts.reused) == (2, 1, 1)
 
 
@@ -138,11 +139,11 @@ def test_a_window_belongs_to_the_first_run_that_reached_its_end(data_folder: Dat
         a_run(2, {0: 8}, boundary=NOON + GRAIN),
         a_run(3, {0: 8}, boundary=NOON + 2 * GRAIN),
     ]
-    lake = open_pinned_lake(handmade.write(data_folder))
+    folder = handmade.write(data_folder)
     rows = {(NOON + GRAIN, song(0)): Measures(1, 1, 1, 1, 1), **speed_log().rows}
-    found = find_handovers(lake, speed_log(rows=rows))
+    found = find_facts(folder, speed_log(rows=rows))
     assert [(one.run, one.window_start) for one in found] == [(1, NOON), (3, NOON + GRAIN)]
-    [later] = find_handovers(lake, speed_log(rows=rows), after_run=1, windows_from=NOON + GRAIN)
+    [later] = find_facts(folder, speed_log(rows=rows), after_run=1, windows_from=NOON + GRAIN)
     assert later.run == 3
 
 

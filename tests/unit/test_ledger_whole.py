@@ -159,7 +159,7 @@ def test_a_ledger_whose_files_are_broken_is_an_error_with_its_cure(
     ledger, folder = sent(), tmp_path / "tonight"
     ledger.write(folder)
     (folder / COUNTS).write_bytes(b"no parquet")
-    with pytest.raises(LakeError, match=r"tonight cannot be read: .* Make it anew"):
+    with pytest.raises(LakeError, match=r"tonight cannot be read: .* Create it again"):
         prove(lake_of(ledger), data_folder, open_ledger(folder))
 
 

@@ -114,13 +114,13 @@ FAULTS = {
     ),
     "another song in silver": (
         change("silver/plays", 1, song_id="song-2", ms_played=1),
-        "judged again: silver says what the bytes say",
+        "judged again: silver equals the bytes",
         "song-plays [0] offset 1: other song_id, ms_played",
     ),
     "a winner that is not the first": (
         change("silver/duplicates", 0, winner_offset=1),
         "judged again: the first copy wins",
-        "song-plays [0] offset 20: its play is at [0] 5, silver says [0] 1",
+        "song-plays [0] offset 20: its play is at [0] 5, silver has [0] 1",
     ),
     "a count changed in gold": (
         change("gold/song_day", 0, counted_plays=1_000),
@@ -164,22 +164,22 @@ FAULTS = {
     ),
     "another rank in a chart": (
         change("gold/chart", 0, rank=2),
-        "gold/chart = charts made of silver",
+        "gold/chart = charts computed from silver",
         "only in gold, chart songs, period day, period_start 2026-01-01, rank 2, id loved",
     ),
     "more charted plays than the cap gives": (
         change("gold/chart", 0, charted_plays=12),
-        "gold/chart = charts made of silver",
+        "gold/chart = charts computed from silver",
         "charted_plays 12, counted_plays 12",
     ),
     "a chart cut in the middle": (
         drop("gold/chart", 1),
-        "gold/chart = charts made of silver",
+        "gold/chart = charts computed from silver",
         "only in silver, chart songs, period day, period_start 2026-01-01, rank 2",
     ),
     "a chart missing": (
         lambda handmade: handmade.tables["gold/chart"].clear(),
-        "gold/chart = charts made of silver",
+        "gold/chart = charts computed from silver",
         "only in silver, chart artists, period day",
     ),
 }

@@ -1,1 +1,5 @@
-"""The proof: every number recomputed from records and tables, sharing no code with the layers."""
+"""The proof: recomputes every number from records and tables, without the layers' code.
+
+It shares with the layers the contract's decoder and the functions that open the lake and Kafka. It
+only reads.
+"""

@@ -1,4 +1,4 @@
-"""The classic lake's files: those that the log of Spark's own file sink names, and no others."""
+"""The classic lake's committed files, read from the log of Spark's file sink."""
 
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -13,24 +13,26 @@ _COMPACT = ".compact"
 
 
 class _Entry(msgspec.Struct):
-    """A line of the log, as far as we need it."""
+    """A line of the log; only the fields that are used here."""
 
     path: str
     action: str = "add"
 
 
 def list_classic_files(lake: Path) -> list[str]:
-    """List the committed files; a reader of all `*.parquet` would also see those of dead attempts.
+    """List the committed files; the folder may also hold files of failed attempts.
 
-    The log's paths are absolute. They are taken relative to the table's folder, so that a data
-    folder that was moved is still readable.
+    The log's absolute paths are read relative to the table's folder, so a data folder can be moved.
+
+    Raises:
+        LakeError: there is no classic lake, or its log cannot be understood.
     """
     folder = lake / CLASSIC_TABLE
     batches = _find_batches(folder / "_spark_metadata")
     files: dict[str, None] = {}
     for path in batches:
         for entry in _read_batch(path):
-            name = _below(folder, entry.path)
+            name = _find_in_folder(folder, entry.path)
             if entry.action == "delete":
                 files.pop(name, None)
             else:
@@ -39,7 +41,7 @@ def list_classic_files(lake: Path) -> list[str]:
 
 
 def _find_batches(log: Path) -> list[Path]:
-    """Return the newest compact batch, which repeats all before it, and the batches after it."""
+    """Return the newest compact batch, which includes all before it, and the batches after it."""
     if not log.is_dir():
         what = f"No classic lake at {log.parent}."
         raise LakeError(what, 'Start one with "crossfade archive --parquet".')
@@ -60,10 +62,10 @@ def _read_batch(path: Path) -> list[_Entry]:
     return [msgspec.json.decode(line, type=_Entry) for line in lines if line]
 
 
-def _below(folder: Path, address: str) -> str:
+def _find_in_folder(folder: Path, address: str) -> str:
     path = unquote(urlparse(address).path)
-    _, found, name = path.partition(f"/{folder.name}/date=")
-    if not found:
+    _, separator, name = path.partition(f"/{folder.name}/date=")
+    if not separator:
         what = f"The log of {folder} names {path}, which is not below it."
         raise LakeError(what, "Read it with Spark.")
     return str(folder / f"date={name}")

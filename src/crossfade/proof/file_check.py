@@ -1,4 +1,4 @@
-"""Every data file is what was written: a disk that changes a byte is found before any law is."""
+"""The check that no data file has changed since it was written, for example on a faulty disk."""
 
 from pathlib import Path
 
@@ -15,24 +15,25 @@ from crossfade.proof.pinned import list_pinned_files
 LAW = "every data file is as it was written"
 
 
-def check_files(folder: DataFolder, run: Run) -> list[Finding]:
-    """Hold each file of a run's tables against its checksums: those beside it, else Parquet's."""
+def check_data_files(folder: DataFolder, run: Run) -> list[Finding]:
+    """Compare each file of a run's tables with its checksum file, or else with Parquet's own."""
     return [_check(folder, table, paths) for table, paths in list_pinned_files(folder, run).items()]
 
 
 def _check(folder: DataFolder, table: Table, paths: list[str]) -> Finding:
-    said = {path: _what_is_wrong(Path(path)) for path in paths}
+    faults = {path: _find_fault(Path(path)) for path in paths}
     wrong = [
-        f"{Path(path).relative_to(folder.lake)}: {what}" for path, what in said.items() if what
+        f"{Path(path).relative_to(folder.lake)}: {fault}" for path, fault in faults.items() if fault
     ]
     count = len(paths)
     return judge(LAW, table.name, expected=count, found=count - len(wrong), wrong=wrong)
 
 
-def _what_is_wrong(path: Path) -> str:
+def _find_fault(path: Path) -> str:
+    """Return what is wrong with a file; empty if nothing is."""
     try:
         if has_sum(path):
-            return "" if is_as_written(path) else "its bytes are not those that were written"
+            return "" if is_as_written(path) else "its bytes have changed since it was written"
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             for _ in file.iter_batches():
                 pass

@@ -1,4 +1,4 @@
-"""Hand-overs compared: speed's last values against batch's counts, read from Kafka and the lake."""
+"""The comparison of hand-overs: reads speed's values from Kafka and batch's from the lake."""
 
 from collections.abc import Sequence
 
@@ -19,31 +19,29 @@ _log = get_logger("proof")
 
 
 def compare_new_handovers(folder: DataFolder, address: KafkaAddress | None) -> list[Handover]:
-    """Compare the windows handed over by the runs after the newest recorded one.
+    """Compare the windows that were handed over by runs after the newest recorded one.
 
     Returns:
-        A verdict for each window; empty while Kafka is away, so that the next call compares them.
+        A verdict for each window. Empty while Kafka is away: the next call compares the windows.
     """
     if address is None or read_newest_run(folder.lake) is None:
         return []
     last_run = max((one.run for one in read_handovers(folder.lake)), default=0)
-    pinned = open_pinned_lake(folder)
-    try:
-        require_broker(address)
-        return find_verdicts(pinned, address, after_run=last_run)
-    except BrokerError as error:
-        _log.warning("hand-overs wait: Kafka is away", reason=str(error))
-        return []
-    finally:
-        pinned.connection.close()
+    with open_pinned_lake(folder) as pinned:
+        try:
+            require_broker(address)
+            return find_verdicts(pinned, address, after_run=last_run)
+        except BrokerError as error:
+            _log.warning("hand-overs wait: Kafka is away", reason=str(error))
+            return []
 
 
 def find_verdicts(
     pinned: PinnedLake, address: KafkaAddress, *, after_run: int = 0
 ) -> list[Handover]:
     """Compare all windows that the runs after `after_run` took over."""
-    boundaries = {run: boundary for run, boundary, _ in pinned.ask("runs")}
-    covered = {run: dict(ends) for run, _, ends in pinned.ask("runs")}
+    boundaries = {run: boundary for run, boundary, _ in pinned.fetch("runs")}
+    covered = {run: dict(ends) for run, _, ends in pinned.fetch("runs")}
     windows_from, windows_to = boundaries.get(after_run, NO_BOUNDARY), pinned.run.boundary
     if windows_from == windows_to:
         return []

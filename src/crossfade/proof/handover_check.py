@@ -1,4 +1,4 @@
-"""Hand-overs as findings of the proof: all compared anew where Kafka still holds speed's values."""
+"""The check of hand-overs, compared again where Kafka still holds speed's values."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,24 +18,24 @@ NONE_LATER = "no play on time comes after its window was handed over"
 
 
 def check_handovers(pinned: PinnedLake, address: KafkaAddress | None) -> list[Finding]:
-    """Judge every window handed over, and that none of them could still have grown."""
+    """Check every window that was handed over, and that no play on time came after it was."""
     recorded = read_handovers(pinned.folder.lake)
     if address is None:
-        why = "No stack runs: verdicts recorded before were taken, speed was not read again."
+        why = "No stack runs: the recorded verdicts were used; speed was not read again."
         findings = [*_report(recorded), leave_out(HANDED_OVER, PLAYS_BY_WINDOW, why)]
         prepare_on_time(pinned)
     else:
         findings = _report(_prefer_recorded(find_verdicts(pinned, address), recorded))
     late = [
         f"{format_position(partition, offset)}: of window {format_time(window)}, beyond run {run}"
-        for partition, offset, window, run in pinned.ask("handed_over_too_early")
+        for partition, offset, window, run in pinned.fetch("handed_over_too_early")
     ]
     findings.append(judge(NONE_LATER, "all windows", expected=0, found=len(late), wrong=late))
     return findings
 
 
 def _prefer_recorded(found: Iterable[Handover], recorded: Iterable[Handover]) -> list[Handover]:
-    """Take the verdict of the time for windows that Kafka no longer holds, found or not."""
+    """Replace the verdict `not_retained` of a window by its recorded verdict, if there is one."""
     known = {one.window_start: one for one in recorded}
     verdicts = {}
     for one in found:

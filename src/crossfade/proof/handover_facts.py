@@ -1,4 +1,4 @@
-"""Both layers' counts of each window that was handed over, side by side in DuckDB."""
+"""Both layers' counts of each window that was handed over, compared in DuckDB."""
 
 import pyarrow as pa
 
@@ -25,14 +25,14 @@ _FIRSTS = pa.schema([("partition", pa.int32()), ("first_offset", pa.int64())])
 def find_handovers(
     pinned: PinnedLake, speed: SpeedLog, *, after_run: int = 0, windows_from: int = NO_BOUNDARY
 ) -> list[WindowFacts]:
-    """Return each window that a run after `after_run` took over and that a layer has plays of.
+    """Return each window with plays in either layer that a run after `after_run` took over.
 
-    `windows_from` is the boundary of `after_run`: nothing before it needs to be read.
+    `windows_from` is the boundary of `after_run`: earlier windows need not be read.
     """
     _load(pinned, speed)
     rules = pinned.folder.time_rules
     prepare_on_time(pinned, windows_from=windows_from)
-    rows = pinned.ask(
+    rows = pinned.fetch(
         "handed_over",
         grain=rules.grain_ms,
         late_after=rules.late_after_ms,
@@ -45,7 +45,7 @@ def find_handovers(
 
 
 def prepare_on_time(pinned: PinnedLake, *, windows_from: int = NO_BOUNDARY) -> None:
-    """Make `on_time` and `on_time_again`: the plays and duplicates that speed may have counted."""
+    """Create `on_time` and `on_time_again`: plays and duplicates that speed may have counted."""
     rules = pinned.folder.time_rules
     shared = {
         "grain": rules.grain_ms,
@@ -61,8 +61,8 @@ def prepare_on_time(pinned: PinnedLake, *, windows_from: int = NO_BOUNDARY) -> N
 
 def _load(pinned: PinnedLake, speed: SpeedLog) -> None:
     rows = [
-        (window, *grain, said.plays, said.counted_plays, said.ms_played)
-        for (window, grain), said in speed.rows.items()
+        (window, *grain, row.plays, row.counted_plays, row.ms_played)
+        for (window, grain), row in speed.rows.items()
     ]
     firsts = list(speed.first_offsets.items())
     for name, schema, values in (

@@ -1,7 +1,6 @@
-"""Every record judged again, by the contract's decoder on bronze's own bytes."""
+"""The check of every record's verdict: bronze's bytes are decoded again by the contract."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pyarrow as pa
 
@@ -10,11 +9,11 @@ from crossfade.contract.play import Play
 from crossfade.erasure.suppression import ERASED, Suppression, is_blank, load_suppression
 from crossfade.kafka.topics import LOG_APPEND_TIME
 from crossfade.lake.findings import Finding, judge
-from crossfade.proof.pinned import PinnedLake
+from crossfade.proof.pinned import PinnedLake, SqlRow
 from crossfade.proof.positions import format_position
 
 SAME_VERDICT = "judged again: the same verdict"
-SAME_PLAY = "judged again: silver says what the bytes say"
+SAME_VALUES = "judged again: silver equals the bytes"
 SAME_WINNER = "judged again: the first copy wins"
 
 JUDGED_AT_MOST = 2_000_000
@@ -37,7 +36,6 @@ _SCHEMA = pa.schema(
     ]
 )
 _FIELDS = _SCHEMA.names[3:]
-_Row = tuple[Any, ...]
 
 
 class _Erased:
@@ -50,25 +48,25 @@ _Verdict = Play | Rejection | _Erased
 
 
 def check_judgement(pinned: PinnedLake, *, at_most: int = JUDGED_AT_MOST) -> list[Finding]:
-    """Decode bronze anew and compare verdict, reason, every column of silver, and who won.
+    """Decode bronze again; compare verdict, reason, all columns of silver, and duplicates' winners.
 
-    A record is to be erased if an erasure has blanked it, or if it is a suppressed listener's. One
-    of a listener whose erasure is not done yet is left out: it may stand in either place.
+    A record must be erased if an erasure has blanked it, or if its listener is suppressed. Records
+    of a listener whose erasure is not finished are left out: both verdicts are right for them.
     """
-    [(total,)] = pinned.ask("row_count", table="bronze_song_plays")
+    [(total,)] = pinned.fetch("row_count", table="bronze_song_plays")
     every = max(1, -(-total // max(at_most, 1)))
     judged = _judge_bronze(pinned, every)
     subject = f"{judged:,} records" + ("" if every == 1 else f", an even sample of {total:,}")
     findings = []
-    for check, query in ((SAME_VERDICT, "other_verdicts"), (SAME_PLAY, "other_plays")):
-        wrong = [f"{format_position(*place)}: {fault}" for *place, fault in pinned.ask(query)]
+    for check, query in ((SAME_VERDICT, "other_verdicts"), (SAME_VALUES, "other_plays")):
+        wrong = [f"{format_position(*place)}: {fault}" for *place, fault in pinned.fetch(query)]
         same = judged - len(wrong)
         findings.append(judge(check, subject, expected=judged, found=same, wrong=wrong))
     if every == 1:
         wrong = [
-            f"{format_position(*place)}: {fault}" for *place, fault in pinned.ask("other_winners")
+            f"{format_position(*place)}: {fault}" for *place, fault in pinned.fetch("other_winners")
         ]
-        [(winners,)] = pinned.ask("winners")
+        [(winners,)] = pinned.fetch("winners")
         same = winners - len(wrong)
         findings.append(judge(SAME_WINNER, subject, expected=winners, found=same, wrong=wrong))
     return findings
@@ -76,22 +74,22 @@ def check_judgement(pinned: PinnedLake, *, at_most: int = JUDGED_AT_MOST) -> lis
 
 def _judge_bronze(pinned: PinnedLake, every: int) -> int:
     pinned.prepare("judged")
-    cursor = pinned.open("bronze_values", every=every)
     suppressed = load_suppression(pinned.folder)
     unsettled = load_suppression(pinned.folder, pending=True)
     judged = 0
-    while rows := cursor.fetchmany(_CHUNK):
-        # Each record by itself: the proof takes another road than Spark, which judges many at once.
-        verdicts = [_judge_row(row, suppressed, unsettled) for row in rows]
-        settled = [one for one in zip(rows, verdicts, strict=True) if one[1] is not None]
-        pinned.connection.register("judged_now", _lay_out(settled))
-        pinned.connection.execute("INSERT INTO judged SELECT * FROM judged_now")
-        judged += len(settled)
+    with pinned.open_cursor("bronze_values", every=every) as cursor:
+        while rows := cursor.fetchmany(_CHUNK):
+            # One record at a time: another code path than Spark, which decodes many together.
+            verdicts = [_judge_row(row, suppressed, unsettled) for row in rows]
+            settled = [one for one in zip(rows, verdicts, strict=True) if one[1] is not None]
+            pinned.connection.register("judged_now", _to_arrow(settled))
+            pinned.connection.execute("INSERT INTO judged SELECT * FROM judged_now")
+            judged += len(settled)
     return judged
 
 
-def _judge_row(row: _Row, suppressed: Suppression, unsettled: Suppression) -> _Verdict | None:
-    """Judge a record; None if it may be judged in two ways for now."""
+def _judge_row(row: SqlRow, suppressed: Suppression, unsettled: Suppression) -> _Verdict | None:
+    """Judge a record; None while two verdicts are right, as its listener is being erased."""
     _, _, log_time, kind, key, headers, value = row
     named = [(header["key"], header["value"]) for header in headers or ()]
     if is_blank(key, named, value):
@@ -103,7 +101,7 @@ def _judge_row(row: _Row, suppressed: Suppression, unsettled: Suppression) -> _V
     return _Erased() if suppressed.covers_record(key, user_id, value) else verdict
 
 
-def _lay_out(judged: Sequence[tuple[_Row, _Verdict | None]]) -> pa.Table:
+def _to_arrow(judged: Sequence[tuple[SqlRow, _Verdict | None]]) -> pa.Table:
     verdicts = [verdict for _, verdict in judged]
     plays = [verdict if isinstance(verdict, Play) else None for verdict in verdicts]
     reasons = [

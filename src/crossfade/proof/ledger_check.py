@@ -1,4 +1,4 @@
-"""Ledgers against the lake: each record that was sent, judged as the ledger says."""
+"""The comparison of ledgers with the lake: each record sent, with the outcome in its ledger."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,8 @@ from crossfade.proof.pinned import PinnedLake
 from crossfade.proof.positions import format_position
 
 IN_BRONZE = "ledger: every record sent is in bronze"
-SAME_ANSWER = "ledger: every record judged rightly"
-SAME_PLAY = "ledger: silver says what was sent"
+SAME_ANSWER = "ledger: every record judged correctly"
+SAME_PLAY = "ledger: silver equals what was sent"
 NOTHING_ELSE = "ledger: nothing that was not sent"
 
 _LEFT_OUT = {
@@ -21,7 +21,7 @@ _LEFT_OUT = {
 
 
 def check_ledgers(pinned: PinnedLake, ledgers: Sequence[Ledger]) -> list[Finding]:
-    """Judge every record of every ledger, and gold by all of them together."""
+    """Check every record of every ledger, and gold against all ledgers together."""
     if not ledgers:
         return []
     create_ledger_views(pinned, ledgers)
@@ -33,11 +33,11 @@ def check_ledgers(pinned: PinnedLake, ledgers: Sequence[Ledger]) -> list[Finding
 
 
 def _check_records(pinned: PinnedLake, number: int, ledger: Ledger) -> list[Finding]:
-    places = {place: counts for place, *counts in pinned.ask("ledger_places", ledger=number)}
+    places = {place: counts for place, *counts in pinned.fetch("ledger_places", ledger=number)}
     covered, accepted = places.get("covered", (0, 0))
     name = ledger.folder.name
     return [
-        *_tell_uncovered(name, {place: records for place, (records, _) in places.items()}),
+        *_report_uncovered(name, {place: records for place, (records, _) in places.items()}),
         *(
             _check_rows(pinned, query, check, f"{name}: {of:,} {what}", of=of, ledger=number)
             for query, check, of, what in (
@@ -50,7 +50,7 @@ def _check_records(pinned: PinnedLake, number: int, ledger: Ledger) -> list[Find
     ]
 
 
-def _tell_uncovered(name: str, places: dict[str, int]) -> list[Finding]:
+def _report_uncovered(name: str, places: dict[str, int]) -> list[Finding]:
     findings = []
     if beyond := places.get("beyond", 0):
         subject, note = f"{name}: {beyond:,} records", "The newest run does not cover them yet."
@@ -64,15 +64,15 @@ def _tell_uncovered(name: str, places: dict[str, int]) -> list[Finding]:
 def _check_rows(
     pinned: PinnedLake, query: str, check: str, subject: str, *, of: int, ledger: int
 ) -> Finding:
-    wrong = find_violations(pinned, query, _name_row, ledger=ledger)
+    wrong = find_violations(pinned, query, _format_row, ledger=ledger)
     return judge_violations(check, subject, wrong, sides=(of, of - wrong.total))
 
 
 def _check_unlisted(pinned: PinnedLake, ledger: Ledger) -> Finding:
-    """Find plays of this run that nobody sent; one without an acknowledgement may be there."""
+    """Check for plays of the ledger's run that were not sent; unacknowledged ones are allowed."""
     pinned.prepare("ledger_unlisted", run=ledger.seal.run)
-    wrong = find_violations(pinned, "ledger_not_sent", _name_row)
-    [(found,)] = pinned.ask("ledger_found")
+    wrong = find_violations(pinned, "ledger_not_sent", _format_row)
+    [(found,)] = pinned.fetch("ledger_found")
     unknown = ledger.seal.unknown
     note = f"{found:,} of {unknown:,} records without an acknowledgement are in the log"
     subject = f"{ledger.folder.name}: plays of run {ledger.seal.run}"
@@ -81,10 +81,10 @@ def _check_unlisted(pinned: PinnedLake, ledger: Ledger) -> Finding:
     )
 
 
-def _name_row(
+def _format_row(
     partition: int, offset: int, number: int | None, event_id: str | None, fault: str
 ) -> str:
-    """Write a record as people find it in Kafka and in its ledger."""
+    """Format a wrong record with its position, its number in the ledger and its event id."""
     names = []
     if number is not None:
         names.append(f"record {number}")

@@ -1,4 +1,4 @@
-"""Ledgers beside the lake: every row of them as views of the same DuckDB."""
+"""Views of the ledgers' rows, in the same DuckDB as the lake's tables."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -14,44 +14,49 @@ from crossfade.proof.pinned import PinnedLake
 
 
 def create_ledger_views(pinned: PinnedLake, ledgers: Sequence[Ledger]) -> None:
-    """Make `ledger_records`, `ledger_counts`, `erased_users` and what the checks derive from them.
+    """Create `ledger_records`, `ledger_counts`, `erased_users` and the views that use them.
 
-    In the column `ledger` is the ledger's place in `ledgers`. The rows stay in their files.
+    The column `ledger` is the ledger's index in `ledgers`. The rows are read from their files.
 
     Raises:
-        LakeError: a ledger's files are not what it says.
+        LakeError: a ledger's file cannot be read or has other columns.
     """
     records = [sorted(map(str, (one.folder / RECORDS).glob("*.parquet"))) for one in ledgers]
     counts = [[one.counts] for one in ledgers]
     try:
-        _show_files(pinned.connection, "ledger_records", RECORD_SCHEMA, records)
-        _show_files(pinned.connection, "ledger_counts", COUNT_SCHEMA, counts)
-        _show_erased(pinned)
+        _create_view(pinned.connection, "ledger_records", RECORD_SCHEMA, records)
+        _create_view(pinned.connection, "ledger_counts", COUNT_SCHEMA, counts)
+        _create_erased_users(pinned)
         for query in ("ledger_rows", "ledger_unsure", "ledger_truth"):
             pinned.prepare(query)
     except duckdb.Error as error:
         folders = ", ".join(str(one.folder) for one in ledgers)
         what = f"A file of {folders} cannot be read: {str(error).splitlines()[0]}."
-        raise LakeError(what, 'Make it anew with "crossfade generate --ledger DIR".') from None
+        raise LakeError(what, 'Create it again: "crossfade generate --ledger DIR".') from None
 
 
-class Wrong(NamedTuple):
-    """Rows that break a law: how many there are, and the first of them named."""
+class Violations(NamedTuple):
+    """Rows that break a law: how many there are, and descriptions of the first of them."""
 
     total: int
     names: Sequence[str]
 
 
-def find_violations(pinned: PinnedLake, query: str, name: Callable[..., str], **values: object) -> Wrong:
-    """Ask for the rows that break a law; a query gives their number, then what `name` takes."""
-    rows = pinned.ask(query, named=NAMED_AT_MOST, **values)
-    return Wrong(rows[0][0] if rows else 0, [name(*row[1:]) for row in rows])
+def find_violations(
+    pinned: PinnedLake, query: str, describe: Callable[..., str], **values: object
+) -> Violations:
+    """Query the rows that break a law.
+
+    A row of the query holds the number of all such rows, then the arguments of `describe`.
+    """
+    rows = pinned.fetch(query, named=NAMED_AT_MOST, **values)
+    return Violations(rows[0][0] if rows else 0, [describe(*row[1:]) for row in rows])
 
 
 def judge_violations(
-    check: str, subject: str, wrong: Wrong, *, sides: tuple[int, int], note: str = ""
+    check: str, subject: str, wrong: Violations, *, sides: tuple[int, int], note: str = ""
 ) -> Finding:
-    """Make a finding, `sides` being what is expected and what was found."""
+    """Build a finding; `sides` are the expected number and the number found."""
     holds = not wrong.total and sides[0] == sides[1]
     verdict = Verdict.HOLDS if holds else Verdict.UNEXPLAINED
     named = tuple(wrong.names[:NAMED_AT_MOST])
@@ -60,11 +65,14 @@ def judge_violations(
     return Finding(check, subject, *sides, verdict, named, note)
 
 
-def _show_erased(pinned: PinnedLake) -> None:
-    """Name those who sent and were erased; `is_settled` once a run has removed all of theirs."""
+def _create_erased_users(pinned: PinnedLake) -> None:
+    """Create a table of the ledgers' erased listeners.
+
+    `is_settled` is true once a run has removed all of the listener's records.
+    """
     suppressed = load_suppression(pinned.folder)
     unsettled = load_suppression(pinned.folder, pending=True)
-    users = [user for (user,) in pinned.ask("ledger_users")] if suppressed else []
+    users = [user for (user,) in pinned.fetch("ledger_users")] if suppressed else []
     erased = sorted(user for user in users if suppressed.covers(user))
     columns = {
         "user_id": pa.array(erased, pa.string()),
@@ -75,13 +83,13 @@ def _show_erased(pinned: PinnedLake) -> None:
     pinned.connection.unregister("loaded")
 
 
-def _show_files(
+def _create_view(
     connection: duckdb.DuckDBPyConnection,
     view: str,
     schema: pa.Schema,
     files: Sequence[Sequence[str]],
 ) -> None:
-    """Make a view of all ledgers' files of one kind; it has every column also without a row."""
+    """Create a view of all ledgers' files of one kind, with every column even if it has no row."""
     connection.register("loaded", schema.empty_table())
     connection.execute(f"CREATE OR REPLACE TABLE no_{view} AS FROM loaded")
     connection.unregister("loaded")

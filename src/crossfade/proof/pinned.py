@@ -1,6 +1,7 @@
 """The lake as the newest published run pinned it, opened in DuckDB."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -21,33 +22,34 @@ from crossfade.lake.tables import (
     list_files,
 )
 
-Row = tuple[Any, ...]
+SqlRow = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PinnedLake:
-    """Every table as a view at its pin, `gold_run` whole, `bounds` and `gaps`.
+    """DuckDB with a view of every table at its pin, of all of `gold_run`, and two tables.
 
-    `bounds` has a row for each topic partition: [first_offset, end_offset) is what the run covers,
-    from the first offset that the archive ever read. `gaps` are offsets without a record.
+    `bounds` has a row for each topic partition: the run covers [first_offset, end_offset), where
+    first_offset is the first that the archive read. `gaps` are offsets without a record.
     """
 
     folder: DataFolder
     run: Run
     connection: duckdb.DuckDBPyConnection
 
-    def ask(self, query: str, **values: object) -> list[Row]:
-        """Return all rows of a query file of this package; `$name` stands for a value."""
-        return self.open(query, **values).fetchall()
+    def fetch(self, query: str, **values: object) -> list[SqlRow]:
+        """Return all rows of a query file; `values` are its parameters, written `$name` there."""
+        with self.open_cursor(query, **values) as cursor:
+            return cursor.fetchall()
 
-    def open(self, query: str, **values: object) -> duckdb.DuckDBPyConnection:
-        """Run a query file on a cursor of its own, to fetch from step by step."""
+    def open_cursor(self, query: str, **values: object) -> duckdb.DuckDBPyConnection:
+        """Run a query file on a new cursor, from which the caller fetches and which it closes."""
         cursor = self.connection.cursor()
         cursor.execute("SET TimeZone = 'UTC'")
         return cursor.execute(read_query(query), values or None)
 
     def prepare(self, query: str, **values: object) -> None:
-        """Run a query file that makes a table for later ones."""
+        """Run a query file that creates a table or view for later queries."""
         self.connection.execute(read_query(query), values or None)
 
 
@@ -56,27 +58,28 @@ def read_query(name: str) -> str:
     return files("crossfade.proof").joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
 
 
-def open_pinned_lake(folder: DataFolder, run: Run | None = None) -> PinnedLake:
-    """Open the tables of a published run, the newest one unless told.
+@contextmanager
+def open_pinned_lake(folder: DataFolder, run: Run | None = None) -> Iterator[PinnedLake]:
+    """Open the tables of a published run, by default the newest, until the block ends.
 
     Raises:
-        LakeError: nothing was published yet, or a table is not pinned, or is another stack's.
+        LakeError: nothing was published yet, a table is not pinned, or belongs to another stack.
     """
     run = run or require_run(folder.lake)
-    connection = connect()
-    for table, paths in list_pinned_files(folder, run).items():
-        register_table(connection, table, paths)
-    pinned = PinnedLake(folder, run, connection)
-    for query in ("bounds", "gaps"):
-        pinned.prepare(query)
-    return pinned
+    with connect() as connection:
+        for table, paths in list_pinned_files(folder, run).items():
+            register_table(connection, table, paths)
+        pinned = PinnedLake(folder, run, connection)
+        for query in ("bounds", "gaps"):
+            pinned.prepare(query)
+        yield pinned
 
 
 def list_pinned_files(folder: DataFolder, run: Run) -> dict[Table, list[str]]:
-    """List the data files of every table at its pin, and those of gold/run as it is now.
+    """List the data files of every table at its pin, and of gold/run at its newest version.
 
     Raises:
-        LakeError: a table is not pinned, or is another stack's.
+        LakeError: a table is not pinned, or belongs to another stack.
     """
     refuse_other_tables(folder)
     tables = (BRONZE_SONG_PLAYS, *BATCH_TABLES)

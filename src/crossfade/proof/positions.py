@@ -1,4 +1,4 @@
-"""The first law of conservation: every position in bronze once, and judged once."""
+"""The first law of conservation: bronze has every position once, with exactly one outcome."""
 
 from collections import defaultdict
 
@@ -13,10 +13,10 @@ JUDGED_LAW = "bronze = accepted + rejected + duplicates + erased"
 
 
 def check_positions(pinned: PinnedLake) -> list[Finding]:
-    """Check for each topic partition that no position is missing, twice, or from outside."""
+    """Check for each topic partition that no position is missing, repeated or out of range."""
     bronze, judged = _wrong_in_bronze(pinned), _wrongly_judged(pinned)
     findings = []
-    for partition, in_range, gaps, held, *parts in pinned.ask("positions_by_partition"):
+    for partition, in_range, gaps, held, *parts in pinned.fetch("positions_by_partition"):
         subject = f"{SONG_PLAYS} [{partition}]"
         findings.append(
             judge(
@@ -42,11 +42,11 @@ def check_positions(pinned: PinnedLake) -> list[Finding]:
 
 
 def check_beginning(pinned: PinnedLake) -> Finding:
-    """Check that the runs begin where the archive itself noted that it began."""
+    """Check that the runs begin at the offsets that the archive recorded at its first start."""
     binding = read_archive_binding(pinned.folder)
     if binding is None:
-        return leave_out(BEGINNING, "all", "The archive's binding file is not there.")
-    firsts = {partition: first for partition, first, _ in pinned.ask("covered")}
+        return leave_out(BEGINNING, "all", "The archive's binding file is missing.")
+    firsts = {partition: first for partition, first, _ in pinned.fetch("covered")}
     wrong = [
         f"{SONG_PLAYS} [{partition}]: the archive began at {first}, the runs at {firsts[partition]}"
         for partition, first in binding.first_offsets.items()
@@ -58,7 +58,7 @@ def check_beginning(pinned: PinnedLake) -> Finding:
 
 
 def format_position(partition: int, first: int, last: int | None = None) -> str:
-    """Write a position, or a range of them, as people find it in Kafka."""
+    """Format a position, or a range of positions, of `song-plays`."""
     if last is None or last == first:
         return f"{SONG_PLAYS} [{partition}] offset {first}"
     return f"{SONG_PLAYS} [{partition}] offsets {first} to {last}"
@@ -66,15 +66,15 @@ def format_position(partition: int, first: int, last: int | None = None) -> str:
 
 def _wrong_in_bronze(pinned: PinnedLake) -> dict[int, list[str]]:
     wrong: dict[int, list[str]] = defaultdict(list)
-    for partition, first, last in pinned.ask("gaps_in_bronze"):
+    for partition, first, last in pinned.fetch("gaps_in_bronze"):
         wrong[partition].append(f"{format_position(partition, first, last)}: not in bronze")
-    for partition, offset, fault in pinned.ask("excess_in_bronze"):
+    for partition, offset, fault in pinned.fetch("excess_in_bronze"):
         wrong[partition].append(f"{format_position(partition, offset)}: {fault}")
     return wrong
 
 
 def _wrongly_judged(pinned: PinnedLake) -> dict[int, list[str]]:
     wrong: dict[int, list[str]] = defaultdict(list)
-    for partition, offset, fault in pinned.ask("judged_wrongly"):
+    for partition, offset, fault in pinned.fetch("judged_wrongly"):
         wrong[partition].append(f"{format_position(partition, offset)}: {fault}")
     return wrong

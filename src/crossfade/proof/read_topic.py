@@ -1,4 +1,4 @@
-"""Reading a topic between two sets of offsets, once, to the end."""
+"""Reads of a topic's records between two sets of offsets."""
 
 from collections.abc import Iterator, Mapping
 
@@ -17,10 +17,10 @@ _WAIT_S = 0.1
 def read_topic(
     address: KafkaAddress, topic: str, *, begins: Mapping[int, int], ends: Mapping[int, int]
 ) -> Iterator[Message]:
-    """Return every record of each topic partition from its begin up to, not with, its end.
+    """Yield every record of each topic partition from its begin up to, but without, its end.
 
     Raises:
-        BrokerError: Kafka gives nothing for half a minute although there is more.
+        BrokerError: Kafka returns nothing for half a minute although there are more records.
     """
     waited = {p: ends[p] for p, begin in begins.items() if begin < ends.get(p, 0)}
     if not waited:
@@ -34,9 +34,9 @@ def read_topic(
             if messages:
                 deadline = now_ms() + _GIVE_UP_MS
             elif now_ms() > deadline:
-                what = f"Kafka does not give all of {topic}: it stops before {waited}."
+                what = f"Kafka does not return all of {topic}: it stops before {waited}."
                 raise BrokerError(what, "Check the broker's log.")
-            waited = _leave_out_finished(reader, topic, waited)
+            waited = _drop_finished(reader, topic, waited)
             yield from (one for one in messages if one.offset() < ends[one.partition()])
     finally:
         reader.close()
@@ -46,12 +46,12 @@ def _consume(reader: Consumer, topic: str) -> list[Message]:
     try:
         return [one for one in reader.consume(_CHUNK, _WAIT_S) if one.error() is None]
     except KafkaException as error:
-        what = f"Kafka does not give {topic}: {error.args[0].str()}."
+        what = f"Kafka does not return {topic}: {error.args[0].str()}."
         raise BrokerError(what, 'Start it, or see "crossfade status".') from None
 
 
-def _leave_out_finished(reader: Consumer, topic: str, waited: dict[int, int]) -> dict[int, int]:
-    """Go by the reader's position: at a transaction's end it moves on without a record."""
+def _drop_finished(reader: Consumer, topic: str, waited: dict[int, int]) -> dict[int, int]:
+    """Return the partitions not read to their end, by position: a marker has no record."""
     places = reader.position([TopicPartition(topic, p) for p in waited])
     return {
         one.partition: waited[one.partition] for one in places if one.offset < waited[one.partition]

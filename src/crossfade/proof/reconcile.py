@@ -1,4 +1,4 @@
-"""The whole proof of a data folder: both laws of conservation, charts, and every hand-over."""
+"""The whole proof of a data folder: files, conservation, charts, hand-overs and ledgers."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from crossfade.kafka.address import KafkaAddress
 from crossfade.lake.findings import Reconciliation, Verdict, leave_out
 from crossfade.lake.runs import require_run
 from crossfade.proof.chart_entries import check_charts
-from crossfade.proof.file_check import check_files
+from crossfade.proof.file_check import check_data_files
 from crossfade.proof.handover_check import check_handovers
 from crossfade.proof.judgement import check_judgement
 from crossfade.proof.kafka_copy import SAME_BYTES, check_kafka_copy
@@ -23,26 +23,25 @@ from crossfade.proof.totals import check_song_names, check_totals
 def prove_lake(
     folder: DataFolder, address: KafkaAddress | None, ledgers: Sequence[Ledger] = ()
 ) -> Reconciliation:
-    """Recompute every law at the newest run's pins; trust no number that a run wrote.
+    """Check every law at the newest run's pins, without using any number that a run wrote.
 
-    Where a data file is not what was written, no number can be: that alone is found then.
+    If a data file is damaged, only the damage is reported: no other number can be right then.
 
     Args:
         folder: the data folder.
-        address: where Kafka is; None: what needs it is named as not checked.
-        ledgers: what simulated audiences say they sent; lake and charts are held against it.
+        address: where Kafka is; if None, the checks that need Kafka are reported as not done.
+        ledgers: lists of what simulations sent; lake and charts are compared with them.
 
     Raises:
         LakeError: nothing was published yet, or a ledger's files cannot be read.
-        BrokerError: Kafka went away in the middle.
+        BrokerError: Kafka became unreachable during the proof.
     """
     run = require_run(folder.lake)
-    files = check_files(folder, run)
+    files = check_data_files(folder, run)
     if any(one.verdict is Verdict.UNEXPLAINED for one in files):
         others = leave_out("every other law", "all", "A data file is damaged: restore it first.")
         return Reconciliation(run.run, run.boundary, (*files, others))
-    pinned = open_pinned_lake(folder, run)
-    try:
+    with open_pinned_lake(folder, run) as pinned:
         findings = [*files, check_beginning(pinned), *check_positions(pinned)]
         if address is None:
             findings.append(leave_out(SAME_BYTES, "all", "No stack runs, so Kafka was not read."))
@@ -52,9 +51,7 @@ def prove_lake(
         findings += check_totals(pinned)
         findings.append(check_song_names(pinned))
         findings.append(check_listeners(pinned))
-        findings += check_charts(pinned, closed_until=floor_to(pinned.run.boundary, DAY_MS))
+        findings += check_charts(pinned, closed_until=floor_to(run.boundary, DAY_MS))
         findings += check_handovers(pinned, address)
         findings += check_ledgers(pinned, ledgers)
-    finally:
-        pinned.connection.close()
-    return Reconciliation(pinned.run.run, pinned.run.boundary, tuple(findings))
+    return Reconciliation(run.run, run.boundary, tuple(findings))

@@ -1,4 +1,4 @@
-"""What speed said last about each window: the topic `plays-by-window`, read to its end."""
+"""Speed's last values of each window, read from the topic `plays-by-window`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ _NO_END = 1 << 62
 
 
 class Measures(NamedTuple):
-    """A row's absolute values; the greater (epoch, batch) is the later one."""
+    """A row's absolute values; of two rows, the one with the greater (epoch, batch) is newer."""
 
     epoch: int
     batch: int
@@ -35,12 +35,12 @@ class Measures(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SpeedLog:
-    """Speed's last values within the generation that counts.
+    """Speed's last values within the generation in use.
 
-    `end_offsets` is how far in `song-plays` speed is, in every partition of its topic; empty
-    while it has said nothing. `first_offsets` is where the generation began, if that is still
-    known. Windows that end before `dropped_before` may be short: Spark's watermark dropped plays.
-    Windows from `retained_from` on are held whole.
+    `end_offsets` are the offsets of `song-plays` up to which speed has read; empty if no partition
+    of its topic has a marker yet. `first_offsets` are where the generation began; empty if no
+    longer known. Windows that end before `dropped_before` may lack plays that Spark's watermark
+    dropped. Windows from `retained_from` on are complete in the topic.
     """
 
     rows: Mapping[tuple[int, Grain], Measures]
@@ -51,7 +51,7 @@ class SpeedLog:
 
     @property
     def progress(self) -> SpeedProgress | None:
-        """Return how far speed is; None while it has said nothing."""
+        """Return how far speed has read; None while that is unknown."""
         if not self.end_offsets:
             return None
         return SpeedProgress(self.end_offsets, self.dropped_before)
@@ -59,7 +59,7 @@ class SpeedLog:
 
 @dataclass(slots=True)
 class _Generation:
-    """One life of the checkpoint: its rows, and its newest marker in each topic partition."""
+    """A generation of speed: its rows, and its newest marker in each topic partition."""
 
     born_ms: int
     rows: dict[tuple[int, Grain], Measures] = field(default_factory=dict)
@@ -69,11 +69,11 @@ class _Generation:
 
     def add_row(self, row: WindowRow) -> None:
         key, value = row
-        said = Measures(key.epoch, value.batch, value.plays, value.counted_plays, value.ms_played)
+        new = Measures(key.epoch, value.batch, value.plays, value.counted_plays, value.ms_played)
         place = key.window_start_ms, key.grain
         known = self.rows.get(place)
-        if known is None or said[:2] >= known[:2]:
-            self.rows[place] = said
+        if known is None or new[:2] >= known[:2]:
+            self.rows[place] = new
 
     def add_marker(self, partition: int, marker: Marker) -> None:
         known = self.newest.get(partition)
@@ -85,20 +85,20 @@ class _Generation:
             self.dropped_before = max(self.dropped_before, marker.watermark)
 
     def end_offsets(self, partitions: int) -> dict[int, int]:
-        """Return how far speed is: in each partition of its topic, rows come before their marker."""
+        """Return how far speed has read; in each topic partition, rows precede their marker."""
         if len(self.newest) < partitions:
             return {}
-        said = [marker.end_offsets for marker in self.newest.values()]
-        return {p: min(one.get(p, 0) for one in said) for p in set().union(*said)}
+        ends = [marker.end_offsets for marker in self.newest.values()]
+        return {p: min(one.get(p, 0) for one in ends) for p in set().union(*ends)}
 
 
 def read_speed_log(
     address: KafkaAddress, *, windows_from: int = NO_BOUNDARY, windows_to: int = _NO_END
 ) -> SpeedLog:
-    """Read the topic to the end that it has now, from where rows of `windows_from` may begin.
+    """Read the topic up to its current end, from where rows of `windows_from` may begin.
 
-    Rows of windows that begin before `windows_from`, or not before `windows_to`, are left out: a
-    busy hour has millions of them.
+    Only rows of windows that begin in [`windows_from`, `windows_to`) are kept: a busy hour has
+    millions of rows.
     """
     starts = read_start_offsets(address, PLAYS_BY_WINDOW)
     begins = starts
@@ -110,7 +110,7 @@ def read_speed_log(
     for message in read_topic(address, PLAYS_BY_WINDOW, begins=begins, ends=ends):
         window = read_window_start(message.key())
         if window is None or windows_from <= window < windows_to:
-            _take_in(generations, message)
+            _add_message(generations, message)
     chosen = choose_generation(list(generations.values()), len(ends))
     return SpeedLog(
         rows=chosen.rows,
@@ -122,7 +122,7 @@ def read_speed_log(
 
 
 def choose_generation(generations: list[_Generation], partitions: int) -> _Generation:
-    """Take the oldest generation, and a younger one once it is as far as the one before it."""
+    """Return the youngest generation that has read as far as the one chosen before it."""
     chosen = _Generation(born_ms=0)
     for younger in sorted(generations, key=lambda one: one.born_ms):
         reached, wanted = younger.end_offsets(partitions), chosen.end_offsets(partitions)
@@ -131,7 +131,7 @@ def choose_generation(generations: list[_Generation], partitions: int) -> _Gener
     return chosen
 
 
-def _take_in(generations: dict[str, _Generation], message: Message) -> None:
+def _add_message(generations: dict[str, _Generation], message: Message) -> None:
     record = decode_record(message.key(), message.value())
     if record is None:
         return
@@ -146,7 +146,7 @@ def _take_in(generations: dict[str, _Generation], message: Message) -> None:
 
 
 def _retained_from(address: KafkaAddress, starts: Mapping[int, int]) -> int:
-    """Return the first window whose rows all were logged after what retention deleted."""
+    """Return the start of the first window of which retention has deleted no row."""
     oldest = [
         message.timestamp()[1] + FUTURE_MS
         for partition, start in starts.items()

@@ -1,4 +1,4 @@
-"""The second law of conservation: gold says what silver says over the same closed ranges."""
+"""The second law of conservation: gold equals silver's sums over the same closed ranges."""
 
 from crossfade.clock import DAY_MS, HOUR_MS, floor_to
 from crossfade.contract.counting import DAILY_CAP
@@ -9,7 +9,7 @@ _MEASURES = ("plays", "counted_plays", "ms_played")
 
 
 def check_totals(pinned: PinnedLake) -> list[Finding]:
-    """Recompute days, hours and windows from silver; compare the sums and every single row."""
+    """Recompute days, hours and windows from silver; compare the sums and every row with gold."""
     boundary = pinned.run.boundary
     closed_day, closed_hour = floor_to(boundary, DAY_MS), floor_to(boundary, HOUR_MS)
     pinned.prepare("expected_song_day", closed_until=closed_day, daily_cap=DAILY_CAP)
@@ -33,35 +33,37 @@ def check_totals(pinned: PinnedLake) -> list[Finding]:
 
 
 def check_song_names(pinned: PinnedLake) -> Finding:
-    """Compare the names to show of each song with those of its newest play."""
+    """Compare the displayed names of each song with those of its newest play."""
     pinned.prepare("expected_song")
     wrong = format_rows(pinned, "differing_rows", wanted="expected_song", held="gold_song")
-    [(held,)] = pinned.ask("row_count", table="gold_song")
-    [(wanted,)] = pinned.ask("row_count", table="expected_song")
+    [(held,)] = pinned.fetch("row_count", table="gold_song")
+    [(wanted,)] = pinned.fetch("row_count", table="expected_song")
     return judge("gold/song = silver", "songs", expected=wanted, found=held, wrong=wrong)
 
 
 def compare_with_gold(pinned: PinnedLake, table: str) -> list[Finding]:
-    """Compare a table of gold with the one that was made of silver under `expected_`."""
+    """Compare a table of gold with the table `expected_…` that was computed from silver."""
     held, wanted = f"gold_{table}", f"expected_{table}"
     check = f"gold/{table} = silver"
-    [sums_held], [sums_wanted] = pinned.ask("sums", table=held), pinned.ask("sums", table=wanted)
+    [sums_held] = pinned.fetch("sums", table=held)
+    [sums_wanted] = pinned.fetch("sums", table=wanted)
     findings = [
         judge(check, f"sum of {measure}", expected=expected, found=found)
         for measure, expected, found in zip(_MEASURES, sums_wanted, sums_held, strict=True)
     ]
     wrong = format_rows(pinned, "differing_rows", wanted=wanted, held=held)
-    [(rows_held,)] = pinned.ask("row_count", table=held)
-    [(rows_wanted,)] = pinned.ask("row_count", table=wanted)
+    [(rows_held,)] = pinned.fetch("row_count", table=held)
+    [(rows_wanted,)] = pinned.fetch("row_count", table=wanted)
     rows = judge(check, "rows", expected=rows_wanted, found=rows_held, wrong=wrong)
     return [*findings, rows]
 
 
 def format_rows(pinned: PinnedLake, query: str, **values: object) -> list[str]:
-    """Write each row that a query gives as its columns' names and values."""
-    cursor = pinned.open(query, **values)
-    names = [column[0] for column in cursor.description or ()]
+    """Format each row that a query returns as its columns' names and values."""
+    with pinned.open_cursor(query, **values) as cursor:
+        names = [column[0] for column in cursor.description or ()]
+        rows = cursor.fetchall()
     return [
         ", ".join(f"{name} {value}" for name, value in zip(names, row, strict=True) if value != "")
-        for row in cursor.fetchall()
+        for row in rows
     ]

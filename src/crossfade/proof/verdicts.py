@@ -1,4 +1,4 @@
-"""Speed's last value against batch's count, for each window that batch took over."""
+"""Verdicts on hand-overs: speed's last value and batch's count of each window, compared."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from crossfade.lake.handovers import Handover, HandoverVerdict
 
 
 class WindowFacts(NamedTuple):
-    """What is known of a window that a run took over; plays are those that speed counts.
+    """Facts about a window that a run took over; it counts only plays that speed counts too.
 
     `repeats` and `reused` are duplicates that speed may have counted as well: copies with the same
     bytes, and other plays under an id that was used before. `differing_rows` are songs of which
-    speed has fewer plays, or as many with other measures. `is_retained` says that speed's topic
-    still holds all that speed said. `erased` are records of erased listeners that came when the
-    window's plays came: speed may have counted them before.
+    speed has fewer plays, or equally many with other measures. `is_retained` is true if speed's
+    topic still holds all of the window's values. `erased` are records of erased listeners, logged
+    while the window's plays arrived: speed may have counted them before the erasure.
     """
 
     run: int
@@ -30,7 +30,7 @@ class WindowFacts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SpeedProgress:
-    """How far speed has read, and up to which window Spark's watermark made it drop plays."""
+    """How far speed has read, and the end of the windows for which the watermark dropped plays."""
 
     end_offsets: Mapping[int, int]
     dropped_before: int
@@ -47,13 +47,13 @@ def compare_handovers(
     covered: Mapping[int, Mapping[int, int]],
     grain_ms: int,
 ) -> list[Handover]:
-    """Judge each window; never skip one: what speed has not reached yet is pending.
+    """Judge every window; one that speed has not reached yet is pending.
 
     Args:
         windows: the windows that runs took over.
-        progress: how far speed is; None while it has said nothing at all.
+        progress: how far speed has read; None while it has reported nothing.
         covered: the end offsets of each run.
-        grain_ms: the length of a window.
+        grain_ms: the length of a window in milliseconds.
     """
     return [
         Handover(
@@ -79,8 +79,8 @@ def _judge_window(window: WindowFacts, progress: SpeedProgress, grain_ms: int) -
     if window.reused and 0 <= excess <= window.repeats + window.reused:
         return HandoverVerdict.REUSED_ID
     copies = window.repeats + window.reused
-    may_lack_none = not window.differing_rows or window.reused
-    if window.erased and may_lack_none and 0 < excess <= copies + window.erased:
+    rows_may_match = not window.differing_rows or window.reused
+    if window.erased and rows_may_match and 0 < excess <= copies + window.erased:
         return HandoverVerdict.ERASED
     window_end = window.window_start + grain_ms
     may_be_short = excess <= window.repeats + window.reused

@@ -31,7 +31,7 @@ SELECT
     WHEN placed."offset" IS NULL THEN 'accepted, in neither silver/plays nor silver/duplicates'
     ELSE
       'its play is at [' || ranked.winner_partition || '] ' || ranked.winner_offset
-      || ', silver says [' || placed.winner_partition || '] ' || placed.winner_offset
+      || ', silver has [' || placed.winner_partition || '] ' || placed.winner_offset
   END AS fault
 FROM ranked
 LEFT JOIN placed USING ("partition", "offset")
