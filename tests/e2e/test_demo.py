@@ -1,4 +1,4 @@
-"""The demo, as a stranger runs it first: everything at once, and nothing is left of it."""
+"""The demo runs the whole stack, and leaves no process and no file behind."""
 
 import os
 import subprocess
@@ -12,7 +12,9 @@ from faults.leftover_processes import list_leftover_processes
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 
-def test_the_demo_ends_by_itself_with_the_real_years_charts_and_the_proof(tmp_path: Path) -> None:
+def test_the_demo_ends_automatically_with_the_real_years_charts_and_the_proof(
+    tmp_path: Path,
+) -> None:
     words = ("demo", "--for", "1s", "--rate", "500")
     done = subprocess.run(
         [sys.executable, "-m", "crossfade", *words],

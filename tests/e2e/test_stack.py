@@ -1,4 +1,4 @@
-"""The whole stack, as a user starts it, under what happens to such systems."""
+"""The whole stack, as a user starts it, with killed processes and changed files."""
 
 import json
 import lzma
@@ -71,13 +71,13 @@ def test_a_killed_driver_and_a_killed_broker_come_back_and_the_proof_holds(
 
 
 def _expect_proof(stack: RunningStack, ledger: Path) -> None:
-    """Hold the lake against the ledger: every record that was sent, and judged rightly."""
+    """Check the lake against the ledger: every sent record is there, with the right verdict."""
     proof = stack.run("reconcile", "--ledger", str(ledger), "--json")
-    told = json.loads(proof.stdout)
-    wrong = [one for one in told["findings"] if one["verdict"] == "unexplained"]
-    assert told["holds"], wrong
+    result = json.loads(proof.stdout)
+    wrong = [one for one in result["findings"] if one["verdict"] == "unexplained"]
+    assert result["holds"], wrong
     assert proof.returncode == 0
-    by_ledger = [one for one in told["findings"] if one["check"].startswith("ledger: ")]
+    by_ledger = [one for one in result["findings"] if one["check"].startswith("ledger: ")]
     assert {one["verdict"] for one in by_ledger} == {"holds"}, by_ledger
     sent = json.loads((ledger / "ledger.json").read_text())
     assert sent["records"] == sent["acknowledged"] == 18_000
@@ -86,7 +86,7 @@ def _expect_proof(stack: RunningStack, ledger: Path) -> None:
 
 
 def _expect_tampering_to_be_named(stack: RunningStack, ledger: Path) -> None:
-    """Take a row out of a file of the lake, then put one in: both are found, by position."""
+    """Remove a row from a file of the lake, then add one; the proof must name both positions."""
     files = (stack.data / "datalake" / "bronze" / "song_plays").rglob("*.parquet")
     path = max(files, key=lambda one: one.stat().st_size)
     whole = path.read_bytes()
@@ -112,7 +112,7 @@ def _expect_tampering_to_be_named(stack: RunningStack, ledger: Path) -> None:
 
 
 def _a_real_month(folder: Path) -> Path:
-    """Return June 2019 of the sample year; the test of the demo has the whole of it."""
+    """Return June 2019 of the sample year; the demo's test uses the whole year."""
     from crossfade.ingest.sample import sample_year_path
 
     with lzma.open(sample_year_path()) as year:

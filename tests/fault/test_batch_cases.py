@@ -1,4 +1,4 @@
-"""One of the batch cases; `scripts/faults` runs them all."""
+"""One of the fault suite's batch cases; `scripts/faults` runs them all."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from faults.template import Bench
 pytestmark = [pytest.mark.kafka, pytest.mark.spark, pytest.mark.fault]
 
 
-def test_a_run_that_is_killed_before_its_publication_is_made_again(
+def test_a_run_that_is_killed_before_its_publication_is_run_again(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     root = tmp_path_factory.mktemp("cases")

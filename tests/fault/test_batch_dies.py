@@ -1,4 +1,4 @@
-"""Batch that dies between tables, tables that others touch, and numbers that cannot be proved."""
+"""Batch fails between tables, finds foreign tables and commits, or numbers that do not add up."""
 
 import shutil
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.fault]
 
 
 class KilledError(Exception):
-    """Stands for a process that ends here."""
+    """Stands for the end of the process."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def bench(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Ba
     return bench
 
 
-def test_a_run_that_dies_is_undone_and_made_again(
+def test_a_run_that_fails_is_undone_and_run_again(
     bench: BatchBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(*_: object, **__: object) -> None:
@@ -79,11 +79,11 @@ def test_a_play_that_is_deleted_within_a_run_is_never_published(
     bench.assert_as_by_hand()
 
 
-def test_a_table_that_batch_did_not_make_is_refused_and_named(bench: BatchBench) -> None:
+def test_a_table_that_batch_did_not_create_is_refused_and_named(bench: BatchBench) -> None:
     ours = table_path(bench.lake, SILVER_PLAYS)
     aside = ours.rename(ours.with_name("aside"))
     create_table(bench.lake, SILVER_PLAYS, commit_note("x"))
-    with pytest.raises(LakeError, match="silver/plays is not the one that batch has made"):
+    with pytest.raises(LakeError, match="silver/plays is not the one that batch has created"):
         bench.run()
     shutil.rmtree(ours)
     aside.rename(ours)

@@ -1,4 +1,4 @@
-"""The streaming driver as a process: stopped, refused beside another, and without its Java."""
+"""The streaming driver as a process: stopped, refused as a second driver, and without its Java."""
 
 import json
 import os
@@ -29,7 +29,7 @@ _WITHIN_S = 120.0
 
 
 class Driver:
-    """`crossfade streams` in a process of its own."""
+    """`crossfade streams` in a separate process."""
 
     def __init__(self, folder: DataFolder, bootstrap: str) -> None:
         self.folder = folder
@@ -45,12 +45,12 @@ class Driver:
 
     def wait_until_ready(self) -> None:
         """Wait until both queries run."""
-        self._wait_for(lambda: len(self._tell_progress()) == 2)
+        self._wait_for(lambda: len(self._read_progress()) == 2)
 
     def wait_until_warm(self) -> None:
-        """Wait until both queries have read a record: the first micro-batch with one is slow."""
+        """Wait until both queries have read a record; their first micro-batch with one is slow."""
         self._wait_for(
-            lambda: all(any(one["end_offsets"].values()) for one in self._tell_progress().values())
+            lambda: all(any(one["end_offsets"].values()) for one in self._read_progress().values())
         )
 
     def start_another(self) -> "subprocess.CompletedProcess[str]":
@@ -60,12 +60,12 @@ class Driver:
         )
 
     def kill_java(self) -> None:
-        """End Spark's Java process at once."""
+        """Kill Spark's Java process."""
         for child in psutil.Process(self.process.pid).children(recursive=True):
             if child.name() == "java":
                 child.kill()
 
-    def _tell_progress(self) -> dict[str, dict[str, dict[str, int]]]:
+    def _read_progress(self) -> dict[str, dict[str, dict[str, int]]]:
         try:
             return dict(json.loads((self.folder.run / "streams.json").read_text()))
         except OSError:
@@ -81,7 +81,7 @@ class Driver:
 
 @contextmanager
 def a_driver(address: KafkaAddress, data: Path) -> Iterator[Driver]:
-    """Run archive and speed on a new data folder; at the end they are killed."""
+    """Run archive and speed on a new data folder, and kill them at the end."""
     running = Driver(open_folder(load_settings(data=data)), address.bootstrap)
     try:
         running.wait_until_ready()
@@ -93,12 +93,12 @@ def a_driver(address: KafkaAddress, data: Path) -> Iterator[Driver]:
 
 @pytest.fixture(scope="module")
 def lasting(topics: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
-    """Return one driver to the tests that do not ask it to end."""
+    """Yield one driver for all tests that do not end it."""
     with a_driver(topics.address, tmp_path_factory.mktemp("driver") / "data") as running:
         yield running
 
 
-def test_a_driver_that_is_told_to_end_first_archives_what_kafka_holds(
+def test_a_driver_that_is_asked_to_end_first_archives_what_kafka_holds(
     empty_topics: KafkaAddress, tmp_path: Path
 ) -> None:
     with a_driver(empty_topics, tmp_path / "data") as driver:
@@ -112,7 +112,9 @@ def test_a_driver_that_is_told_to_end_first_archives_what_kafka_holds(
     assert _archived(driver.folder) == {p: (end, end) for p, end in ends.items() if end}
 
 
-def test_a_second_driver_on_a_data_folder_is_refused_and_the_first_goes_on(lasting: Driver) -> None:
+def test_a_second_driver_on_a_data_folder_is_refused_and_the_first_continues(
+    lasting: Driver,
+) -> None:
     second = lasting.start_another()
     assert second.returncode == 1
     assert f"Another driver runs speed on {lasting.folder.root}" in second.stderr
@@ -128,7 +130,7 @@ def test_a_driver_whose_java_is_killed_ends_with_the_reason_in_one_line(lasting:
 
 
 def _archived(folder: DataFolder) -> dict[int, tuple[int, int]]:
-    """Return, per topic partition, how many records bronze holds, and how many different ones."""
+    """Return, by topic partition, the number of rows in bronze and of distinct records."""
     connection = connect()
     register_table(connection, BRONZE_SONG_PLAYS, list_files(folder.lake, BRONZE_SONG_PLAYS))
     rows = connection.sql(

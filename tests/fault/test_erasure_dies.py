@@ -1,4 +1,4 @@
-"""Erasures that die half-way, and others who write to bronze meanwhile."""
+"""Erasures that fail half-way, and other writers of bronze at the same time."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ STEPS = (
 
 
 class KilledError(Exception):
-    """Stands for a process that ends here."""
+    """Stands for the end of the process."""
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def bench(spark: "SparkSession", tmp_path: Path) -> BatchBench:
     return BatchBench(spark, open_folder(load_settings(data=tmp_path / "data")))
 
 
-def test_an_erasure_that_dies_is_finished_by_the_next_runs(
+def test_an_erasure_that_fails_is_finished_by_the_next_runs(
     bench: BatchBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(*_: object, **__: object) -> None:

@@ -1,4 +1,4 @@
-"""A driver whose processes are stopped by a signal, as by a debugger or a machine out of memory."""
+"""A driver with processes suspended by a signal, as by a debugger or a machine out of memory."""
 
 import sys
 import time
@@ -26,7 +26,7 @@ _WITHIN_S = 120.0
 
 
 class Driver:
-    """`crossfade streams`, run by a supervisor that the test drives."""
+    """`crossfade streams`, run by a supervisor that the test steps."""
 
     def __init__(self, folder: DataFolder, address: KafkaAddress, **settings: str) -> None:
         self.folder = folder
@@ -53,12 +53,12 @@ class Driver:
 
     @property
     def restarts(self) -> int:
-        """Count how often it was started again."""
+        """Return how often it was restarted."""
         [state] = self.supervisor.state()
         return state.restarts
 
     def java(self) -> psutil.Process:
-        """Return Spark's Java."""
+        """Return Spark's Java process."""
         [java] = [one for one in self._family() if one.name() == "java"]
         return java
 
@@ -74,7 +74,7 @@ class Driver:
         self.wait_for(lambda: all(one == ends for one in self._progress()))
 
     def wait_for(self, condition: Callable[[], bool], within_s: float = _WITHIN_S) -> None:
-        """Watch over the driver until a condition holds."""
+        """Step the supervisor until a condition holds."""
         deadline = time.monotonic() + within_s
         while not condition():
             self.supervisor.watch()
@@ -88,15 +88,15 @@ class Driver:
 
     def _progress(self) -> list[dict[int, int]]:
         try:
-            told = msgspec.json.decode((self.folder.run / "streams.json").read_bytes())
+            queries = msgspec.json.decode((self.folder.run / "streams.json").read_bytes())
         except OSError:
             return [{}]
-        return [{int(p): n for p, n in one["end_offsets"].items()} for one in told.values()]
+        return [{int(p): n for p, n in one["end_offsets"].items()} for one in queries.values()]
 
 
 @contextmanager
 def a_driver(address: KafkaAddress, data: Path, **settings: str) -> Iterator[Driver]:
-    """Run archive and speed, warm, on a new data folder."""
+    """Run archive and speed on a new data folder, and warm them up."""
     driver = Driver(open_folder(load_settings(data=data)), address, **settings)
     request = StopRequest()
     try:
@@ -109,7 +109,7 @@ def a_driver(address: KafkaAddress, data: Path, **settings: str) -> Iterator[Dri
         driver.supervisor.stop(request)
 
 
-def test_a_driver_comes_back_whichever_of_its_processes_is_stopped(
+def test_a_driver_is_restarted_whichever_of_its_processes_is_suspended(
     empty_topics: KafkaAddress, tmp_path: Path
 ) -> None:
     with a_driver(empty_topics, tmp_path / "data") as driver:

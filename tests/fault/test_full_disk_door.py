@@ -1,4 +1,4 @@
-"""Kafka's door for plays: closed while a disk is nearly full, with everything inside going on."""
+"""Kafka's door for plays is closed while the disk is nearly full; the other clients continue."""
 
 import contextlib
 import threading
@@ -37,7 +37,7 @@ class Stack:
         self.guard = DiskGuard(folder, [folder.kafka, folder.lake], _LEAST, self._set_door)
 
     def wait_for_door(self, *, is_open: bool) -> None:
-        """Wait until the guard says so, and the broker has been started again."""
+        """Wait until the guard has set the door's state, and the broker was restarted."""
         [before] = self.supervisor.state()
         deadline = time.monotonic() + _WITHIN_S
         while True:
@@ -69,7 +69,7 @@ def a_stack(folder: DataFolder, cache: Path) -> Iterator[Stack]:
         stack.supervisor.stop(request)
 
 
-def test_plays_wait_outside_while_the_disk_is_nearly_full_and_none_is_lost(
+def test_plays_wait_at_their_producers_while_the_disk_is_nearly_full_and_none_is_lost(
     small_disk: Path, cache: Path
 ) -> None:
     folder = open_folder(load_settings(data=small_disk / "data"))

@@ -1,4 +1,4 @@
-"""The heartbeat of a process: it stops while a process that it started is stopped."""
+"""The heartbeat of a process: it pauses while a process that it started is suspended."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ def eventually(condition: Callable[[], object]) -> None:
         threading.Event().wait(0.02)
 
 
-def test_a_heart_stops_while_a_worker_is_stopped_and_beats_again_when_it_goes_on(
+def test_the_heartbeat_pauses_while_a_worker_is_suspended_and_continues_when_it_is_resumed(
     data_folder: DataFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heartbeat, "_EVERY_S", 0.05)

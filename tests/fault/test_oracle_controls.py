@@ -1,6 +1,6 @@
-"""Negative controls of the oracle: a guard of the product is off, and it must see what follows.
+"""Negative controls of the oracle: switch a guard of the product off; the oracle must report it.
 
-Each test shows first that the oracle holds with the guard on.
+Each test first shows that the oracle finds nothing with the guard on.
 """
 
 import json
@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.spark, pytest.mark.fault]
 
 @dataclass(frozen=True)
 class Stage:
-    """Topics and a data folder of one test alone, with windows of a second."""
+    """Topics and a data folder for one test, with windows of one second."""
 
     address: KafkaAddress
     folder: DataFolder
@@ -50,7 +50,7 @@ class Stage:
         return self.folder.checkpoints / "archive"
 
     def archive(self) -> None:
-        """Let the archive read what is there."""
+        """Run the archive until it has read all of Kafka."""
         session = self.spark.newSession()
         query = start_archive(session, self.folder, self.settings, self.address)
         query.processAllAvailable()
@@ -60,7 +60,7 @@ class Stage:
         return run_once(self.spark, self.folder, self.settings, self.address)
 
     def batch_when_over(self, time_ms: int) -> Run:
-        """Wait until batch may own the window of a moment, then run it."""
+        """Wait until batch may take over the window of a time, then run batch."""
         rules = self.folder.time_rules
         over_at = time_ms + rules.late_after_ms + rules.clock_slack_ms + 2 * rules.grain_ms
         wait_until(lambda: now_ms() > over_at)
@@ -72,7 +72,7 @@ class Stage:
         return Oracle(self.folder.root, Logs(self.address.bootstrap), **named).check_all()
 
     def lose_newest_commit(self) -> None:
-        """Leave the checkpoint as a crash does between a micro-batch's write and its commit."""
+        """Remove the newest commit, as a crash between a micro-batch's write and commit does."""
         newest = newest_committed(self.checkpoint)
         (self.checkpoint / "commits" / str(newest)).unlink()
         (self.checkpoint / "commits" / f".{newest}.crc").unlink()
@@ -88,7 +88,7 @@ def stage(empty_topics: KafkaAddress, spark: SparkSession, tmp_path: Path) -> St
 
 @pytest.fixture
 def unguarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Return what switches guards off, and on again at the end of the test at the latest."""
+    """Yield a patcher that switches guards off until the end of the test."""
     with monkeypatch.context() as patch:
         yield patch
 
@@ -98,7 +98,7 @@ def _bind_unseen(folder: DataFolder, found: object, **_: object) -> object:
 
 
 def _refuse_nothing(*_: object) -> None:
-    """Stand for a check that was left out."""
+    """Replace a check, and refuse nothing."""
 
 
 def _expect(judgement: Judgement, *, lost: int = 0, repeated: int = 0) -> None:
@@ -200,11 +200,11 @@ def test_without_the_rule_of_duplicates_copies_are_counted(
     assert "accepted, and so is its first copy" in str(broken)
 
 
-def test_a_boundary_of_the_latest_instead_of_the_earliest_is_seen(
+def test_a_boundary_from_the_latest_instead_of_the_earliest_partition_is_detected(
     stage: Stage, unguarded: pytest.MonkeyPatch
 ) -> None:
     def run_with_one_waiting() -> None:
-        """Leave a play in Kafka alone until its window is over for all partitions but its own."""
+        """Leave a play unread until its window is over for all other partitions."""
         send(stage.address, a_play(now_ms() % 10**6))
         stage.archive()
         waiting = now_ms() + SECOND_MS
@@ -230,7 +230,7 @@ def test_a_boundary_of_the_latest_instead_of_the_earliest_is_seen(
     assert "on time, and run" in str(judgement)
 
 
-def test_a_window_answered_by_both_layers_is_seen(
+def test_a_window_answered_by_both_layers_is_detected(
     stage: Stage, unguarded: pytest.MonkeyPatch
 ) -> None:
     with running_speed(stage.spark, stage.folder, stage.address, stage.settings) as query:
@@ -257,7 +257,7 @@ def test_a_window_answered_by_both_layers_is_seen(
         return Plan(days=None, windows=((begin, owned),), speed=(begin, end))
 
     unguarded.setattr("crossfade.serving.answers.plan_range", of_both)
-    # Serving would soon forget what speed says of windows that are batch's, or not even read it.
+    # Serving would otherwise drop, or not even read, speed's rows of windows that batch owns.
     unguarded.setattr(WindowState, "forget_before", _refuse_nothing)
     unguarded.setattr(WindowState, "mark_incomplete_before", _refuse_nothing)
     broken = _ask(stage)
@@ -267,7 +267,7 @@ def test_a_window_answered_by_both_layers_is_seen(
 
 
 def _ask(stage: Stage) -> Judgement:
-    """Judge with a server of the API beside."""
+    """Judge with a running API server."""
     with api_client(stage.folder, stage.address) as client:
         wait_until(lambda: client.get("/readyz").status_code == 200)
         return stage.judge(api=str(client.base_url))

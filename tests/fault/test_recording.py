@@ -1,4 +1,4 @@
-"""Recording classes, interrupted: nothing of it stays behind."""
+"""An interrupted recording of class data leaves no process and no file behind."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.spark, pytest.mark.fault]
 _WITHIN_S = 120.0
 
 
-def test_a_recording_that_is_told_to_end_leaves_no_process_and_no_file(
+def test_a_recording_that_is_asked_to_end_leaves_no_process_and_no_file(
     cache: Path, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "crossfade", "jars", "record", "--again"]
@@ -33,7 +33,7 @@ def test_a_recording_that_is_told_to_end_leaves_no_process_and_no_file(
 
 
 def _wait_for_spark(recording: psutil.Process) -> list[psutil.Process]:
-    """Wait until Spark's Java runs, and give every process of the recording."""
+    """Wait until Spark's Java runs, and return every process of the recording."""
     deadline = time.monotonic() + _WITHIN_S
     while True:
         seen = recording.children(recursive=True)

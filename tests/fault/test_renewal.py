@@ -1,4 +1,4 @@
-"""Speed begun anew, asked for or because its checkpoint is damaged, in the middle of everything."""
+"""Speed starts a new generation while all runs: on request, or after a damaged checkpoint."""
 
 import shutil
 import threading
@@ -44,7 +44,7 @@ _WITHIN_S = 60.0
 def running(
     spark: "SparkSession", folder: DataFolder, address: KafkaAddress, *names: str
 ) -> Iterator[Driver]:
-    """Run queries of one driver, which the test looks after."""
+    """Run the queries of one driver, which the test supervises."""
     driver = Driver(spark, folder, _SETTINGS, address)
     try:
         for name in names:
@@ -63,7 +63,7 @@ def look_until(driver: Driver, condition: Callable[[], object]) -> None:
 
 
 def read_all(driver: Driver, folder: DataFolder, address: KafkaAddress, *names: str) -> None:
-    """Look after the driver until its queries have read what Kafka holds."""
+    """Supervise the driver until its queries have read all of Kafka."""
     ends = read_end_offsets(address, SONG_PLAYS)
     look_until(
         driver,
@@ -82,7 +82,7 @@ def test_a_renewal_in_the_middle_leaves_every_window_explained_and_answers_compl
     empty_topics: KafkaAddress,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # As if it took minutes: no play here is ahead of its log time, so nothing is needed of before.
+    # As after minutes: no play is ahead of its log time, so no earlier records are needed.
     monkeypatch.setattr(renewal, "FUTURE_MS", 0)
     quick: dict[str, str] = {"grain": "1s", "late_after": "5s", "clock_slack": "1s"}
     folder = open_folder(load_settings(data=tmp_path / "data", **quick))
@@ -91,7 +91,7 @@ def test_a_renewal_in_the_middle_leaves_every_window_explained_and_answers_compl
     played: list[int] = []
 
     def play_on(driver: Driver) -> None:
-        """Send plays that both queries read, and let batch run."""
+        """Send plays, wait until both queries have read them, and run batch."""
         plays = [a_play(next(number)) for _ in range(20)]
         played.extend(play.event_time for play in plays)
         send(empty_topics, *plays)
@@ -99,7 +99,7 @@ def test_a_renewal_in_the_middle_leaves_every_window_explained_and_answers_compl
         run_once(spark, folder, _SETTINGS, empty_topics)
 
     def take_over(driver: Driver) -> None:
-        """Let batch take over all that was played so far, without a comparison."""
+        """Run batch until it has taken over all plays so far, without a comparison."""
 
         def is_taken_over() -> bool:
             run_once(spark, folder, _SETTINGS, empty_topics)
@@ -108,7 +108,7 @@ def test_a_renewal_in_the_middle_leaves_every_window_explained_and_answers_compl
         look_until(driver, is_taken_over)
 
     def hand_over(driver: Driver) -> None:
-        """Let batch take over, and compare, all that was played so far."""
+        """Run batch until it has taken over and compared all plays so far."""
 
         def is_handed_over() -> bool:
             run_once(spark, folder, _SETTINGS, empty_topics)
@@ -124,7 +124,7 @@ def test_a_renewal_in_the_middle_leaves_every_window_explained_and_answers_compl
     service.start()
     try:
         with running(spark, folder, empty_topics, *queries) as driver:
-            # Twice: the first plays are then well before all that a new generation needs.
+            # Twice, so that the first plays are older than everything a new generation needs.
             for _ in range(2):
                 play_on(driver)
                 hand_over(driver)
@@ -181,7 +181,7 @@ def lose_the_metadata(checkpoint: Path) -> None:
         lose_the_metadata,
     ],
 )
-def test_a_damaged_checkpoint_of_speed_heals_by_itself_and_the_old_one_is_kept_aside(
+def test_a_damaged_checkpoint_of_speed_is_replaced_automatically_and_the_old_one_is_kept(
     spark: "SparkSession",
     data_folder: DataFolder,
     empty_topics: KafkaAddress,
@@ -201,7 +201,7 @@ def test_a_damaged_checkpoint_of_speed_heals_by_itself_and_the_old_one_is_kept_a
     assert (data_folder.run / "speed.damaged" / "offsets").is_dir()
 
 
-def test_a_damaged_checkpoint_of_the_archive_is_never_healed_by_itself(
+def test_a_damaged_checkpoint_of_the_archive_is_never_replaced_automatically(
     spark: "SparkSession", data_folder: DataFolder, empty_topics: KafkaAddress
 ) -> None:
     send(empty_topics, a_play(1))

@@ -1,4 +1,4 @@
-"""Sessions that somebody set otherwise, and data files that are damaged: refused, never read."""
+"""Sessions with settings that would give wrong results, and damaged data files, are refused."""
 
 from typing import TYPE_CHECKING
 
@@ -8,11 +8,7 @@ from crossfade.config import load_settings
 from crossfade.errors import LakeError, MisuseError
 from crossfade.folder import open_folder
 from crossfade.lake.runs import read_newest_run
-from crossfade.lake.tables import (
-    BRONZE_SONG_PLAYS,
-    list_files,
-    table_path,
-)
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files, table_path
 from crossfade.processing.failures import explain_errors
 from crossfade.processing.session_checks import require_settings
 from support.batch_bench import BatchBench, a_history
@@ -36,7 +32,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.fault]
         ("parquet.page.verify-checksum.enabled", "false"),
     ],
 )
-def test_a_session_that_is_set_otherwise_is_refused_and_the_setting_named(
+def test_a_session_with_a_wrong_setting_is_refused_and_the_setting_named(
     spark: "SparkSession", name: str, value: str
 ) -> None:
     session = spark.newSession()

@@ -15,7 +15,7 @@ from crossfade.stack.supervisor import Backoff, Supervisor
 pytestmark = [pytest.mark.fault, pytest.mark.kafka]
 
 
-def test_a_killed_broker_comes_back_where_it_was_and_senders_go_on(
+def test_a_killed_broker_is_restarted_on_its_port_and_senders_continue(
     cache: Path, tmp_path: Path
 ) -> None:
     broker = Broker(tmp_path / "kafka", cache=cache, log=tmp_path / "broker.log")

@@ -16,12 +16,7 @@ from crossfade.errors import StackError
 from crossfade.stack.child import ChildSpec
 from crossfade.stack.liveness import heartbeat_check
 from crossfade.stack.stop_request import StopRequest, stop_on_signals
-from crossfade.stack.supervisor import (
-    Backoff,
-    ChildState,
-    Supervisor,
-    read_state,
-)
+from crossfade.stack.supervisor import Backoff, ChildState, Supervisor, read_state
 
 pytestmark = pytest.mark.fault
 
@@ -61,7 +56,7 @@ def eventually(condition: Callable[[], object], within_s: float = 20.0) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Check whether a process lives; a dead one that its new parent has yet to notice does not."""
+    """Check whether a process runs; an ended one that is not reaped yet does not."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -69,7 +64,7 @@ def is_alive(pid: int) -> bool:
 
 
 class Stack:
-    """A supervisor that a test drives step by step, in the test's own thread."""
+    """A supervisor that a test runs step by step in its own thread."""
 
     def __init__(
         self,
@@ -126,7 +121,7 @@ def test_children_start_in_order_each_when_the_one_before_is_ready(tmp_path: Pat
         assert order == ["broker", "streams", "serving"]
 
 
-def test_an_early_child_starts_beside_the_first_and_is_awaited_in_its_turn(tmp_path: Path) -> None:
+def test_an_early_child_starts_with_the_first_and_is_awaited_in_its_turn(tmp_path: Path) -> None:
     order = []
     early_runs = tmp_path / "early"
 
@@ -146,7 +141,7 @@ def test_an_early_child_starts_beside_the_first_and_is_awaited_in_its_turn(tmp_p
         assert order == ["broker", "serve", "streams"]
 
 
-def test_an_early_child_that_dies_before_its_turn_stops_the_stack_and_says_why(
+def test_an_early_child_that_fails_before_its_turn_stops_the_stack_and_the_reason_is_shown(
     tmp_path: Path,
 ) -> None:
     stack = Stack(
@@ -159,7 +154,7 @@ def test_an_early_child_that_dies_before_its_turn_stops_the_stack_and_says_why(
     assert [child.state for child in stack.supervisor.state()] == ["stopped", "stopped"]
 
 
-def test_a_dead_child_comes_back_and_its_restarts_are_told(tmp_path: Path) -> None:
+def test_a_child_that_ended_is_restarted_and_its_restarts_are_reported(tmp_path: Path) -> None:
     with running(tmp_path, a_child("broker", LIVES), a_child("streams", LIVES)) as stack:
         first, other = stack.pid("streams"), stack.pid("broker")
         os.kill(first, signal.SIGKILL)
@@ -169,7 +164,7 @@ def test_a_dead_child_comes_back_and_its_restarts_are_told(tmp_path: Path) -> No
         assert read_state(tmp_path / "children.json") == stack.supervisor.state()
 
 
-def test_a_dead_child_takes_everything_it_started_with_it(tmp_path: Path) -> None:
+def test_everything_that_an_ended_child_started_ends_too(tmp_path: Path) -> None:
     with running(tmp_path, a_child("streams", HAS_A_CHILD)) as stack:
         eventually(lambda: "grandchild" in stack.log("streams"))
         grandchild = int(stack.log("streams").split()[1])
@@ -179,7 +174,7 @@ def test_a_dead_child_takes_everything_it_started_with_it(tmp_path: Path) -> Non
         eventually(lambda: not is_alive(grandchild))
 
 
-def test_a_child_that_keeps_dying_waits_longer_each_time_and_raises_an_alarm(
+def test_a_child_that_keeps_failing_waits_longer_each_time_and_raises_an_alarm(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flag = tmp_path / "may live"
@@ -192,9 +187,9 @@ def test_a_child_that_keeps_dying_waits_longer_each_time_and_raises_an_alarm(
         os.kill(stack.pid("batch"), signal.SIGKILL)
         stack.watch_until(lambda: stack.of("batch").restarts >= 3)
         stack.watch_until(lambda: stack.of("batch").state == "waiting")
-    told = capsys.readouterr()
-    assert "keeps failing" in told.out + told.err
-    assert "no room" in told.out + told.err
+    output = capsys.readouterr()
+    assert "keeps failing" in output.out + output.err
+    assert "no room" in output.out + output.err
 
 
 @pytest.mark.parametrize(
@@ -245,7 +240,9 @@ def test_a_second_request_waits_for_no_grace(tmp_path: Path) -> None:
     assert time.monotonic() - began < 60
 
 
-def test_a_child_that_dies_at_its_first_start_stops_the_stack_and_says_why(tmp_path: Path) -> None:
+def test_a_child_that_fails_at_its_first_start_stops_the_stack_and_the_reason_is_shown(
+    tmp_path: Path,
+) -> None:
     stack = Stack(
         tmp_path,
         a_child("broker", LIVES),
@@ -274,13 +271,13 @@ def test_a_child_that_is_never_ready_stops_the_stack(tmp_path: Path) -> None:
         Stack(tmp_path, spec).supervisor.run(StopRequest())
 
 
-def test_a_program_that_does_not_exist_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_program_is_reported_in_one_line(tmp_path: Path) -> None:
     spec = ChildSpec("streams", ["/no/such/program"], ready=lambda: False)
     with pytest.raises(StackError, match="Cannot start /no/such/program: No such file"):
         Stack(tmp_path, spec).supervisor.run(StopRequest())
 
 
-def test_a_child_that_yields_does_so_as_a_whole_session(tmp_path: Path) -> None:
+def test_a_child_with_low_priority_has_it_in_its_whole_session(tmp_path: Path) -> None:
     with running(tmp_path, a_child("batch", LIVES, nice=7)) as stack:
         pid = stack.pid("batch")
         eventually(lambda: psutil.Process(pid).nice() == 7)
@@ -339,7 +336,7 @@ def test_a_signal_stops_everything_in_order(tmp_path: Path, number: signal.Signa
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child to its parent")
-def test_children_die_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+def test_children_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
     with supervisor_process(tmp_path) as (process, pids):
         process.kill()
         process.wait(30)
@@ -352,7 +349,7 @@ def test_the_terminals_interrupt_does_not_reach_the_children(tmp_path: Path) -> 
         assert os.getpgid(stack.pid("streams")) == stack.pid("streams")
 
 
-def test_the_first_signal_asks_and_the_second_hurries() -> None:
+def test_the_first_signal_asks_to_end_and_the_second_ends_immediately() -> None:
     with stop_on_signals() as request:
         os.kill(os.getpid(), signal.SIGTERM)
         eventually(request.asked.is_set)
@@ -361,7 +358,7 @@ def test_the_first_signal_asks_and_the_second_hurries() -> None:
         eventually(request.immediate.is_set)
 
 
-def test_a_child_that_was_stopped_by_a_signal_is_buried_and_comes_back(tmp_path: Path) -> None:
+def test_a_child_that_was_suspended_by_a_signal_is_killed_and_restarted(tmp_path: Path) -> None:
     beat = tmp_path / "beat"
     script = (
         f"import pathlib, time\nwhile True: pathlib.Path({str(beat)!r}).touch(); time.sleep(.1)"
@@ -379,7 +376,7 @@ def test_a_child_that_was_stopped_by_a_signal_is_buried_and_comes_back(tmp_path:
         assert stack.of("streams").restarts == 1
 
 
-def test_a_child_that_never_beat_is_not_taken_for_silent(tmp_path: Path) -> None:
+def test_a_child_without_a_heartbeat_yet_is_not_taken_for_silent(tmp_path: Path) -> None:
     spec = a_child("batch", LIVES, alive=lambda: False, silent_for_s=0.1)
     with running(tmp_path, spec) as stack:
         first = stack.pid("batch")
@@ -388,7 +385,7 @@ def test_a_child_that_never_beat_is_not_taken_for_silent(tmp_path: Path) -> None
         assert stack.pid("batch") == first
 
 
-def test_three_deaths_over_one_piece_of_work_are_an_alarm_until_it_is_done(
+def test_three_failures_on_one_piece_of_work_raise_an_alarm_until_it_is_done(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     work = ["speed, micro-batch 7"]
@@ -405,15 +402,15 @@ def test_three_deaths_over_one_piece_of_work_are_an_alarm_until_it_is_done(
             stack.watch_until(lambda: stack.of("streams").pid != pid)  # noqa: B023
             if death < 3:
                 stack.watch_until(lambda: stack.of("streams").state == "running")
-        [told] = read_state(tmp_path / "children.json")
-        assert told.alarm.startswith("speed, micro-batch 7: failed 3 times (ended with -9)")
+        [child] = read_state(tmp_path / "children.json")
+        assert child.alarm.startswith("speed, micro-batch 7: failed 3 times (ended with -9)")
         work.clear()
         stack.watch_until(lambda: not stack.of("streams").alarm)
     said = capsys.readouterr()
     assert "over='speed, micro-batch 7: failed 3 times" in said.out + said.err
 
 
-def test_a_restart_that_is_asked_for_is_no_death(tmp_path: Path) -> None:
+def test_a_requested_restart_is_not_a_failure(tmp_path: Path) -> None:
     with running(tmp_path, a_child("broker", LIVES), a_child("streams", LIVES)) as stack:
         first, other = stack.pid("broker"), stack.pid("streams")
         stack.supervisor.request_restart("broker")

@@ -1,6 +1,6 @@
-"""Looks for bytes on which the decoder's verdict breaks a law: atheris, guided by coverage.
+"""Search for bytes on which the decoder's verdict breaks a law, with coverage-guided fuzzing.
 
-Run by scripts/fuzz, with libFuzzer's options after the folder to work in.
+scripts/fuzz runs this with a working folder and libFuzzer's options.
 """
 
 import random
@@ -43,7 +43,7 @@ _NAMES = [*(rule.name for rule in RULES), "x"]
 
 
 def check(data: bytes) -> None:
-    """Hold the bytes against every law: as a record, as several of them, and as a file."""
+    """Check the bytes against every law: as one record, as several records, and as a file."""
     check_record(data)
     check_together([ORDINARY, data, ORDINARY], [EXAMPLE_LOG_TIME_MS] * 3)
     lines = data.split(b"\n")
@@ -52,7 +52,7 @@ def check(data: bytes) -> None:
 
 
 def mutate(data: bytes, longest: int, seed: int) -> bytes:
-    """Change bytes anywhere or, mostly, a field of the input or of a whole play with some of it."""
+    """Mutate any bytes, or mostly one field of the input or of a valid play."""
     draw = random.Random(seed)
     if draw.random() < 0.2:
         return atheris.Mutate(data, longest)
@@ -74,7 +74,7 @@ def mutate(data: bytes, longest: int, seed: int) -> bytes:
 
 
 def read_fields(data: bytes) -> dict[str, bytes]:
-    """Return the fields of an object with their JSON; none if it is no object."""
+    """Return the fields of a JSON object with their JSON text; empty if it is not an object."""
     try:
         return {name: bytes(raw) for name, raw in _open_object(data).items()}
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -82,7 +82,7 @@ def read_fields(data: bytes) -> dict[str, bytes]:
 
 
 def write_seeds(folder: Path) -> Path:
-    """Write the contract's examples as the corpus to begin with; give its folder."""
+    """Write the contract's examples as the initial corpus, and return its folder."""
     seeds = folder / "seeds"
     seeds.mkdir(parents=True, exist_ok=True)
     for number, example in enumerate([*read_examples(), *generate_examples()]):
@@ -93,7 +93,7 @@ def write_seeds(folder: Path) -> Path:
 
 
 def write_words(folder: Path) -> Path:
-    """Write libFuzzer's dictionary."""
+    """Write libFuzzer's dictionary, and return its path."""
     words = [*(b'"%s":' % name.encode() for name in _NAMES), *_VALUES]
     lines = ('"{}"\n'.format("".join(f"\\x{byte:02x}" for byte in word)) for word in words)
     path = folder / "words.dict"

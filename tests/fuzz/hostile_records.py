@@ -1,4 +1,4 @@
-"""Records drawn at random that are nearly plays: JSON as somebody writes it who knows decoders."""
+"""Random records that are almost plays: JSON with the cases that break decoders."""
 
 import msgspec
 from hypothesis import strategies as st
@@ -55,7 +55,7 @@ def _write(fields: list[Field], space: bytes = b"") -> bytes:
 def _write_play(
     play: list[Field], fields: list[Field], lacks: int | None, at: int, space: bytes
 ) -> bytes:
-    """Write a play with other fields in its midst: of two with one name, either wins."""
+    """Write a play with other fields inserted, some with a duplicate name."""
     kept = [field for number, field in enumerate(play) if number != lacks]
     return space + _write([*kept[:at], *fields, *kept[at:]], space) + space
 
@@ -65,7 +65,7 @@ def _damage(record: bytes, at: int, cut: int, odd: bytes) -> bytes:
 
 
 def _plays(pieces: tuple[bytes, ...], leaves: tuple[bytes, ...]) -> SearchStrategy[bytes]:
-    """Draw plays whose texts are made of such pieces, and whose other values are such leaves."""
+    """Draw plays with texts made of the given pieces, and other values from the given leaves."""
     texts = st.lists(st.sampled_from(pieces), max_size=4).map(
         lambda parts: b'"' + b"".join(parts) + b'"'
     )

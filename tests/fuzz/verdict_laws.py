@@ -1,4 +1,4 @@
-"""What holds for the verdict on any bytes at all, whoever made them."""
+"""Laws that hold for the decoder's verdict on any bytes."""
 
 import io
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ ORDINARY_ASCII = ORDINARY.decode().encode("ascii", "ignore")
 
 
 def check_record(value: bytes | None, log_time_ms: int | None = EXAMPLE_LOG_TIME_MS) -> None:
-    """Judge a record: one verdict on each road, of the closed list, and one that lasts."""
+    """Judge a record: both decoding paths must agree, on a known verdict, also when repeated."""
     verdict = decode_play(value, log_time_ms)
     assert verdict == judge_record(value, log_time_ms)
     if isinstance(verdict, Rejection):
@@ -40,18 +40,18 @@ def check_record(value: bytes | None, log_time_ms: int | None = EXAMPLE_LOG_TIME
         return
     assert type(verdict) is Play
     again = encode_play(verdict)
-    if len(again) <= MAX_PLAY_BYTES:  # Some characters have more bytes in NFC.
+    if len(again) <= MAX_PLAY_BYTES:  # Some characters take more bytes in NFC.
         assert decode_play(again, log_time_ms) == verdict == judge_record(again, log_time_ms)
 
 
 def check_together(values: Sequence[bytes | None], log_times_ms: Sequence[int | None]) -> None:
-    """Judge records together: each gets the verdict that it gets alone."""
-    alone = list(map(decode_play, values, log_times_ms))
-    assert decode_plays(values, log_times_ms) == alone
+    """Judge records together; each must get the same verdict as when it is judged separately."""
+    separately = list(map(decode_play, values, log_times_ms))
+    assert decode_plays(values, log_times_ms) == separately
 
 
 def check_lines(file: bytes) -> None:
-    """Read bytes as a file of plays: what an importer accepts and sends, Kafka's readers accept."""
+    """Read bytes as a file of plays; readers must accept what an importer accepts and sends."""
 
     def judge(value: bytes) -> Play | Rejection:
         return decode_play(value, EXAMPLE_LOG_TIME_MS)

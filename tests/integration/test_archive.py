@@ -1,4 +1,4 @@
-"""The archive on a real broker: every record once, byte for byte, whatever happens between."""
+"""The archive on a real broker: every record once, byte for byte, despite restarts and crashes."""
 
 import shutil
 from collections.abc import Iterator
@@ -27,11 +27,7 @@ from crossfade.kafka.topics import (
 from crossfade.lake.binding import read_archive_binding
 from crossfade.lake.checkpoint import read_query_id
 from crossfade.lake.connection import connect, register_table
-from crossfade.lake.tables import (
-    BRONZE_SONG_PLAYS,
-    list_files,
-    table_path,
-)
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files, table_path
 from crossfade.processing.streams.archive import start_archive
 from crossfade.processing.streams.classic import start_classic
 from crossfade.proof.classic_lake import list_classic_files
@@ -49,7 +45,7 @@ LARGE = bytes(range(256)) * 8192
 
 @dataclass(frozen=True)
 class Stage:
-    """A broker of this module alone, a data folder on it, and the session that tests share."""
+    """This module's broker, a data folder on it, and the Spark session that the tests share."""
 
     address: KafkaAddress
     folder: DataFolder
@@ -63,7 +59,7 @@ class Stage:
         assert producer.flush(30) == 0
 
     def archive(self) -> None:
-        """Start the archive, let it read what is there, and stop it."""
+        """Start the archive, wait until it has read all of Kafka, and stop it."""
         session = self.spark.newSession()
         query = start_archive(session, self.folder, self.settings, self.address)
         query.processAllAvailable()
@@ -76,7 +72,7 @@ class Stage:
         query.stop()
 
     def forget_newest_commit(self, query: str = "archive") -> None:
-        """Leave the checkpoint as a crash does that came before the micro-batch was committed."""
+        """Remove the newest commit, as a crash before the micro-batch's commit does."""
         commits = self.folder.checkpoints / query / "commits"
         newest = max(int(path.name) for path in commits.iterdir() if path.name.isdigit())
         (commits / str(newest)).unlink()
@@ -107,7 +103,7 @@ class Stage:
 
 
 def read_lake(files: list[str]) -> list[Record]:
-    """Read records of bronze's columns, in the form of `Stage.in_kafka`."""
+    """Read records from bronze's columns, in the form of `Stage.in_kafka`."""
     connection = connect()
     register_table(connection, BRONZE_SONG_PLAYS, files, view="records")
     rows = connection.execute(
@@ -131,7 +127,7 @@ def stage(kafka: KafkaAddress, spark: SparkSession, tmp_path: Path) -> Stage:
     return Stage(kafka, open_folder(settings), settings, spark)
 
 
-def test_an_archive_of_nothing_yet_starts_again(stage: Stage) -> None:
+def test_an_archive_that_has_read_nothing_yet_restarts(stage: Stage) -> None:
     for _ in range(2):
         stage.archive()
         stage.archive_classic()
@@ -154,7 +150,7 @@ def test_every_record_is_archived_byte_for_byte(stage: Stage) -> None:
     assert any(record[-1] == HEADERS for record in stage.in_bronze())
 
 
-def test_each_record_lies_in_the_folder_of_its_log_time(stage: Stage) -> None:
+def test_each_record_is_in_the_folder_of_its_log_time(stage: Stage) -> None:
     stage.send(b"when")
 
     stage.archive()
@@ -179,7 +175,7 @@ def test_records_are_archived_once_over_a_restart_and_a_lost_commit(stage: Stage
     assert stage.in_bronze() == stage.in_kafka()
 
 
-def test_the_first_start_notes_where_it_begins(stage: Stage) -> None:
+def test_the_first_start_notes_its_first_offsets(stage: Stage) -> None:
     stage.archive()
 
     bound = read_archive_binding(stage.folder)
@@ -188,7 +184,9 @@ def test_the_first_start_notes_where_it_begins(stage: Stage) -> None:
     assert bound.topic_id == topic_id(stage.address, SONG_PLAYS)
 
 
-def test_an_archive_whose_halves_were_torn_apart_does_not_start(stage: Stage) -> None:
+def test_an_archive_whose_checkpoint_and_table_do_not_belong_together_does_not_start(
+    stage: Stage,
+) -> None:
     checkpoint = stage.folder.checkpoints / "archive"
     stage.send(b"one")
     stage.archive()
@@ -227,7 +225,7 @@ def test_the_classic_lake_holds_the_same_records_for_readers_of_its_log(stage: S
     assert rows.count() == len(stage.in_kafka())
 
 
-def test_a_topic_made_anew_is_not_archived_onto_the_old_one(stage: Stage) -> None:
+def test_a_topic_created_again_is_not_archived_onto_the_old_one(stage: Stage) -> None:
     stage.send(b"old")
     stage.archive()
     stage.archive_classic()

@@ -1,4 +1,4 @@
-"""Backups taken while records arrive: a restore answers as before, and goes on without loss."""
+"""Backups taken while records arrive: a restore answers the same, and continues without loss."""
 
 import random
 import shutil
@@ -36,8 +36,8 @@ from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import prove_lake
 from crossfade.stack.broker import Broker
 from support.backups import back_up, read_table, restore
-from support.temporary_topics import temporary_topics
 from support.speed_runs import a_play, wait_until
+from support.temporary_topics import temporary_topics
 
 pytestmark = pytest.mark.kafka
 
@@ -48,12 +48,12 @@ _QUICK = {"grain": "10s", "late_after": "10s", "archive_every": "1s"}
 
 
 class Sender:
-    """Sends records until its block ends, and knows which ones Kafka has acknowledged."""
+    """Sends records until its block ends, and notes which ones Kafka has acknowledged."""
 
     def __init__(
         self, address: KafkaAddress, topic: str = SONG_PLAYS, *, filling: int = 0, burst: int = 10
     ) -> None:
-        """Name the topic, the bytes that fill up each record, and how many go in 10 ms."""
+        """Set the topic, the padding of each record in bytes, and the records per 10 ms."""
         self.acknowledged: dict[Position, bytes] = {}
         self._topic = topic
         self._chance = random.Random(5)
@@ -73,7 +73,7 @@ class Sender:
         self._thread.join()
 
     def more(self, count: int) -> Callable[[], bool]:
-        """Return the condition that so many more records than now are acknowledged."""
+        """Return a condition: that some more records than now are acknowledged."""
         wanted = len(self.acknowledged) + count
         return lambda: len(self.acknowledged) >= wanted
 
@@ -100,7 +100,7 @@ class Sender:
 def archiving(
     spark: SparkSession, folder: DataFolder, settings: Settings, address: KafkaAddress
 ) -> Iterator[None]:
-    """Run the archive until the block ends, and then up to what Kafka holds."""
+    """Run the archive until the block ends, then until it has read all of Kafka."""
     query = start_archive(spark.newSession(), folder, settings, address)
     try:
         yield
@@ -110,7 +110,7 @@ def archiving(
 
 
 def in_kafka(address: KafkaAddress, topic: str = SONG_PLAYS) -> dict[Position, bytes]:
-    """Read all that Kafka holds of a topic; a client's word, not the archive's."""
+    """Read all records of a topic with a Kafka client, independently of the archive."""
     ends = read_end_offsets(address, topic)
     records = read_topic(address, topic, begins=dict.fromkeys(ends, 0), ends=ends)
     return {(one.partition(), one.offset()): one.value() for one in records}
@@ -125,7 +125,7 @@ def in_bronze(folder: DataFolder) -> list[tuple[Position, bytes]]:
 
 
 def pinned_rows(folder: DataFolder) -> dict[str, list[tuple[object, ...]]]:
-    """Return every table as the newest run pinned it: what each answer is made of."""
+    """Return the rows of every table at the newest run's pins, which all answers use."""
     pins = require_run(folder.lake).pins
     return {name: read_table(folder.lake, name, pin) for name, pin in pins.items()}
 
@@ -168,10 +168,10 @@ def test_a_restore_answers_as_before_and_goes_on_with_the_same_kafka(
         proof = prove_lake(new, address)
         assert proof.holds, proof.unexplained
 
-        _expect_another_moments_checkpoint_to_be_refused(spark, settings, address, tmp_path)
+        _expect_a_checkpoint_of_another_time_to_be_refused(spark, settings, address, tmp_path)
 
 
-def _expect_another_moments_checkpoint_to_be_refused(
+def _expect_a_checkpoint_of_another_time_to_be_refused(
     spark: SparkSession, settings: Settings, address: KafkaAddress, root: Path
 ) -> None:
     for name, other in (("older", "earlier"), ("newer", "new")):
@@ -232,7 +232,7 @@ def test_a_restored_broker_holds_what_was_acknowledged_and_the_archive_goes_on_w
 def _expect_windows(
     address: KafkaAddress, *, acknowledged: dict[Position, bytes], after: dict[Position, bytes]
 ) -> None:
-    """A compacted topic holds what it held, at the same offsets, and is as long."""
+    """Check that a compacted topic has the same records at the same offsets, and the same end."""
     held = in_kafka(address, PLAYS_BY_WINDOW)
     ends = read_end_offsets(address, PLAYS_BY_WINDOW)
     assert held

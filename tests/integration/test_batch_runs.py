@@ -1,4 +1,4 @@
-"""Runs of batch over bronze made by hand, compared with plain Python."""
+"""Runs of batch over handmade bronze, compared with plain Python."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +39,7 @@ def make_bench(spark: "SparkSession", tmp_path: Path) -> MakeBench:
     [((60,), True), ((40, 95), False)],
     ids=["one run, then another as if of many rows", "three runs"],
 )
-def test_any_cutting_into_runs_gives_what_plain_python_gives(
+def test_any_split_into_runs_gives_the_result_of_plain_python(
     make_bench: MakeBench,
     cuts: tuple[int, ...],
     is_last_large: bool,
@@ -59,7 +59,7 @@ def test_any_cutting_into_runs_gives_what_plain_python_gives(
     assert bench.run() is None
 
 
-def test_a_listener_gives_a_song_ten_charted_plays_a_day(make_bench: MakeBench) -> None:
+def test_a_listener_gives_a_song_at_most_ten_charted_plays_a_day(make_bench: MakeBench) -> None:
     bench = make_bench("cap")
     often = [
         a_play(number, user_id="fan", song_id="loved", event_time=NOON + number * MINUTE_MS)
@@ -109,7 +109,7 @@ def test_of_two_payloads_with_one_event_id_the_smaller_position_wins(
     assert [tuple(copy.values()) for copy in copies] == [(0, 0, 1, False), (1, 0, 1, False)]
 
 
-def test_a_late_play_of_years_ago_touches_its_own_periods_only(make_bench: MakeBench) -> None:
+def test_a_late_play_of_years_ago_changes_only_its_own_periods(make_bench: MakeBench) -> None:
     bench = make_bench("late")
     history = a_history()
     bench.archive(history)
@@ -126,7 +126,7 @@ def test_a_late_play_of_years_ago_touches_its_own_periods_only(make_bench: MakeB
     assert {row["period_start"].year for row in new} == {2020}
 
 
-def test_a_boundary_that_passes_an_hour_is_published_without_a_new_play(
+def test_a_boundary_that_passes_an_hour_is_published_without_new_plays(
     make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = make_bench("silence")
@@ -163,7 +163,7 @@ def test_a_hole_in_bronze_that_kafka_cannot_explain_is_never_published(
     assert require_run(bench.lake).run == 1
 
 
-def test_two_processes_never_run_batch_at_once(make_bench: MakeBench) -> None:
+def test_two_processes_never_run_batch_at_the_same_time(make_bench: MakeBench) -> None:
     bench = make_bench("lock")
     bench.archive(closing_records([0, 0, 0], NOON))
     bench.folder.run.mkdir(exist_ok=True)

@@ -34,7 +34,7 @@ def send(address: KafkaAddress, value: bytes, partition: int = 0) -> None:
     assert producer.flush(20) == 0
 
 
-def test_both_topics_are_made_as_the_design_says(topics: Broker) -> None:
+def test_both_topics_are_created_with_the_required_configuration(topics: Broker) -> None:
     assert partition_count(topics.address, SONG_PLAYS) == 4
     assert partition_count(topics.address, PLAYS_BY_WINDOW) == 4
     create_topics(topics.address, load_settings())
@@ -60,7 +60,7 @@ def test_a_record_of_two_megabytes_is_kept(topics: Broker) -> None:
 def test_a_broker_starts_again_on_its_data_even_on_another_port(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Such a path also takes no harm from a plain locale.
+    # Such a path must also work in the C locale.
     monkeypatch.setenv("LC_ALL", "C")
     folder = tmp_path / "björk & 音楽 🎵"
     with Broker(folder, cache=cache) as first:
@@ -75,7 +75,7 @@ def test_a_broker_starts_again_on_its_data_even_on_another_port(
         assert read_end_offsets(second.address, SONG_PLAYS)[0] == 2
 
 
-def test_who_waits_for_a_broker_goes_on_when_it_answers(cache: Path, tmp_path: Path) -> None:
+def test_the_wait_for_a_broker_ends_when_it_answers(cache: Path, tmp_path: Path) -> None:
     [port] = find_free_ports(1)
     address = KafkaAddress(f"127.0.0.1:{port}")
     with ThreadPoolExecutor(1) as waiter:
@@ -85,19 +85,19 @@ def test_who_waits_for_a_broker_goes_on_when_it_answers(cache: Path, tmp_path: P
 
 
 @pytest.mark.parametrize(("within_s", "is_given_up"), [(0.0, False), (3600.0, True)])
-def test_the_wait_for_a_broker_ends_with_its_time_or_when_given_up(
+def test_the_wait_for_a_broker_ends_at_its_limit_or_on_request(
     within_s: float, is_given_up: bool
 ) -> None:
-    [nobodys] = find_free_ports(1)
+    [unused] = find_free_ports(1)
     given_up = threading.Event()
     if is_given_up:
         given_up.set()
-    with pytest.raises(BrokerError, match=f"127.0.0.1:{nobodys}"):
-        await_broker(KafkaAddress(f"127.0.0.1:{nobodys}"), within_s, given_up)
+    with pytest.raises(BrokerError, match=f"127.0.0.1:{unused}"):
+        await_broker(KafkaAddress(f"127.0.0.1:{unused}"), within_s, given_up)
 
 
 @pytest.mark.fault
-def test_an_acknowledged_record_outlives_the_brokers_kill(cache: Path, tmp_path: Path) -> None:
+def test_an_acknowledged_record_survives_a_kill_of_the_broker(cache: Path, tmp_path: Path) -> None:
     broker = Broker(tmp_path, cache=cache)
     with broker:
         create_topics(broker.address, load_settings())

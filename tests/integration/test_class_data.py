@@ -1,4 +1,4 @@
-"""Recorded classes: used by the next start, harmless where they do not fit."""
+"""Recorded class data: the next start uses it, and ignores it if it does not fit."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from crossfade.stack.class_data import class_data_options, is_recorded, record_c
 
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a Python environment of this test alone, to keep recorded classes in."""
+    """Return a separate Python environment in which this test stores recorded classes."""
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     return tmp_path / "class-data"
 
@@ -37,7 +37,7 @@ def test_the_next_broker_uses_the_recorded_classes_and_starts_without_good_ones(
         assert str(recorded) not in mapped_files(broker)
 
 
-def test_nothing_is_kept_of_a_recording_that_fails(cache: Path, environment: Path) -> None:
+def test_a_failed_recording_leaves_no_files(cache: Path, environment: Path) -> None:
     with pytest.raises(ZeroDivisionError), record_classes(cache):
         raise ZeroDivisionError
     assert list(environment.iterdir()) == []

@@ -110,14 +110,14 @@ def test_an_erased_listeners_records_do_not_come_back(make_bench: MakeBench) -> 
 
     assert run.counts.erased == run.counts.bronze_rows == len(theirs)
     bench.assert_as_by_hand(is_theirs)
-    bench.published()  # It pins bronze as it is now that they are blank: the old files may go.
+    bench.published()  # It pins bronze without the erased content, so the old files may be deleted.
     assert find_text(bench, GONE) == set()
     assert bench.run() is None
     proof = prove_lake(bench.folder, None)
     assert proof.holds, proof.unexplained
 
 
-def test_erasing_again_or_somebody_unknown_changes_no_number(make_bench: MakeBench) -> None:
+def test_erasing_again_or_an_unknown_listener_changes_no_number(make_bench: MakeBench) -> None:
     bench = make_bench("again")
     bench.archive(named_history()[:60])
     bench.published()
@@ -161,7 +161,9 @@ def test_a_folder_whose_runs_do_not_pin_silver_erased_goes_on(make_bench: MakeBe
     bench.archive(history[:100])
     first = bench.published()
     shutil.rmtree(bench.lake / SILVER_ERASED.name)
-    (bench.folder.checkpoints / "batch.binding.json").unlink()  # that release had none
+    (
+        bench.folder.checkpoints / "batch.binding.json"
+    ).unlink()  # that release did not have this table
     pins = {name: pin for name, pin in first.pins.items() if name != SILVER_ERASED.name}
     publish_run(bench.lake, replace(first, run=2, run_uuid="old", counts=RunCounts(), pins=pins))
     assert prove_lake(bench.folder, None).holds
@@ -182,7 +184,7 @@ def test_a_classic_lake_is_refused_with_the_cure(make_bench: MakeBench) -> None:
     assert not load_suppression(bench.folder)
 
 
-def test_no_file_goes_while_a_backup_relies_on_it(make_bench: MakeBench) -> None:
+def test_no_file_is_deleted_while_a_backup_needs_it(make_bench: MakeBench) -> None:
     bench = make_bench("held")
     bench.archive(named_history()[:60])
     bench.published()

@@ -1,4 +1,4 @@
-"""A listener erased while they play: real broker, real archive, real speed layer."""
+"""A listener is erased while they play: real broker, real archive, real speed layer."""
 
 import threading
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ SETTINGS = load_settings(archive_every="500ms")
 
 @contextmanager
 def playing(address: KafkaAddress) -> Iterator[None]:
-    """Let three listeners play without a pause, the erased one among them."""
+    """Send plays of three listeners continuously, including the erased one."""
     stop = threading.Event()
 
     def play() -> None:
@@ -105,7 +105,7 @@ def test_a_listener_who_plays_on_is_erased_while_the_archive_writes(
     assert {NO_ROW, NO_BYTES} <= {one.check for one in searched.findings}
     assert searched.remains[0].place == "Kafka, song-plays"
 
-    # The table still knows which micro-batches it holds: one that is run again is skipped.
+    # The table still lists its micro-batches, so one that is run again is skipped.
     commits = data_folder.checkpoints / "archive" / "commits"
     newest = max(int(path.name) for path in commits.iterdir() if path.name.isdigit())
     (commits / str(newest)).unlink()
@@ -118,7 +118,7 @@ def test_a_listener_who_plays_on_is_erased_while_the_archive_writes(
     assert len(set(positions(data_folder))) == len(dense) + 1
 
 
-def test_speed_counts_an_erased_listener_nowhere(
+def test_speed_counts_no_play_of_an_erased_listener(
     spark: SparkSession, data_folder: DataFolder, empty_topics: KafkaAddress
 ) -> None:
     add_listener(data_folder, GONE)

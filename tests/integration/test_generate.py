@@ -1,4 +1,4 @@
-"""The simulated audience and a real broker: everything sent is in the log, once, in its place."""
+"""The simulated audience and a real broker: the log has every sent record once, in its place."""
 
 import json
 import os
@@ -57,8 +57,10 @@ def count_records(address: KafkaAddress) -> int:
 
 def start_command(address: KafkaAddress, *options: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "crossfade", "generate", "--json", *options]
-    told = {**os.environ, "CROSSFADE_BOOTSTRAP": address.bootstrap}
-    return subprocess.Popen(command, env=told, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    environment = {**os.environ, "CROSSFADE_BOOTSTRAP": address.bootstrap}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def murmur2(key: bytes) -> int:
@@ -85,7 +87,7 @@ def test_murmur2_matches_the_java_client() -> None:
 def play_with_ledger(
     address: KafkaAddress, folder: Path, options: SimulationOptions, **how: Any
 ) -> tuple[SimulationProgress, list[dict[str, Any]]]:
-    """Simulate into Kafka; give the rows of the ledger too."""
+    """Simulate into Kafka; also return the rows of the ledger."""
     simulation = Simulation(options, is_file=False, ledger=folder)
     progress = simulation.play(KafkaSink(address, receipts=simulation.ledger), **how)
     return progress, read_ledger(folder)
@@ -153,9 +155,9 @@ def test_after_ctrl_c_everything_sent_is_in_the_log(topics: Broker) -> None:
     command.send_signal(signal.SIGINT)
     out, err = command.communicate(timeout=60)
     assert (command.returncode, err) == (0, b"")
-    told = json.loads(out)
-    assert told["sent"] == count_records(topics.address) - before > 0
-    assert (told["waiting"], told["failed"]) == (0, 0)
+    result = json.loads(out)
+    assert result["sent"] == count_records(topics.address) - before > 0
+    assert (result["waiting"], result["failed"]) == (0, 0)
 
 
 def test_an_unreachable_broker_at_the_start_is_reported_in_one_line() -> None:

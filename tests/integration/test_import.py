@@ -1,4 +1,4 @@
-"""Files imported into a real Kafka, and what is there afterwards."""
+"""Import files into a real Kafka, and check its records."""
 
 import json
 import subprocess
@@ -18,11 +18,7 @@ from crossfade.ingest.importing import ImportFormat, import_files, reader_of
 from crossfade.ingest.sample import sample_year_path
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_reader
-from crossfade.kafka.topics import (
-    SONG_PLAYS,
-    read_end_offsets,
-    read_start_offsets,
-)
+from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets, read_start_offsets
 from crossfade.stack.broker import Broker
 from crossfade.stack.kafka_for_command import reach_kafka
 
@@ -32,7 +28,7 @@ JSONL = reader_of(ImportFormat.JSONL, user_id="")
 
 
 def read_since(address: KafkaAddress, starts: dict[int, int]) -> Iterator[Message]:
-    """Return every record of the topic from the given offsets to its end as it is now."""
+    """Return every record of the topic from the given offsets to its current end."""
     ends = read_end_offsets(address, SONG_PLAYS)
     reader = open_reader(address)
     reader.assign([TopicPartition(SONG_PLAYS, p, offset) for p, offset in starts.items()])
@@ -67,7 +63,9 @@ def write_plays(path: Path, count: int) -> Path:
     return path
 
 
-def test_the_real_year_arrives_whole_and_twice_with_the_same_ids(topics: Broker) -> None:
+def test_the_real_year_arrives_completely_and_has_the_same_ids_when_imported_again(
+    topics: Broker,
+) -> None:
     reader = reader_of(ImportFormat.SPOTIFY, user_id="listener")
     starts = read_end_offsets(topics.address, SONG_PLAYS)
     for _ in range(2):
@@ -85,7 +83,7 @@ def test_the_real_year_arrives_whole_and_twice_with_the_same_ids(topics: Broker)
     assert set(identities.values()) == {2}
 
 
-def test_the_good_lines_of_a_broken_file_are_in(topics: Broker, tmp_path: Path) -> None:
+def test_the_good_lines_of_a_broken_file_are_imported(topics: Broker, tmp_path: Path) -> None:
     path = write_plays(tmp_path / "plays.jsonl", 100)
     path.write_text(path.read_text("utf-8") + '\nnot json\n{"title":', "utf-8")
     starts = read_end_offsets(topics.address, SONG_PLAYS)
@@ -121,7 +119,7 @@ def test_plays_that_kafka_does_not_take_are_counted(
     assert not report.is_whole
 
 
-def test_without_a_stack_the_folders_own_broker_runs_for_the_while(
+def test_without_a_stack_the_folders_own_broker_runs_during_the_import(
     data_folder: DataFolder, tmp_path: Path
 ) -> None:
     settings = load_settings(data=data_folder.root)
@@ -151,7 +149,7 @@ def run_import(*arguments: str, lines: str = "") -> subprocess.CompletedProcess[
     )
 
 
-def test_a_broken_file_is_named_on_one_line_and_its_good_plays_are_in(tmp_path: Path) -> None:
+def test_a_broken_file_is_named_on_one_line_and_its_good_plays_are_imported(tmp_path: Path) -> None:
     row = {
         "endTime": "2018-10-05 00:01",
         "artistName": "Björk",
@@ -170,7 +168,7 @@ def test_a_broken_file_is_named_on_one_line_and_its_good_plays_are_in(tmp_path: 
     assert line.startswith(f"Error: {path}, line 12: expected well-formed JSON")
 
 
-def test_rejected_lines_alone_do_not_fail_an_import(tmp_path: Path) -> None:
+def test_rejected_lines_do_not_fail_an_import(tmp_path: Path) -> None:
     good = write_plays(tmp_path / "plays.jsonl", 2).read_text("utf-8")
     data = str(tmp_path / "data")
     outcome = run_import("jsonl", "-", "--data", data, lines=f"{good}\nnot json\n")
@@ -188,7 +186,7 @@ def test_rejected_lines_alone_do_not_fail_an_import(tmp_path: Path) -> None:
         (["jsonl", "-", "--user", "anna"], "each of its lines has a user_id"),
     ],
 )
-def test_a_command_that_cannot_be_meant_is_refused_before_kafka_is_reached(
+def test_a_contradictory_command_is_refused_before_kafka_is_reached(
     tmp_path: Path, arguments: list[str], expected: str
 ) -> None:
     outcome = run_import(*arguments, "--data", str(tmp_path / "data"))

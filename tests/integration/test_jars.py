@@ -28,7 +28,7 @@ def locked(monkeypatch: pytest.MonkeyPatch) -> list[Jar]:
 
 
 class Repository:
-    """A Maven repository in a folder, and what was asked of it."""
+    """A Maven repository in a folder, and the paths requested from it."""
 
     def __init__(self, root: Path, cache: Path, jars: list[Jar]) -> None:
         self.root = root
@@ -69,7 +69,7 @@ def test_jars_are_fetched_once_and_verified(
     tmp_path: Path, repository: Repository, locked: list[Jar]
 ) -> None:
     seen = []
-    fetched = fetch_jars(tmp_path / "c", repository.url, lambda *told: seen.append(told))
+    fetched = fetch_jars(tmp_path / "c", repository.url, lambda *progress: seen.append(progress))
     assert fetched == locked
     assert [(done, total) for _, done, total in seen] == [(1, 3), (2, 3), (3, 3)]
     assert [path.name for path in require_jars("spark", tmp_path / "c")] == [
@@ -101,7 +101,7 @@ def test_a_jar_with_a_wrong_hash_never_enters_and_is_named(
     assert list((tmp_path / "c").rglob("*.jar")) == [locked[0].path(tmp_path / "c")]
 
 
-def test_a_fetch_that_was_cut_short_goes_on(
+def test_an_interrupted_fetch_is_continued(
     tmp_path: Path, repository: Repository, locked: list[Jar]
 ) -> None:
     def stop(jar: Jar, done: int, total: int) -> None:
@@ -114,7 +114,7 @@ def test_a_fetch_that_was_cut_short_goes_on(
     assert fetch_jars(tmp_path / "c", repository.url) == [locked[2]]
 
 
-def test_a_changed_jar_in_the_cache_is_refused_and_fetched_anew(
+def test_a_changed_jar_in_the_cache_is_refused_and_fetched_again(
     tmp_path: Path, repository: Repository, locked: list[Jar]
 ) -> None:
     fetch_jars(tmp_path / "c", repository.url)
@@ -140,7 +140,7 @@ def test_a_jar_is_hashed_once(
     require_jars("spark", tmp_path / "c")
 
 
-def test_a_thorough_check_sees_what_size_and_time_hide(
+def test_a_thorough_check_finds_a_change_that_keeps_size_and_time(
     tmp_path: Path, repository: Repository, locked: list[Jar]
 ) -> None:
     import os
@@ -164,7 +164,7 @@ def test_a_repository_that_lacks_a_jar_is_one_line_with_the_cure(
     assert "\n" not in str(refusal.value)
 
 
-def test_a_repository_that_is_away_is_one_line_with_the_cure(
+def test_an_unreachable_repository_is_one_line_with_the_cure(
     tmp_path: Path, locked: list[Jar]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -175,5 +175,5 @@ def test_a_repository_that_is_away_is_one_line_with_the_cure(
     assert not can_fetch(f"http://127.0.0.1:{port}/")
 
 
-def test_a_repository_is_tried_with_its_smallest_jar(repository: Repository) -> None:
+def test_a_repository_is_checked_with_its_smallest_jar(repository: Repository) -> None:
     assert can_fetch(repository.url)

@@ -1,4 +1,4 @@
-"""`crossfade jars` and `crossfade doctor` as a person calls them."""
+"""The commands `crossfade jars` and `crossfade doctor`."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ def test_the_locked_jars_are_listed_for_programs() -> None:
     assert any(row["coordinates"] == "org.apache.kafka:kafka_2.13:4.3.1" for row in rows)
 
 
-def test_a_whole_cache_is_verified_and_fetches_nothing() -> None:
+def test_a_complete_cache_is_verified_and_nothing_is_downloaded() -> None:
     assert crossfade("jars", "verify").returncode == 0
     assert json.loads(crossfade("jars", "fetch", "--json").stdout)["fetched"] == 0
 
@@ -34,7 +34,7 @@ def test_verify_fails_in_one_line_when_jars_are_missing(tmp_path: Path) -> None:
     assert 'Run "crossfade jars fetch".' in done.stderr
 
 
-def test_the_doctor_exits_1_and_says_the_cure_when_something_fails(tmp_path: Path) -> None:
+def test_the_doctor_exits_1_and_prints_the_cure_when_a_check_fails(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
     done = crossfade("doctor", "--json", "--data", str(tmp_path / "data"))
     assert done.returncode == 1
@@ -43,7 +43,7 @@ def test_the_doctor_exits_1_and_says_the_cure_when_something_fails(tmp_path: Pat
     assert "--data" in findings["data folder"]["cure"]
 
 
-def test_the_doctor_is_content_with_this_machine(tmp_path: Path) -> None:
+def test_the_doctor_passes_on_this_machine(tmp_path: Path) -> None:
     ports = {"CROSSFADE_KAFKA_PORT": "0", "CROSSFADE_PORT": "0"}
     done = crossfade("doctor", "--data", str(tmp_path / "data"), **ports)
     assert done.returncode == 0, done.stdout

@@ -16,7 +16,7 @@ from crossfade.stack.kafka_for_command import reach_kafka
 pytestmark = pytest.mark.kafka
 
 
-def test_without_a_stack_a_broker_is_started_for_the_while(tmp_path: Path) -> None:
+def test_without_a_stack_a_broker_is_started_temporarily(tmp_path: Path) -> None:
     settings = load_settings(data=tmp_path / "data")
     folder = open_folder(settings)
     with reach_kafka(folder, settings) as address:

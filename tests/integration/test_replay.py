@@ -1,4 +1,4 @@
-"""Rejected records, repaired or come of age, sent again through a real Kafka: counted once."""
+"""Replay rejected records, repaired or no longer in the future, through a real Kafka."""
 
 import json
 import time
@@ -56,7 +56,7 @@ def replayed(folder: DataFolder, *words: str, code: int = 0) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Stage:
-    """A broker with topics of its own, and the stages of a data folder that need no stack."""
+    """A broker with the test's own topics, and archive and batch of a data folder."""
 
     address: KafkaAddress
     folder: DataFolder
@@ -70,7 +70,7 @@ class Stage:
         assert producer.flush(30) == 0
 
     def count(self) -> Run:
-        """Archive what Kafka holds, and run batch over it; the run must be published."""
+        """Archive all of Kafka, and run batch; the run must be published."""
         from crossfade.processing.batch.job import run_once
         from crossfade.processing.streams.archive import start_archive
 
@@ -83,7 +83,7 @@ class Stage:
         return run
 
     def ids(self) -> list[str]:
-        """Return the event ids of the plays in silver, one a row."""
+        """Return the event id of each row of silver's plays."""
         connection = connect()
         pin = require_run(self.folder.lake).pins[SILVER_PLAYS.name]
         register_table(connection, SILVER_PLAYS, list_files(self.folder.lake, SILVER_PLAYS, pin))
@@ -104,7 +104,7 @@ def stage(
 
 
 def repair(folder: DataFolder, path: Path) -> str:
-    """Write the lines of the log that can be repaired, with the right country in each."""
+    """Write the repairable lines of the log, with the right country in each."""
     rows = [json.loads(line) for line in call(folder, "--limit", "0", "--json").splitlines()]
     rows = [row for row in rows if row["reason"] != "event_time_future"]
     for row in rows:
@@ -152,7 +152,7 @@ def test_a_record_is_counted_once_however_often_it_is_replayed(
 
 
 def _await_time(time_ms: int) -> None:
-    """Wait until the present is here that the edge will take; the runs before took most of it."""
+    """Wait until the edge accepts an event time; the runs before take most of that wait."""
     deadline = time.monotonic() + _WITHIN_S
     while now_ms() <= time_ms:
         assert time.monotonic() < deadline

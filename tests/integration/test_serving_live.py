@@ -1,4 +1,4 @@
-"""The API over a real broker: what speed writes is seen in an answer soon after."""
+"""The API with a real broker: speed's rows appear in answers soon after they are sent."""
 
 import base64
 import time
@@ -11,11 +11,7 @@ from crossfade.clock import now_ms
 from crossfade.folder import DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer
-from crossfade.kafka.topics import (
-    PLAYS_BY_WINDOW,
-    SONG_PLAYS,
-    read_end_offsets,
-)
+from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS, read_end_offsets
 from crossfade.kafka.window_log import Marker
 from support.api_server import api_client
 
@@ -31,10 +27,10 @@ def _row(window: int, batch: int, plays: int) -> tuple[bytes, bytes]:
     return key.encode(), value.encode()
 
 
-def test_a_row_of_speed_is_trending_at_once_and_the_answer_becomes_complete(
+def test_a_row_of_speed_is_soon_trending_and_the_answer_becomes_complete(
     empty_topics: KafkaAddress, data_folder: DataFolder
 ) -> None:
-    # Plays of other tests would rightly make the answer "no batch run yet".
+    # Otherwise plays of other tests would make the answer incomplete: "no batch run yet".
     address = empty_topics
     producer = open_producer(address, **{"linger.ms": 0})
     window = data_folder.time_rules.window_start(now_ms())

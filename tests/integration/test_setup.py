@@ -1,4 +1,4 @@
-"""The set-up script as a person meets it: on a bare machine, interrupted, and a second time."""
+"""The set-up script on a machine without tools, after an interrupt, and when run again."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ TOOLS = ("cat", "cksum", "dirname", "env", "ls", "rm", "sh")
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """Return what of a fresh clone the script reads, on a machine with few tools and no Java."""
+    """Return a clone with the files that the script reads, on a machine with few tools, no Java."""
     clone = tmp_path / "clone"
     ignored = shutil.ignore_patterns("__pycache__")
     for name in ("scripts", "src/crossfade/embedded"):
@@ -43,7 +43,7 @@ def a_program(clone: Path, name: str, script: str) -> None:
     program.chmod(0o755)
 
 
-def test_without_python_it_says_so_and_makes_nothing(clone: Path) -> None:
+def test_without_python_it_reports_an_error_and_creates_nothing(clone: Path) -> None:
     done = set_up(clone)
     assert done.returncode == 1
     assert done.stderr.startswith("Error: No Python 3.11 or later is on PATH.")
@@ -51,12 +51,12 @@ def test_without_python_it_says_so_and_makes_nothing(clone: Path) -> None:
     assert not (clone / ".venv").exists()
 
 
-def test_an_old_python_is_none(clone: Path) -> None:
+def test_an_old_python_is_not_accepted(clone: Path) -> None:
     a_program(clone, "python3", "exit 1")
     assert "No Python 3.11" in set_up(clone).stderr
 
 
-def test_a_python_without_venv_says_what_to_install(clone: Path) -> None:
+def test_a_python_without_venv_is_reported_with_the_package_to_install(clone: Path) -> None:
     a_program(clone, "python3", 'case "$2" in *ensurepip*) exit 1;; esac')
     done = set_up(clone)
     assert done.returncode == 1
@@ -64,7 +64,7 @@ def test_a_python_without_venv_says_what_to_install(clone: Path) -> None:
     assert "apt install python3-venv" in done.stderr
 
 
-def test_without_java_it_says_so_before_it_downloads_anything(clone: Path) -> None:
+def test_without_java_it_reports_an_error_before_any_download(clone: Path) -> None:
     (clone.parent / "bin" / "python3").symlink_to(ROOT / ".venv" / "bin" / "python")
     done = set_up(clone)
     assert done.returncode == 1
@@ -73,7 +73,7 @@ def test_without_java_it_says_so_before_it_downloads_anything(clone: Path) -> No
     assert not (clone / ".venv").exists()
 
 
-def test_java_11_is_refused_by_name(clone: Path) -> None:
+def test_java_11_is_refused_with_its_version(clone: Path) -> None:
     (clone.parent / "bin" / "python3").symlink_to(ROOT / ".venv" / "bin" / "python")
     a_program(clone, "java", "echo 'openjdk version \"11.0.2\" 2019-01-15' >&2")
     done = set_up(clone)
@@ -96,9 +96,9 @@ def test_an_interrupt_is_one_line_and_leaves_no_stamp(clone: Path) -> None:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("Creating .venv with Python 3.")
         os.killpg(process.pid, signal.SIGINT)
-        told = process.stderr.read()
+        rest = process.stderr.read()
         assert process.wait(30) != 0
-    assert told == "Interrupted. Run scripts/setup again to continue.\n"
+    assert rest == "Interrupted. Run scripts/setup again to continue.\n"
     assert not (clone / ".venv" / ".crossfade-setup").exists()
 
 

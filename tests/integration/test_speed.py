@@ -35,7 +35,7 @@ PARTITIONS = 4
 
 
 def drop_newest_commit(folder: DataFolder) -> int:
-    """Leave the checkpoint as a crash does between a micro-batch's write and its commit."""
+    """Remove the newest commit, as a crash between a micro-batch's write and commit does."""
     commits = folder.checkpoints / SPEED / "commits"
     newest = newest_committed(folder.checkpoints / SPEED)
     (commits / str(newest)).unlink()
@@ -43,7 +43,7 @@ def drop_newest_commit(folder: DataFolder) -> int:
     return newest
 
 
-def test_a_window_holds_the_plays_on_time_each_once_and_names_what_is_left_out(
+def test_a_window_counts_each_play_on_time_once_and_its_marker_counts_the_others(
     spark: SparkSession, data_folder: DataFolder, empty_topics: KafkaAddress
 ) -> None:
     now = now_ms()
@@ -81,7 +81,7 @@ def test_a_window_holds_the_plays_on_time_each_once_and_names_what_is_left_out(
     assert newest.end_offsets == read_end_offsets(empty_topics, SONG_PLAYS)
 
 
-def test_every_partition_gets_every_marker_after_the_rows_it_speaks_of(
+def test_every_partition_gets_every_marker_after_the_rows_it_covers(
     spark: SparkSession, data_folder: DataFolder, empty_topics: KafkaAddress
 ) -> None:
     with running_speed(spark, data_folder, empty_topics) as query:
@@ -118,7 +118,7 @@ def test_no_hostile_record_stops_the_stream_or_hides_a_good_one(
 
 
 @pytest.mark.fault
-def test_a_micro_batch_that_is_run_again_says_the_same_under_a_higher_epoch(
+def test_a_micro_batch_that_is_run_again_sends_the_same_rows_under_a_higher_epoch(
     spark: SparkSession, data_folder: DataFolder, empty_topics: KafkaAddress
 ) -> None:
     now = now_ms()
@@ -141,7 +141,7 @@ def test_a_micro_batch_that_is_run_again_says_the_same_under_a_higher_epoch(
     assert (again.accepted, again.rejected) == (old.accepted, old.rejected) == (10, 1)
 
 
-def test_an_ordinary_restart_goes_on_with_its_counts_in_a_new_epoch(
+def test_an_ordinary_restart_continues_its_counts_in_a_new_epoch(
     spark: SparkSession, data_folder: DataFolder, empty_topics: KafkaAddress
 ) -> None:
     now = now_ms()
@@ -187,7 +187,7 @@ def test_a_play_at_the_edge_of_lateness_is_counted_after_one_from_the_future(
     assert said.markers_of(0)[-1].watermark is not None
 
 
-def test_repeats_in_another_micro_batch_are_left_out_if_exactness_is_asked_for(
+def test_repeats_in_another_micro_batch_are_left_out_if_exact_counts_are_set(
     spark: SparkSession, data_folder: DataFolder, empty_topics: KafkaAddress
 ) -> None:
     play = a_play(1)

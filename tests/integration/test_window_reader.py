@@ -1,4 +1,4 @@
-"""The reader of `plays-by-window` against a real broker of its own."""
+"""The reader of `plays-by-window` on a real broker."""
 
 import base64
 import time
@@ -17,12 +17,7 @@ from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.time_rules import FUTURE_MS, TimeRules
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer
-from crossfade.kafka.topics import (
-    PLAYS_BY_WINDOW,
-    SONG_PLAYS,
-    create_topics,
-    read_end_offsets,
-)
+from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS, create_topics, read_end_offsets
 from crossfade.kafka.window_log import Marker, encode_probe_key
 from crossfade.serving.rollup import By
 from crossfade.serving.window_reader import WindowReader
@@ -38,7 +33,7 @@ ALL = (0, 2**53)
 
 @pytest.fixture(scope="module")
 def own(spare_broker: Broker) -> Iterator[KafkaAddress]:
-    """Return topics that no other test writes to: generations are judged against each other."""
+    """Return topics that no other test writes to, because generations compete."""
     with temporary_topics(spare_broker) as address:
         yield address
 
@@ -135,7 +130,7 @@ def test_lag_is_known_from_end_offsets_and_late_plays_from_markers(own: KafkaAdd
         assert before - 1_000 <= progress.first_log_time <= now_ms() + 1_000
 
 
-def test_a_reader_begins_where_the_boundary_says_and_not_before(own: KafkaAddress) -> None:
+def test_a_reader_begins_at_the_boundary_and_not_before(own: KafkaAddress) -> None:
     send_rows(own, "old")
     boundary = RULES.window_start(now_ms() + 2 * HOUR_MS)
 
@@ -161,7 +156,7 @@ def test_windows_whose_rows_kafka_may_have_deleted_do_not_count_as_held(
         assert abs(state.status(now_ms()).held_from - whole_from) <= RULES.grain_ms
 
 
-def test_without_kafka_the_state_says_so_and_the_reader_ends_soon() -> None:
+def test_without_kafka_the_state_reports_it_and_the_reader_ends_soon() -> None:
     with reading(KafkaAddress("127.0.0.1:1")) as state:
         until(lambda: "Kafka cannot be reached" in state.status(now_ms()).trouble)
         assert not is_ready(state)
@@ -170,7 +165,9 @@ def test_without_kafka_the_state_says_so_and_the_reader_ends_soon() -> None:
     assert time.monotonic() - began < 12
 
 
-def test_a_reader_that_came_before_the_topics_waits_for_them(cache: Path, tmp_path: Path) -> None:
+def test_a_reader_that_starts_before_the_topics_exist_waits_for_them(
+    cache: Path, tmp_path: Path
+) -> None:
     with Broker(tmp_path / "kafka", cache=cache) as broker, reading(broker.address) as state:
         until(lambda: state.status(now_ms()).trouble != "")
         create_topics(broker.address, load_settings())

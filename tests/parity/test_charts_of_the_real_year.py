@@ -1,4 +1,4 @@
-"""A real year of listening: the published charts, and DuckDB's over the same files."""
+"""A real year of listening: compare the published charts with DuckDB's over the same files."""
 
 from typing import TYPE_CHECKING
 
@@ -65,7 +65,7 @@ FROM entries WHERE rank <= 200
 
 @pytest.fixture(scope="module")
 def year(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> BatchBench:
-    """Return a lake with the year in it, of which one run has been published."""
+    """Return a lake with the year and one published run."""
     data = tmp_path_factory.mktemp("year") / "data"
     bench = BatchBench(spark, open_folder(load_settings(data=data)), partitions=1)
     bench.archive(records_of_the_year(0))
@@ -81,7 +81,7 @@ def records_of_the_year(first_offset: int) -> list[Record]:
         return [Record(0, first_offset + n, value, NOON) for n, (_, value) in enumerate(plays)]
 
 
-def test_the_year_is_accepted_whole(year: BatchBench) -> None:
+def test_every_play_of_the_year_is_accepted(year: BatchBench) -> None:
     [sums] = year.ask(
         "SELECT sum(plays) AS plays, sum(counted_plays) AS counted, sum(ms_played) AS ms "
         "FROM gold_song_day"
@@ -92,7 +92,7 @@ def test_the_year_is_accepted_whole(year: BatchBench) -> None:
     assert (run.counts.counted_plays, run.counts.ms_played) == (18_075, 4_202_224_862)
 
 
-def test_a_play_counts_on_the_day_on_which_it_began(year: BatchBench) -> None:
+def test_a_play_counts_on_the_day_it_began(year: BatchBench) -> None:
     query = "SELECT sum(counted_plays) AS n FROM gold_song_day WHERE date = '2018-10-05'"
     assert year.ask(query) == [{"n": 72}]
 

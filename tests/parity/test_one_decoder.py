@@ -1,4 +1,4 @@
-"""Spark judges a record exactly as the contract's decoder does anywhere else."""
+"""Spark judges every record exactly as the contract's decoder does."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ SCHEMA = "partition INT, offset BIGINT, log_time TIMESTAMP, timestamp_type INT, 
 
 
 class Judged(NamedTuple):
-    """A record as the archive keeps it, before and after it was judged."""
+    """A record to judge, as the archive stores it."""
 
     value: bytes | None
     log_time_ms: int = EXAMPLE_LOG_TIME_MS
@@ -72,12 +72,12 @@ def frame(spark: SparkSession, records: list[Judged]) -> DataFrame:
 
 
 def with_content(records: DataFrame) -> DataFrame:
-    """Mark every record as one whose content no erasure has removed."""
+    """Mark the content of every record as present, not erased."""
     return records.withColumn("is_blank", F.lit(False))
 
 
 def judge_here(record: Judged) -> dict[str, Any]:
-    """Return what Spark should say, by the decoder alone."""
+    """Return the rows that Spark should return, computed with the decoder only."""
     has_log_time = record.timestamp_type == LOG_APPEND_TIME
     verdict = decode_play(record.value, record.log_time_ms if has_log_time else None)
     if isinstance(verdict, Rejection):
@@ -101,14 +101,14 @@ def test_spark_gives_every_record_the_verdict_of_the_contract(spark: SparkSessio
 
 @pytest.fixture(scope="module")
 def spark_reasons(spark: SparkSession) -> dict[str, str | None]:
-    """Return the reason that Spark has for each example."""
+    """Return Spark's reason for each example."""
     judged = judge_stream(frame(spark, [Judged(example.value) for example in EXAMPLES]), ())
     rows = judged.select("offset", "reason").collect()
     return {EXAMPLES[row.offset].name: row.reason for row in rows}
 
 
 def import_line(line: bytes, folder: Path) -> tuple[list[tuple[Play, bytes]], ImportReport]:
-    """Import a file whose second line it is; give what is sent, and the report."""
+    """Import a file with the record as its second line; return the sent plays and the report."""
     path = folder / "plays.jsonl"
     path.write_bytes(b"\n" + line + b"\n")
     report = ImportReport()
@@ -119,13 +119,13 @@ def import_line(line: bytes, folder: Path) -> tuple[list[tuple[Play, bytes]], Im
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_importers_and_spark_give_an_example_its_own_verdict(
+def test_importers_and_spark_give_each_example_its_verdict(
     example: Example,
     spark_reasons: dict[str, str | None],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A line feed in a record, which would begin another line, is a space in the file."""
+    """In the file, a space replaces a record's line feed, which would begin another line."""
     log_time = EXAMPLE_LOG_TIME_MS
     monkeypatch.setattr("crossfade.ingest.importing.now_ms", lambda: log_time + SECOND_MS)
     sent, report = import_line((example.value or b"").replace(b"\n", b" "), tmp_path)
@@ -144,7 +144,7 @@ def test_importers_and_spark_give_an_example_its_own_verdict(
         ]
 
 
-def test_a_repeat_is_an_identity_that_came_before(spark: SparkSession) -> None:
+def test_a_repeat_is_an_identity_seen_before(spark: SparkSession) -> None:
     records = [*RECORDS, *reversed(RECORDS)]
     seen: set[object] = set()
     expected = []

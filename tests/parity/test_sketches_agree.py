@@ -1,4 +1,4 @@
-"""Listeners' sketches that Spark made are united by serving as Spark would unite them."""
+"""Serving merges Spark's sketches of listeners with the same result as Spark."""
 
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.spark
 
 
 @pytest.mark.parametrize("listeners", [1, 7, 300, 20_000], ids="{} listeners".format)
-def test_serving_reads_and_unites_sketches_as_spark_does(
+def test_serving_reads_and_merges_sketches_as_spark_does(
     spark: "SparkSession", listeners: int
 ) -> None:
     sketched = spark.sql(
