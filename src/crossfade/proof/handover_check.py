@@ -18,7 +18,7 @@ NONE_LATER = "no play on time comes after its window was handed over"
 
 
 def check_handovers(pinned: PinnedLake, address: KafkaAddress | None) -> list[Finding]:
-    """Check every window that was handed over, and that no play on time came after it was."""
+    """Check every hand-over, and that no play on time was logged after its window's hand-over."""
     recorded = read_handovers(pinned.folder.lake)
     if address is None:
         why = "No stack runs: the recorded verdicts were used; speed was not read again."

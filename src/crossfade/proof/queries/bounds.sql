@@ -1,5 +1,5 @@
--- What the newest run covers of each topic partition. The very first run's ends are the offsets
--- at which the archive began; a partition that came later began at 0.
+-- What the newest run covers of each topic partition. The ends of the very first run are the
+-- offsets at which the archive began; a partition that was added later began at 0.
 CREATE OR REPLACE TABLE bounds AS
 WITH
   offsets AS (

@@ -1,4 +1,4 @@
--- The content of bronze's records, all or an even sample that is the same at each asking.
+-- The content of bronze's records: all of them, or an even sample that never changes.
 SELECT
   "partition",
   "offset",

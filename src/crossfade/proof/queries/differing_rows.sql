@@ -1,4 +1,4 @@
--- Rows that silver gives and a table of gold lacks, then rows of gold that silver denies.
+-- Rows computed from silver that a table of gold lacks, then rows that only gold has.
 (
   SELECT 'silver' AS "only in", * FROM query_table($wanted)
   EXCEPT ALL

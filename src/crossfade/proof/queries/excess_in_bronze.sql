@@ -1,4 +1,4 @@
--- Positions that bronze holds twice, that the run does not cover, or that are noted as gaps.
+-- Positions that bronze holds more than once, or that are outside the run's range or a gap.
 SELECT
   "partition",
   "offset",

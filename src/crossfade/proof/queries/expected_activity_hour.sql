@@ -1,4 +1,4 @@
--- gold/activity_hour as silver says: closed hours; charted plays are known when the day is closed.
+-- gold/activity_hour computed from silver: closed hours. Charted plays need a closed day.
 CREATE OR REPLACE TABLE expected_activity_hour AS
 WITH
   closed AS (

@@ -1,4 +1,4 @@
--- Every chart of every closed period, ranked anew from the closed days of silver.
+-- Every chart of every closed period, ranked again from the closed days of silver.
 CREATE OR REPLACE TABLE expected_chart AS
 WITH
   periods AS (

@@ -1,5 +1,5 @@
--- gold/song as silver says: what the newest play of each song names it; of two at once, the
--- greater event_id's.
+-- gold/song computed from silver: the names in the newest play of each song. Of two plays at the
+-- same time, the one with the greater event_id counts.
 CREATE OR REPLACE TABLE expected_song AS
 WITH
   newest AS (

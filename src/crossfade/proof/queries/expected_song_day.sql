@@ -1,4 +1,5 @@
--- gold/song_day as silver says: closed days, at most $daily_cap charted plays a listener and song.
+-- gold/song_day computed from silver: closed days, with at most $daily_cap charted plays per
+-- listener and song.
 CREATE OR REPLACE TABLE expected_song_day AS
 WITH
   closed AS (

@@ -1,4 +1,4 @@
--- gold/song_window as silver says: windows below the boundary, in the days that are kept.
+-- gold/song_window computed from silver: windows before the boundary, in the days that are kept.
 CREATE OR REPLACE TABLE expected_song_window AS
 WITH
   windowed AS (

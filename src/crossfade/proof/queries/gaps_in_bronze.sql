@@ -1,4 +1,4 @@
--- Ranges of positions that the run covers, Kafka used, and bronze does not hold.
+-- Ranges of positions that the run covers, that are not gaps, and that bronze does not hold.
 WITH
   seen AS (
     SELECT "partition", "offset" FROM bronze_song_plays

@@ -1,4 +1,4 @@
--- Each window that runs after $after took over and that a layer has plays of: both layers' counts.
+-- Both layers' counts of each window with plays in either that a run after $after took over.
 WITH
   batch_rows AS (
     SELECT

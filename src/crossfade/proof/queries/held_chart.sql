@@ -1,4 +1,4 @@
--- gold/chart's entries, of each period's newest revision.
+-- gold/chart's entries, from the newest revision of each period.
 CREATE OR REPLACE VIEW held_chart AS
 SELECT
   chart,

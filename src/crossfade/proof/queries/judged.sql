@@ -1,4 +1,4 @@
--- The contract's verdict on bronze's bytes: a reason, or a play.
+-- The contract's verdicts on bronze's bytes: a reason or a play.
 CREATE OR REPLACE TABLE judged (
   "partition" INTEGER,
   "offset" BIGINT,

@@ -1,4 +1,4 @@
--- What gold says of each song and country, whatever names the song had.
+-- Gold's counts for each song and country, over all of the song's names.
 CREATE OR REPLACE TABLE ledger_held AS
 WITH
   held AS (

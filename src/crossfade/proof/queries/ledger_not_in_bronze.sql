@@ -1,4 +1,4 @@
--- Records that were sent and acknowledged, that the run covers, and that are not in bronze once.
+-- Acknowledged records that the run covers and that are not in bronze exactly once.
 WITH
   held AS (
     SELECT

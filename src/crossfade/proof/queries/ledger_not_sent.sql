@@ -1,4 +1,4 @@
--- Plays of a ledger's run that silver has and that were not sent.
+-- Plays of a ledger's run that are in silver but were not sent.
 SELECT
   count(*) OVER () AS wrong,
   "partition",

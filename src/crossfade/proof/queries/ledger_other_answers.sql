@@ -1,9 +1,9 @@
--- Covered records that silver judges otherwise than the ledger, or not once. A duplicate must be one
--- of the play that was sent. What an erased listener sent must be erased; of a record that is no play
--- the ledger does not know the listener.
+-- Covered records whose outcome in silver differs from the ledger's, or that have none or several.
+-- A duplicate must be one of the play that was sent. Records of an erased listener must be erased;
+-- for a record that is not a play, the ledger does not know the listener.
 WITH
   placed AS (
-    SELECT "partition", "offset", 'accepted' AS answer, 'accepted' AS told, NULL AS winner
+    SELECT "partition", "offset", 'accepted' AS answer, 'accepted' AS outcome, NULL AS winner
     FROM silver_plays
     UNION ALL
     SELECT "partition", "offset", 'rejected as ' || reason, 'rejected as ' || reason, NULL
@@ -35,7 +35,7 @@ WITH
         WHEN sent.answer = 'rejected' THEN 'rejected as ' || coalesce(sent.reason, 'nothing')
         ELSE sent.answer
       END AS wanted,
-      placed.told,
+      placed.outcome,
       CASE
         WHEN placed.answer = 'erased'
           THEN erased_users.user_id IS NOT NULL OR sent.user_id IS NULL
@@ -57,7 +57,7 @@ WITH
     SELECT number
     FROM compared
     GROUP BY number
-    HAVING count(told) <> 1 OR NOT coalesce(bool_and(is_right), false)
+    HAVING count(outcome) <> 1 OR NOT coalesce(bool_and(is_right), false)
   ),
   judged AS (
     SELECT
@@ -66,9 +66,9 @@ WITH
       any_value("offset") AS "offset",
       any_value(event_id) AS event_id,
       any_value(wanted) AS wanted,
-      count(told) AS times,
-      min(told) AS told,
-      max(told) AS told_too
+      count(outcome) AS times,
+      min(outcome) AS first_outcome,
+      max(outcome) AS last_outcome
     FROM compared
     SEMI JOIN suspects USING (number)
     GROUP BY number
@@ -82,9 +82,9 @@ SELECT
   wanted || ' by the ledger, '
   || CASE
     WHEN times = 0 THEN 'nowhere in silver'
-    WHEN times = 1 THEN told || ' in silver'
-    WHEN times = 2 THEN told || ' and ' || told_too || ' in silver'
-    ELSE told || ' and ' || told_too || ' in silver, ' || times || ' times in all'
+    WHEN times = 1 THEN first_outcome || ' in silver'
+    WHEN times = 2 THEN first_outcome || ' and ' || last_outcome || ' in silver'
+    ELSE first_outcome || ' and ' || last_outcome || ' in silver, ' || times || ' times in all'
   END AS fault
 FROM judged
 ORDER BY number

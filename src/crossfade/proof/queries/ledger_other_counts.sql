@@ -1,4 +1,4 @@
--- Where a ledger's counts are not those of its own accepted rows.
+-- Where a ledger's counts differ from those of its own accepted rows.
 WITH
   wanted AS (
     SELECT

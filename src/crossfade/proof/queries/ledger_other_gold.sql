@@ -1,4 +1,4 @@
--- Where a table of gold counts otherwise than what was sent.
+-- Where a table of gold has other counts than the plays that were sent.
 WITH
   wanted AS (SELECT * FROM ledger_wanted WHERE gold = $gold),
   held AS (SELECT * FROM ledger_held WHERE gold = $gold)

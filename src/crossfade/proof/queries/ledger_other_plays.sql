@@ -1,6 +1,6 @@
--- Plays that were sent and accepted, and of which silver says something else.
+-- Plays that were sent and accepted, and that have other values in silver.
 WITH
-  said AS (
+  compared AS (
     SELECT
       sent."partition",
       sent."offset",
@@ -57,7 +57,7 @@ SELECT
   number,
   event_id,
   array_to_string(faults, ', ') AS fault
-FROM said
+FROM compared
 WHERE len(faults) > 0
 ORDER BY number
 LIMIT $named

@@ -1,4 +1,4 @@
--- How many of a ledger's records the newest run covers, and how many stand otherwise to it.
+-- How many of a ledger's records have each place relative to what the newest run covers.
 SELECT place, count(*) AS records, count(*) FILTER (WHERE answer = 'accepted') AS accepted
 FROM ledger_rows
 WHERE ledger = $ledger

@@ -1,4 +1,4 @@
--- Every ledger's rows, each with how it stands to what the newest run covers.
+-- Every ledger's rows, each with its place relative to what the newest run covers.
 CREATE OR REPLACE VIEW ledger_rows AS
 SELECT
   sent.*,

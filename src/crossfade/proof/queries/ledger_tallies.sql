@@ -1,4 +1,4 @@
--- What a ledger's rows say of all that its seal says.
+-- The numbers of a ledger's seal, counted from its rows.
 WITH
   sent AS (SELECT * FROM ledger_records WHERE ledger = $ledger)
 SELECT 'records' AS what, count(*) AS tally FROM sent

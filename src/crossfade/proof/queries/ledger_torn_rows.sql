@@ -1,5 +1,5 @@
--- Rows that no whole ledger has: under a number or at a position of another one, or that
--- contradict themselves.
+-- Rows that a complete ledger cannot have: two with the same number or position, or a row that
+-- contradicts itself.
 WITH
   positions AS (
     SELECT

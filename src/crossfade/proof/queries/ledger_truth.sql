@@ -1,5 +1,5 @@
--- Every play that gold must count: those that the ledgers say are accepted and that were not erased,
--- and silver's others.
+-- Every play that gold must count: those accepted according to the ledgers and not erased, and
+-- silver's other plays.
 CREATE OR REPLACE VIEW ledger_truth AS
 SELECT event_time, country, song_id, is_counted, ms_played
 FROM ledger_rows

@@ -1,5 +1,5 @@
--- Positions at which silver has plays of a ledger's run and no ledger has a record. A record that
--- was not acknowledged may be in the log once; what is more than that is a fault.
+-- Positions at which silver has plays of a ledger's run and no ledger has a record. A record
+-- without an acknowledgement may be in the log once; any more are a fault.
 CREATE OR REPLACE TABLE ledger_unlisted AS
 WITH
   held AS (

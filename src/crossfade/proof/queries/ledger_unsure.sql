@@ -1,5 +1,5 @@
--- Records that may be accepted or a duplicate: the first acknowledged one of a play of which another
--- was sent before, and not acknowledged. What silver made of them is theirs.
+-- Records that may be accepted or a duplicate: the first acknowledged record of a play that was
+-- sent before without an acknowledgement. Silver decides which of the two it is.
 CREATE OR REPLACE TABLE ledger_unsure AS
 WITH
   unknown AS (

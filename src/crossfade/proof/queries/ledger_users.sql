@@ -1,4 +1,4 @@
--- Everybody who sent a play that a ledger has.
+-- All listeners with a play in a ledger.
 SELECT DISTINCT user_id
 FROM ledger_records
 WHERE user_id IS NOT NULL

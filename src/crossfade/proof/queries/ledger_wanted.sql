@@ -1,4 +1,4 @@
--- What gold must say of each song and country, over the ranges that are closed.
+-- The counts that gold must have for each song and country, over the closed ranges.
 CREATE OR REPLACE TABLE ledger_wanted AS
 WITH
   kept AS (

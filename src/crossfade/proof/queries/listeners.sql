@@ -1,4 +1,4 @@
--- For each sketch that gold should have: how many listeners silver counts exactly, and the sketch.
+-- For each sketch that gold should have: the exact number of listeners in silver, and the sketch.
 WITH
   heard AS (
     SELECT

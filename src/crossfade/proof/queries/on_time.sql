@@ -1,5 +1,5 @@
--- Accepted plays that speed counts, in windows that a run took over: with that run, and whether
--- it covered them when it did.
+-- Accepted plays that speed counts, in windows that a run took over; with that run, and whether
+-- it covered them then.
 CREATE OR REPLACE TABLE on_time AS
 WITH
   windowed AS (

@@ -1,6 +1,6 @@
--- Rows of silver that say something else than the bytes at their position, or lie in another day.
+-- Rows of silver that differ from the bytes at their position, or are stored under another day.
 WITH
-  said AS (
+  compared AS (
     SELECT
       silver_plays."partition",
       silver_plays."offset",
@@ -40,6 +40,6 @@ WITH
     WHERE judged.reason IS NULL
   )
 SELECT "partition", "offset", 'other ' || array_to_string(differing, ', ') AS fault
-FROM said
+FROM compared
 WHERE len(differing) > 0
 ORDER BY 1, 2

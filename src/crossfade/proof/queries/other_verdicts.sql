@@ -1,4 +1,4 @@
--- Records whose verdict in the tables is another than the contract's.
+-- Records whose verdict in the tables differs from the contract's.
 WITH
   placed AS (
     SELECT "partition", "offset", NULL AS reason FROM silver_plays

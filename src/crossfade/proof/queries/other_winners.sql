@@ -1,4 +1,4 @@
--- Of several records of one play the smallest position wins; here: where silver says otherwise.
+-- Where silver has another winner: of a play's records, the one at the smallest position must win.
 WITH
   ranked AS (
     SELECT

@@ -1,4 +1,4 @@
--- How many positions each table holds of each topic partition, and how many Kafka never used.
+-- How many positions each table holds of each topic partition, and how many are gaps.
 WITH
   held AS (
     SELECT "partition", 'bronze' AS place FROM bronze_song_plays

@@ -1,4 +1,4 @@
--- Bronze's records of a range, as Kafka would give them.
+-- Bronze's records in a range of offsets, as Kafka would return them.
 SELECT
   "offset",
   epoch_ms(log_time) AS log_time,

@@ -1,4 +1,4 @@
--- Up to which offset each run covers each topic partition.
+-- The offset up to which each run covers each topic partition.
 CREATE OR REPLACE TABLE run_ends AS
 WITH
   offsets AS (

@@ -1,4 +1,4 @@
--- Every published run: its boundary, and up to where it covers each topic partition.
+-- Every published run: its boundary, and the end offsets that it covers.
 SELECT run, boundary, end_offsets
 FROM gold_run
 ORDER BY run

@@ -1,4 +1,4 @@
--- The measures of a whole table.
+-- The sums of a table's measures.
 SELECT
   CAST(coalesce(sum(plays), 0) AS BIGINT) AS plays,
   CAST(coalesce(sum(counted_plays), 0) AS BIGINT) AS counted_plays,

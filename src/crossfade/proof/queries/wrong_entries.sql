@@ -1,5 +1,5 @@
--- Entries that the recomputed chart and gold's do not share. A chart may be cut, but then at the
--- size of the longest one, and never in the middle.
+-- Entries that only the recomputed chart has, or only gold's. Gold may cut a chart, but only at the
+-- size of its longest chart.
 WITH
   sizes AS (
     SELECT chart, period, period_start, count(*) AS size
