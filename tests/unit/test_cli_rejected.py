@@ -81,7 +81,7 @@ def test_the_newest_are_shown_with_what_was_expected_and_all_counted(folder: Dat
     assert shown.count("event_id_invalid: event_id must be") == 1
     assert "2026-01-01T12:00:00.004Z" in shown
     assert shown.splitlines()[-1] == (
-        "The newest 2 of 4 are shown. 4 rejected in all: "
+        "The newest 2 of 4 are shown. 4 rejected in total: "
         "country_invalid 2, encoding_invalid 1, event_id_invalid 1."
     )
 
@@ -123,7 +123,7 @@ def test_a_reason_that_does_not_exist_is_misuse_and_names_the_nearest(folder: Da
 
 
 def test_options_before_replay_are_misuse(folder: DataFolder) -> None:
-    with pytest.raises(MisuseError, match="Write them behind it"):
+    with pytest.raises(MisuseError, match="Write them after it"):
         ask(folder, "--reason", "country_invalid", "replay")
 
 

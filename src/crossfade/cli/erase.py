@@ -17,13 +17,7 @@ from crossfade.clock import format_time, now_ms, parse_duration
 from crossfade.config import Settings, load_settings
 from crossfade.contract.text import has_control, normalise
 from crossfade.errors import CrossfadeError, MisuseError
-from crossfade.folder import (
-    DataFolder,
-    StackAddresses,
-    open_folder,
-    read_stack,
-    write_atomically,
-)
+from crossfade.folder import DataFolder, StackAddresses, open_folder, read_stack, write_atomically
 from crossfade.kafka.address import KafkaAddress, address_from
 
 if TYPE_CHECKING:

@@ -68,7 +68,7 @@ def generate(
         crossfade generate --rate 2000 --for 5m
         crossfade generate --scenario messy-clients --ledger ledger --for 10m
         crossfade generate --from 2024-05-01 --to 2024-06-01 --rate 50 --seed 7
-        crossfade generate --from 2024-05-01 --events 1000000 --out plays.jsonl.zst
+        crossfade generate --from 2024-05-01 --events 1000000 --out plays.jsonl
     """
     if start is not None and report is not None:
         what = "Past plays are sent in the order of their starts: --report has no meaning there."

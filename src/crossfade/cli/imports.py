@@ -1,4 +1,4 @@
-"""`crossfade import`: real plays from files, into Kafka."""
+"""`crossfade import`: real plays from files, sent to Kafka."""
 
 import sys
 from typing import Annotated
@@ -27,13 +27,13 @@ _DEFAULT_USER = "listener"
 
 FormatArgument = Annotated[ImportFormat, typer.Argument(metavar="FORMAT", help="jsonl or spotify.")]
 FilesArgument = Annotated[
-    list[str], typer.Argument(metavar="FILE...", help="Files, plain, .gz or .xz; - for stdin.")
+    list[str], typer.Argument(metavar="FILE", help="Files: plain, .gz or .xz; - for stdin.")
 ]
 UserOption = Annotated[
     str | None,
     typer.Option(
         "--user",
-        help=f"spotify: the listener, whom the files do not name. (default: {_DEFAULT_USER})",
+        help=f"The user_id for spotify files, which do not name one. (default: {_DEFAULT_USER})",
         metavar="USER_ID",
     ),
 ]
@@ -49,19 +49,19 @@ def import_plays(
 ) -> None:
     """Send the plays in files to Kafka; importing the same file twice changes nothing.
 
-    Rows that break the contract are reported with file, line and what was expected, and the
-    others go in. Exit code 0: every file was read to its end (rejected rows or not) and every
-    accepted play is in Kafka. 1: a file broke off, or Kafka did not take every play.
+    Rows that break the contract are reported with file, line and what was expected; the others are
+    sent. Exit code 0: every file was read to its end (rejected rows or not) and every accepted play
+    is in Kafka. 1: a file was truncated, or Kafka did not take every play.
 
     Example:
-        crossfade import spotify StreamingHistory0.json StreamingHistory1.json --user anna
+        crossfade import spotify StreamingHistory0.json --user anna
     """
     user_id = _choose_user(import_format, user)
     size = check_files(files)
     settings = load_settings(data=data)
     folder = open_folder(settings)
     with report_door(folder), _open_progress() as progress:
-        task = progress.add_task("reaching Kafka", total=None, accepted=0, rejected=0)
+        task = progress.add_task("connecting to Kafka", total=None, accepted=0, rejected=0)
         with reach_kafka(folder, settings) as address:
             progress.update(task, description="importing", total=size or None)
             report = import_files(
@@ -77,7 +77,7 @@ def import_plays(
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
     else:
         _print_report(report)
-    _fail_unless_whole(report)
+    _fail_unless_complete(report)
 
 
 def _open_progress() -> Progress:
@@ -96,7 +96,7 @@ def _open_progress() -> Progress:
 def _choose_user(import_format: ImportFormat, user: str | None) -> str:
     if import_format is not ImportFormat.SPOTIFY:
         if user is not None:
-            what = f"--user says nothing to {import_format}: each of its lines has a user_id."
+            what = f"--user has no meaning for {import_format}: each line has a user_id."
             raise MisuseError(what, "Leave it out.")
         return ""
     user_id = _DEFAULT_USER if user is None else user
@@ -119,18 +119,20 @@ def _print_report(report: ImportReport) -> None:
     Console().print(table)
     if report.rejected > _PROBLEMS_SHOWN:
         reasons = ", ".join(f"{reason} {n:,}" for reason, n in report.reasons.most_common())
-        sys.stdout.write(f"{report.rejected:,} rejected in all: {reasons}.\n")
+        sys.stdout.write(f"{report.rejected:,} rejected in total: {reasons}.\n")
 
 
-def _fail_unless_whole(report: ImportReport) -> None:
+def _fail_unless_complete(report: ImportReport) -> None:
     if report.undelivered:
         what = (
             f"Kafka did not take {report.undelivered:,} of {report.accepted:,} plays: "
             f"{report.undelivered_why}."
         )
-        raise BrokerError(what, "Import again when it is back: what is in stays single.")
+        raise BrokerError(what, "Import again when it is back: no play will count twice.")
     if report.breaks:
         first, *others = report.breaks
         more = f" (and {len(others)} more files)" if others else ""
         what = f"{first.file}, line {first.line}: expected {first.expected}{more}."
-        raise CrossfadeError(what, "The plays before it are in; mend the file and import it again.")
+        raise CrossfadeError(
+            what, "The plays before it are sent. Repair the file and import it again."
+        )

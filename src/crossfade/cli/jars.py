@@ -1,4 +1,4 @@
-"""`crossfade jars`: fetch, verify and list the locked jars in the per-user cache."""
+"""`crossfade jars`: commands for the locked jars in the per-user cache."""
 
 import signal
 import sys
@@ -17,16 +17,16 @@ from crossfade.errors import MachineError
 from crossfade.stack.jar_lock import Jar, read_lock
 from crossfade.stack.jars import check_jars, fetch_jars
 
-AgainOption = Annotated[bool, typer.Option("--again", help="Record them anew.")]
+AgainOption = Annotated[bool, typer.Option("--again", help="Record them again.")]
 
 app = typer.Typer(no_args_is_help=True, help="Fetch, verify and list the locked jars.")
 
 
 @app.command()
 def fetch(*, as_json: JsonOption = False) -> None:
-    """Fetch the jars that the cache lacks; what is there already costs no network.
+    """Fetch the jars that the cache lacks; if it is complete, no network is needed.
 
-    Each is verified against the lock before it is used. Interrupted, it goes on the next time.
+    Each jar is verified against the lock before it is used. An interrupted fetch goes on next time.
 
     Example:
         CROSSFADE_MAVEN_MIRROR=URL crossfade jars fetch
@@ -60,10 +60,10 @@ def fetch(*, as_json: JsonOption = False) -> None:
 
 @app.command()
 def record(*, again: AgainOption = False) -> None:
-    """Record the classes that Kafka and Spark load, so that every later start is quicker.
+    """Record the classes that Kafka and Spark load, so that later starts are quicker.
 
-    Both run once over a few plays, in a temporary folder. Java keeps what it learnt in the Python
-    environment: 270 MB. Done before for this Java and these jars, it is not done again.
+    Both run once over a few plays, in a temporary folder. Java stores the classes in the Python
+    environment (270 MB). If they are recorded for this Java and these jars, nothing is done.
 
     Example:
         crossfade jars record
@@ -71,36 +71,36 @@ def record(*, again: AgainOption = False) -> None:
     from crossfade.stack.class_data import is_recorded
 
     if not again and is_recorded(load_settings().cache):
-        sys.stderr.write("The classes are recorded.\n")
+        sys.stderr.write("The classes are recorded already.\n")
         return
     from crossfade.cli.class_recording import record_stack_classes
 
-    # Told to end, it unwinds: its Javas and its folder go with it.
+    # On SIGTERM, exit by an exception, which ends the Javas and removes the folder.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with Console(stderr=True).status("Recording the classes of Kafka and Spark, once …"):
+    with Console(stderr=True).status("Recording the classes of Kafka and Spark …"):
         record_stack_classes()
     sys.stderr.write("The classes of Kafka and Spark are recorded.\n")
 
 
 @app.command()
 def verify(*, as_json: JsonOption = False) -> None:
-    """Hash every jar anew and compare it with the lock; exit 1 if one is missing or wrong.
+    """Hash every jar and compare it with the lock; exit 1 if one is missing or wrong.
 
     Example:
         crossfade jars verify
     """
     checks = check_jars(load_settings().cache, thorough=True)
     rows = [{"path": str(check.path), "state": check.state} for check in checks]
-    amiss = [check for check in checks if check.state != "good"]
+    wrong = [check for check in checks if check.state != "good"]
     if as_json:
         sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
     else:
-        for check in amiss:
+        for check in wrong:
             sys.stdout.write(f"{check.state} {check.path}\n")
-    if amiss:
-        what = f"{len(amiss)} of {len(checks)} jars are missing or wrong, {amiss[0].path} first."
+    if wrong:
+        what = f"{len(wrong)} of {len(checks)} jars are missing or wrong, {wrong[0].path} first."
         raise MachineError(what, 'Run "crossfade jars fetch".')
-    sys.stderr.write(f"{len(checks)} jars have their locked SHA-256.\n")
+    sys.stderr.write(f"All {len(checks)} jars have their locked SHA-256.\n")
 
 
 @app.command(name="list")

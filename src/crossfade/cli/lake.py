@@ -1,4 +1,4 @@
-"""`crossfade lake`: the lake's tables, and the files that other engines may read."""
+"""`crossfade lake`: the lake's tables, and their files for other engines."""
 
 import sys
 from dataclasses import asdict, dataclass
@@ -16,20 +16,24 @@ from crossfade.config import load_settings
 from crossfade.errors import MisuseError
 from crossfade.folder import open_folder
 
-app = typer.Typer(help="Look into the lake.", no_args_is_help=True)
+app = typer.Typer(help="Show the lake's tables and their files.", no_args_is_help=True)
 
 TableArgument = Annotated[
-    str, typer.Argument(help="Such as silver/plays; song_plays is the classic Parquet lake.")
+    str,
+    typer.Argument(
+        metavar="TABLE",
+        help="Such as silver/plays; song_plays is the classic Parquet lake.",
+    ),
 ]
 VersionOption = Annotated[
     int | None,
-    typer.Option("--version", min=0, help="A version of the table. [default: the pinned one]"),
+    typer.Option("--version", min=0, help="A version of the table. (default: the pinned one)"),
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class _Size:
-    """One table as it stands; `pin` is None for a table that no run pins."""
+class _TableSize:
+    """A table's newest version and its size; `pin` is None if no run pins the table."""
 
     table: str
     version: int
@@ -47,7 +51,7 @@ def files(
     version: VersionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the data files of a table's pinned version, one a line, for DuckDB and others.
+    """List the data files of a table's pinned version, one per line, for DuckDB and other engines.
 
     Example:
         crossfade lake files gold/chart
@@ -60,7 +64,7 @@ def files(
 
 @app.command("tables")
 def tables(data: DataOption = None, *, as_json: JsonOption = False) -> None:
-    """Show every table: newest and pinned version, rows, files and bytes of the newest.
+    """Show every table: newest and pinned version, and the newest version's rows, files and size.
 
     Example:
         crossfade lake tables
@@ -82,18 +86,13 @@ def tables(data: DataOption = None, *, as_json: JsonOption = False) -> None:
 
 def _list_files(lake: Path, table: str, version: int | None) -> list[str]:
     from crossfade.lake.runs import read_newest_run
-    from crossfade.lake.tables import (
-        CLASSIC_TABLE,
-        TABLES,
-        list_files,
-        open_table,
-    )
+    from crossfade.lake.tables import CLASSIC_TABLE, TABLES, list_files, open_table
     from crossfade.proof.classic_lake import list_classic_files
 
     if table == CLASSIC_TABLE:
         return list_classic_files(lake)
     if table not in TABLES:
-        what = f'No table "{table}".'
+        what = f'There is no table "{table}".'
         raise MisuseError(what, f"Known tables: {', '.join([*TABLES, CLASSIC_TABLE])}.")
     newest = open_table(lake, TABLES[table])
     if newest is None:
@@ -106,14 +105,10 @@ def _list_files(lake: Path, table: str, version: int | None) -> list[str]:
     return list_files(lake, TABLES[table], pin if version is None else version)
 
 
-def _measure_tables(lake: Path) -> list[_Size]:
+def _measure_tables(lake: Path) -> list[_TableSize]:
     from crossfade.lake.connection import connect
     from crossfade.lake.runs import read_newest_run
-    from crossfade.lake.tables import (
-        TABLES,
-        list_files,
-        open_table,
-    )
+    from crossfade.lake.tables import TABLES, list_files, open_table
 
     run = read_newest_run(lake)
     connection = connect()
@@ -126,5 +121,5 @@ def _measure_tables(lake: Path) -> list[_Size]:
         [(rows,)] = connection.execute(counted, {"paths": paths}).fetchall() if paths else [(0,)]
         taken = sum(Path(path).stat().st_size for path in paths)
         pin = run.pins.get(name) if run else None
-        sizes.append(_Size(name, opened.version(), pin, int(rows), len(paths), taken))
+        sizes.append(_TableSize(name, opened.version(), pin, int(rows), len(paths), taken))
     return sizes

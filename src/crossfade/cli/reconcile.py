@@ -1,4 +1,4 @@
-"""`crossfade reconcile`: the proof, with every record named that breaks it."""
+"""`crossfade reconcile`: the proof, which names every wrong record."""
 
 import sys
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ LedgerOption = Annotated[
     typer.Option(
         "--ledger",
         metavar="DIR",
-        help="Ledger that generate wrote: judge every record that was sent. May be repeated.",
+        help="A ledger of generate: check every record that was sent. May be repeated.",
     ),
 ]
 
@@ -36,9 +36,9 @@ _COLOURS = {"holds": "green", "unexplained": "bold red", "explained": "green"}
 def reconcile(
     data: DataOption = None, ledger: LedgerOption = None, *, as_json: JsonOption = False
 ) -> None:
-    """Prove every number anew from the tables and, while the stack runs, from Kafka.
+    """Prove every number from the tables and, while a stack runs, from Kafka.
 
-    Exit code 1 if anything is unexplained; each wrong record is named.
+    Exit code 1: something is unexplained; each wrong record is named.
 
     Example:
         crossfade reconcile --json
@@ -86,13 +86,13 @@ def _boundary(proof: "Reconciliation") -> str | None:
 def _show(proof: "Reconciliation") -> None:
     console = Console()
     show_findings(console, proof.findings)
-    boundary = _boundary(proof) or "before everything"
+    boundary = _boundary(proof) or "none yet"
     end = "nothing is unexplained" if proof.holds else f"{len(proof.unexplained)} unexplained"
     console.print(f"\nRun {proof.run}, boundary {boundary}: {end}.", style="bold")
 
 
 def show_findings(console: Console, all_findings: "Sequence[Finding]") -> None:
-    """Print findings by law, then every record and file that is wrong."""
+    """Print the findings by check, then every wrong record and file."""
     checks: dict[str, list[Finding]] = {}
     for finding in all_findings:
         checks.setdefault(finding.check, []).append(finding)
@@ -102,11 +102,11 @@ def show_findings(console: Console, all_findings: "Sequence[Finding]") -> None:
         for one in findings:
             if one.note:
                 console.print(Text(f"    {one.subject}: {one.note}", "dim"), soft_wrap=True)
-    _name_wrong(console, [one for one in all_findings if one.verdict == "unexplained"])
+    _print_wrong(console, [one for one in all_findings if one.verdict == "unexplained"])
 
 
 def _draw(findings: "Sequence[Finding]") -> Grid:
-    """Return columns that are as wide for each law, so that the whole reads as one table."""
+    """Return a table whose columns have the same widths for each check."""
     grid = Grid(box=None, show_header=False, padding=(0, 2, 0, 0))
     grid.add_column("about", width=30)
     grid.add_column("expected", width=16, justify="right")
@@ -118,7 +118,7 @@ def _draw(findings: "Sequence[Finding]") -> Grid:
     return grid
 
 
-def _name_wrong(console: Console, wrong: "Sequence[Finding]") -> None:
+def _print_wrong(console: Console, wrong: "Sequence[Finding]") -> None:
     for one in wrong:
         console.print(Text(f"\n{one.check}, {one.subject}:", "bold red"))
         for text in one.wrong:

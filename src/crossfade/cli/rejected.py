@@ -1,4 +1,4 @@
-"""`crossfade rejected`: the records that are no plays, why, and what they hold."""
+"""`crossfade rejected`: the records that are not plays, with reasons and contents."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from crossfade.cli.options import DataOption, JsonOption
-from crossfade.cli.rejected_replay import ReasonOption, parse_reason, replay
+from crossfade.cli.rejected_replay import ReasonOption, parse_reason, replay_rejected
 from crossfade.clock import format_time
 from crossfade.config import load_settings
 from crossfade.contract.reasons import Reason
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crossfade.lake.rejected_log import RejectedRecord
 
 _SHOWN = 20
-_LETTERS_SHOWN = 200
+_CHARACTERS_SHOWN = 200
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -40,9 +40,10 @@ def rejected(
     limit: LimitOption = _SHOWN,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the records that batch rejected, the newest first: why, and how their bytes begin.
+    """Show the records that batch rejected, newest first, with the reason and their first bytes.
 
-    With --json an object a line, with all bytes: "value" where they are UTF-8, else "value_base64".
+    --json prints one object per line with all bytes: "value" if they are UTF-8, else
+    "value_base64".
 
     Example:
         crossfade rejected --reason country_invalid
@@ -50,8 +51,8 @@ def rejected(
     """
     if context.invoked_subcommand is not None:
         if data is not None or reason is not None or limit != _SHOWN or as_json:
-            what = f'Options before "{context.invoked_subcommand}" would say nothing.'
-            raise MisuseError(what, "Write them behind it.")
+            what = f'Options before "{context.invoked_subcommand}" have no effect.'
+            raise MisuseError(what, "Write them after it.")
         return
     from crossfade.lake.rejected_log import RejectedLog, describe
     from crossfade.lake.runs import require_run
@@ -67,7 +68,7 @@ def rejected(
             _show(records, log.count_by_reason(), wanted)
 
 
-app.command("replay")(replay)
+app.command("replay")(replay_rejected)
 
 
 def _show(
@@ -75,32 +76,33 @@ def _show(
 ) -> None:
     from crossfade.lake.rejected_log import explain
 
-    found = sum(counts.values()) if wanted is None else counts.get(wanted, 0)
-    if not found:
+    total = sum(counts.values()) if wanted is None else counts.get(wanted, 0)
+    if not total:
         sys.stdout.write(f"Nothing was rejected{'' if wanted is None else f' for {wanted}'}.\n")
         return
     grid = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("partition", "offset"):
         grid.add_column(name, justify="right", no_wrap=True)
     grid.add_column("log time", no_wrap=True)
-    grid.add_column("reason, what was expected, and how the bytes begin")
+    grid.add_column("reason, what was expected, first bytes")
     for record in records:
         why = Text.assemble((record.reason, "yellow"), ": ", explain(record))
-        begin = Text(show_safely(record.value or b""), "dim", no_wrap=True, overflow="ellipsis")
+        start = escape_for_terminal(record.value or b"")
+        begin = Text(start, "dim", no_wrap=True, overflow="ellipsis")
         about = why if record.value is None else Group(why, begin)
         place = (str(record.partition), str(record.offset), format_time(record.log_time))
         grid.add_row(*place, about)
     Console().print(grid)
     listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-    more = f"The newest {grid.row_count:,} of {found:,} are shown. "
-    sys.stdout.write(f"{'' if grid.row_count == found else more}")
-    sys.stdout.write(f"{sum(counts.values()):,} rejected in all: {listed}.\n")
+    more = f"The newest {grid.row_count:,} of {total:,} are shown. "
+    sys.stdout.write(f"{'' if grid.row_count == total else more}")
+    sys.stdout.write(f"{sum(counts.values()):,} rejected in total: {listed}.\n")
 
 
-def show_safely(value: bytes) -> str:
-    """Show how bytes begin, on one line that does nothing to a terminal."""
-    text = value[: 4 * _LETTERS_SHOWN].decode("utf-8", "backslashreplace")[:_LETTERS_SHOWN]
+def escape_for_terminal(value: bytes) -> str:
+    """Return the first characters of bytes on one line, with control characters escaped."""
+    text = value[: 4 * _CHARACTERS_SHOWN].decode("utf-8", "backslashreplace")[:_CHARACTERS_SHOWN]
     return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in text
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
     )

@@ -1,4 +1,4 @@
-"""`crossfade rejected replay`: rejected records into Kafka again, after a repair."""
+"""`crossfade rejected replay`: rejected records sent to Kafka again after a repair."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -31,13 +31,13 @@ FileArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="FILE",
-        help='Repaired lines of "crossfade rejected --json", plain, .gz or .xz; - for stdin. '
-        "Without it: the stored records that the present rules accept.",
+        help='Repaired lines of "crossfade rejected --json": plain, .gz or .xz; - for stdin. '
+        "Without it: the stored records that the current rules accept.",
     ),
 ]
 ReasonOption = Annotated[
     str | None,
-    typer.Option("--reason", help="Rejected for this alone (docs/contract.md).", metavar="REASON"),
+    typer.Option("--reason", help="Only this reason (docs/contract.md).", metavar="REASON"),
 ]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Judge and report, but send nothing.")
@@ -45,20 +45,20 @@ DryRunOption = Annotated[
 
 
 def parse_reason(text: str | None) -> Reason | None:
-    """Read a reason of the closed list.
+    """Read a reason for rejection; None: any.
 
     Raises:
-        MisuseError: there is none of that name.
+        MisuseError: there is no such reason.
     """
     if text is None:
         return None
     if text not in list(Reason):
-        what = f'"{text}" is no reason.'
+        what = f'"{text}" is not a reason.'
         raise MisuseError(what, suggest_known(text, Reason, "reasons"))
     return Reason(text)
 
 
-def replay(
+def replay_rejected(
     file: FileArgument = None,
     data: DataOption = None,
     *,
@@ -66,13 +66,13 @@ def replay(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Send rejected records again: repaired ones, or those that the present rules accept.
+    """Send rejected records again: repaired ones, or those that the current rules accept.
 
-    A play that is in the lake already is not sent, and one that is sent twice is counted once. A
-    line keeps the position of its record; if it has no good event_id, one is made of that.
+    A play that is in the lake already is not sent, and a play that is sent twice counts once. Each
+    line keeps the position of its record; if it has no valid event_id, one is made from that.
 
-    Exit code 0: every record is a play now. 1: something was still rejected, a line was refused,
-    the file broke off, or Kafka did not take every play; the others are in.
+    Exit code 0: every record is now a play. 1: a record is still rejected, a line was refused, the
+    file was truncated, or Kafka did not take every play; the others are sent.
 
     Example:
         crossfade rejected --limit 0 --json > repair.jsonl
@@ -92,14 +92,14 @@ def replay(
             require_run(folder.lake),
             file,
             wanted,
-            open_delivery=None if dry_run else lambda: _reach(opened, folder, settings),
+            open_delivery=None if dry_run else lambda: _open_delivery(opened, folder, settings),
             on_progress=on_progress,
         )
     if as_json:
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
     else:
         _print_report(report)
-    _fail_unless_all_in(report)
+    _fail_unless_all_sent(report)
 
 
 def _replay(
@@ -137,8 +137,8 @@ def _replay(
     return report
 
 
-def _reach(opened: ExitStack, folder: DataFolder, settings: Settings) -> "Delivery":
-    """Reach Kafka until the command ends: a replay with nothing to send needs none."""
+def _open_delivery(opened: ExitStack, folder: DataFolder, settings: Settings) -> "Delivery":
+    """Connect to Kafka until the command ends; a replay with nothing to send does not need it."""
     from crossfade.ingest.delivery import Delivery
     from crossfade.stack.kafka_for_command import reach_kafka
 
@@ -163,14 +163,14 @@ def _show_progress() -> "Iterator[Callable[[ReplayReport], None]]":
 
 def _print_report(report: "ReplayReport") -> None:
     sent = "would be sent" if report.dry_run else "sent"
-    told = f"{report.sent:,} {sent}, {report.already_counted:,} already counted"
+    summary = f"{report.sent:,} {sent}, {report.already_counted:,} already counted"
     if report.erased:
-        told += f", {report.erased:,} of erased listeners"
+        summary += f", {report.erased:,} of erased listeners"
     if report.refused:
-        told += f", {report.refused:,} lines refused"
+        summary += f", {report.refused:,} lines refused"
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in report.reasons.most_common())
     listed = f": {reasons}" if reasons else ""
-    sys.stdout.write(f"{told}, {report.rejected:,} still rejected{listed}.\n")
+    sys.stdout.write(f"{summary}, {report.rejected:,} still rejected{listed}.\n")
     table = Table("line", "", "expected", box=None, header_style="bold")
     for refusal in report.refusals[:_PROBLEMS_SHOWN]:
         table.add_row(str(refusal.line), "refused", Text(refusal.why))
@@ -180,15 +180,15 @@ def _print_report(report: "ReplayReport") -> None:
         Console().print(table)
 
 
-def _fail_unless_all_in(report: "ReplayReport") -> None:
+def _fail_unless_all_sent(report: "ReplayReport") -> None:
     if report.undelivered:
         what = (
             f"Kafka did not take {report.undelivered:,} of {report.sent:,} plays: "
             f"{report.undelivered_why}."
         )
-        raise BrokerError(what, "Replay again when it is back: what is in stays single.")
+        raise BrokerError(what, "Replay again when it is back: no play will count twice.")
     if report.torn is not None:
         what = f"{report.torn.file}, line {report.torn.line}: expected {report.torn.expected}."
-        raise CrossfadeError(what, "The plays before it are in; mend the file and replay it again.")
+        raise CrossfadeError(what, "The plays before it are sent. Repair the file, then replay it.")
     if report.rejected or report.refused:
         raise typer.Exit(1)

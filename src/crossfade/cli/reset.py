@@ -1,4 +1,4 @@
-"""`crossfade reset`: start anew with an empty data folder."""
+"""`crossfade reset`: empty a data folder, to start from scratch."""
 
 import shutil
 import sys
@@ -12,13 +12,15 @@ from crossfade.errors import MisuseError
 from crossfade.folder import open_folder
 from crossfade.stack.hold import hold_folder
 
-YesOption = Annotated[bool, typer.Option("--yes", help="Do it; without this, only say what goes.")]
+YesOption = Annotated[
+    bool, typer.Option("--yes", help="Delete; without it, only list what would be deleted.")
+]
 
 
 def reset(data: DataOption = None, *, yes: YesOption = False) -> None:
     """Delete everything in a data folder: Kafka's records, the lake, its checkpoints, logs.
 
-    Refuses while a stack runs on it, and refuses a folder that Crossfade did not make.
+    Refuses a folder on which a stack runs, and one that Crossfade did not create.
 
     Example:
         crossfade reset --data data --yes
@@ -28,9 +30,9 @@ def reset(data: DataOption = None, *, yes: YesOption = False) -> None:
         parts = sorted(path for path in folder.root.iterdir() if path != folder.run)
         if not yes:
             listed = ", ".join(path.name for path in parts)
-            what = f"This deletes {listed} in {folder.root}, for good."
-            raise MisuseError(what, "Say --yes to do it.")
+            what = f"This permanently deletes {listed} in {folder.root}."
+            raise MisuseError(what, "Add --yes to do it.")
         for path in sorted(parts, key=lambda path: path == folder.identity_file):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     shutil.rmtree(folder.run, ignore_errors=True)
-    sys.stderr.write(f"{folder.root} is empty: the next start is a first one.\n")
+    sys.stderr.write(f"{folder.root} is empty: the next start creates it from scratch.\n")

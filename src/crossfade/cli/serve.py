@@ -12,15 +12,15 @@ from crossfade.config import load_settings
 from crossfade.errors import MachineError
 
 PortOption = Annotated[
-    int | None, typer.Option("--port", help="Port of the API; 0: a free one. [default: 8000]")
+    int | None, typer.Option("--port", help="Port of the API; 0: a free one. (default: 8000)")
 ]
 
 
 def serve(data: DataOption = None, *, port: PortOption = None) -> None:
-    """Answer over HTTP until Ctrl-C, as one stage of a cluster.
+    """Serve the API and the status page over HTTP until Ctrl-C.
 
-    Kafka is that of CROSSFADE_BOOTSTRAP, or of the stack that runs on the data folder; without
-    either, answers come from gold alone and say what they miss.
+    It reads the Kafka of CROSSFADE_BOOTSTRAP, else that of the stack on the data folder. Without
+    either, answers come only from gold and say what they miss.
 
     Example:
         crossfade serve --data data --port 8000
@@ -40,10 +40,10 @@ def serve(data: DataOption = None, *, port: PortOption = None) -> None:
     stack = read_stack(folder)
     bootstrap = settings.bootstrap or (stack.readers if stack is not None else "")
     address = address_from(settings, bootstrap) if bootstrap else None
-    # uvicorn stops orderly, then raises the signal again: a stop that was asked for is a success.
+    # uvicorn stops in order, then raises the signal again: a requested stop exits with 0.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: sys.exit(0))
-    # Open windows are very many objects that live long: look for rubbish among them rarely.
+    # Open windows are very many long-lived objects: collect garbage among them rarely.
     gc.set_threshold(50_000, 20, 50)
     uvicorn.run(
         build_app(folder, address),

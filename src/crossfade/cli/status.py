@@ -1,4 +1,4 @@
-"""`crossfade status`: what runs, how far each layer is, how much disk is left."""
+"""`crossfade status`: running processes, progress of the layers, and disk usage."""
 
 import sys
 from typing import Any
@@ -27,22 +27,22 @@ def status(data: DataOption = None, *, as_json: JsonOption = False) -> None:
     folder = open_folder(load_settings(data=data), create=False)
     stack = read_stack(folder)
     door = read_door(folder) if stack else None
-    told = {
+    summary = {
         "data": str(folder.root),
         "stack": msgspec.to_builtins(stack) if stack else None,
         "children": msgspec.to_builtins(read_state(folder.children_file)) if stack else [],
         "plays_refused": door.why if door else "",
-        "layers": _ask_layers(folder, stack),
+        "layers": _read_layers(folder, stack),
         "disk": msgspec.to_builtins(measure_disk(folder)),
         "logs": str(folder.logs),
     }
     if as_json:
-        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
     else:
-        _show(told, folder)
+        _show(summary, folder)
 
 
-def _ask_layers(folder: DataFolder, stack: StackAddresses | None) -> dict[str, Any]:
+def _read_layers(folder: DataFolder, stack: StackAddresses | None) -> dict[str, Any]:
     from crossfade.cli.api import fetch_answer
     from crossfade.contract.boundary import NO_BOUNDARY
     from crossfade.lake.runs import read_newest_run
@@ -59,28 +59,28 @@ def _ask_layers(folder: DataFolder, stack: StackAddresses | None) -> dict[str, A
     return {"run": run.run, "boundary": boundary, "as_of": format_time(run.published_at_ms)}
 
 
-def _show(told: dict[str, Any], folder: DataFolder) -> None:
+def _show(summary: dict[str, Any], folder: DataFolder) -> None:
     console = Console()
-    stack, disk = told["stack"], told["disk"]
+    stack, disk, children = summary["stack"], summary["disk"], summary["children"]
     if stack is None:
         console.print(f"No stack runs on {folder.root}; 'crossfade up' starts one.")
     else:
         console.print(f"Kafka {stack['bootstrap']}   API {stack['api']}   pid {stack['pid']}")
-        console.print(_draw_children(told["children"]))
-        alarms = [f"{one['name']}: {one['alarm']}" for one in told["children"] if one["alarm"]]
-        for alarm in [*alarms, *filter(None, [told["plays_refused"]])]:
+        console.print(_draw_children(children))
+        alarms = [f"{child['name']}: {child['alarm']}" for child in children if child["alarm"]]
+        for alarm in [*alarms, *filter(None, [summary["plays_refused"]])]:
             console.print(Text(alarm, "bold red"))
     layers = Table("what", "state", box=None, header_style="bold")
-    for name, value in _flatten(told["layers"]):
+    for name, value in _flatten(summary["layers"]):
         layers.add_row(name, str(value))
     console.print(layers)
     parts = Table("disk", "size", box=None, header_style="bold")
     for name, size in disk["parts"].items():
         parts.add_row(name, format_bytes(size))
-    days = "" if disk["days_left"] is None else f", {disk['days_left']:,.0f} days at this pace"
+    days = "" if disk["days_left"] is None else f", {disk['days_left']:,.0f} days at this rate"
     parts.add_row("free", f"{format_bytes(disk['free'])}{days}")
     console.print(parts)
-    console.print(f"Logs: {told['logs']}")
+    console.print(f"Logs: {summary['logs']}")
 
 
 def _draw_children(children: list[dict[str, Any]]) -> Table:
@@ -89,12 +89,12 @@ def _draw_children(children: list[dict[str, Any]]) -> Table:
     )
     for child in children:
         since = child["since_ms"]
-        lasted = "-" if since is None else format_duration((now_ms() - since) // 1000 * 1000)
+        running = "-" if since is None else format_duration((now_ms() - since) // 1000 * 1000)
         table.add_row(
             child["name"],
             child["state"],
             str(child["pid"] or "-"),
-            lasted,
+            running,
             str(child["restarts"]),
             child["log"],
         )

@@ -1,4 +1,4 @@
-"""The streaming stages: `crossfade archive`, `crossfade speed`, and both in one driver."""
+"""The streaming stages: `crossfade archive`, `crossfade speed`, or both in one process."""
 
 import sys
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ from crossfade.kafka.address import address_from
 
 ParquetOption = Annotated[
     bool,
-    typer.Option("--parquet", help="Write the classic Parquet lake (DIR/datalake/song_plays) too."),
+    typer.Option("--parquet", help="Also write the classic Parquet lake (datalake/song_plays)."),
 ]
 RenewOption = Annotated[
     bool,
-    typer.Option("--renew", help="Ask for a new generation, which counts the open windows anew."),
+    typer.Option("--renew", help="Request a new generation, which counts open windows again."),
 ]
 
 
 def archive(data: DataOption = None, *, parquet: ParquetOption = False) -> None:
-    """Run the archive: every Kafka record into bronze, byte for byte, exactly once.
+    """Run the archive: write every Kafka record to bronze, byte for byte, exactly once.
 
-    One driver a data folder. SIGTERM or Ctrl-C drains it first.
+    Run one per data folder. On SIGTERM or Ctrl-C it first archives what Kafka holds.
 
     Example:
         CROSSFADE_BOOTSTRAP=kafka:29092 crossfade archive --data /lake
@@ -33,10 +33,10 @@ def archive(data: DataOption = None, *, parquet: ParquetOption = False) -> None:
 
 
 def speed(data: DataOption = None, *, renew: RenewOption = False) -> None:
-    """Run the speed layer: what is trending now, as absolute values by window.
+    """Run the speed layer: count the newest windows, for what is trending now.
 
-    One driver a data folder. SIGTERM or Ctrl-C drains it first. With --renew nothing is run: the
-    driver that runs, or the next one, begins a new generation. Nothing is lost by it.
+    Run one per data folder. On SIGTERM or Ctrl-C it first reads what Kafka holds. With --renew it
+    only asks the running speed layer, or the next one, for a new generation. Nothing is lost.
 
     Example:
         CROSSFADE_BOOTSTRAP=kafka:29092 crossfade speed --data /lake
@@ -48,7 +48,7 @@ def speed(data: DataOption = None, *, renew: RenewOption = False) -> None:
 
 
 def streams(data: DataOption = None) -> None:
-    """Run archive and speed in one driver, as the stack on one machine does.
+    """Run archive and speed in one process, as the stack on one machine does.
 
     Example:
         CROSSFADE_BOOTSTRAP=127.0.0.1:9092 crossfade streams --data data
@@ -60,7 +60,7 @@ def _ask_for_renewal(data: DataOption) -> None:
     from crossfade.stack.request_files import SPEED_RENEWAL_REQUEST
 
     SPEED_RENEWAL_REQUEST.ask(open_folder(load_settings(data=data), create=False))
-    sys.stderr.write("Speed begins a new generation, now or at its next start.\n")
+    sys.stderr.write("Speed will begin a new generation, now or at its next start.\n")
 
 
 def _run(name: str, data: DataOption, names: Sequence[str]) -> None:

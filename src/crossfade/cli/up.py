@@ -1,4 +1,4 @@
-"""`crossfade up`: the stack on this machine, until Ctrl-C."""
+"""`crossfade up`: run the whole stack on this machine until Ctrl-C."""
 
 import sys
 import threading
@@ -17,21 +17,24 @@ from crossfade.stack.stop_request import StopRequest, stop_on_signals
 _POLL_S = 0.2
 
 PortOption = Annotated[
-    int | None, typer.Option("--port", help="Port of the API; 0: a free one. [default: 8000]")
+    int | None, typer.Option("--port", help="Port of the API; 0: a free one. (default: 8000)")
 ]
 KafkaPortOption = Annotated[
-    int | None, typer.Option("--kafka-port", help="Kafka's port; 0: a free one. [default: 9092]")
+    int | None, typer.Option("--kafka-port", help="Port of Kafka; 0: a free one. (default: 9092)")
 ]
 GrainOption = Annotated[
-    str | None, typer.Option("--grain", help="Window length, at a folder's first start only.")
+    str | None, typer.Option("--grain", help="Window length; only at a folder's first start.")
 ]
 LateAfterOption = Annotated[
     str | None,
-    typer.Option("--late-after", help="Lateness, at a folder's first start only."),
+    typer.Option(
+        "--late-after",
+        help="How far behind log time a play counts as late; only at a folder's first start.",
+    ),
 ]
 BatchEveryOption = Annotated[
     str | None,
-    typer.Option("--batch-every", help="Pause between the starts of batch runs. [default: 60s]"),
+    typer.Option("--batch-every", help="Time between the starts of batch runs. (default: 60s)"),
 ]
 
 
@@ -44,10 +47,10 @@ def up(
     late_after: LateAfterOption = None,
     batch_every: BatchEveryOption = None,
 ) -> None:
-    """Run broker, archive, speed, scheduled batch and API until Ctrl-C.
+    """Run Kafka, archive, speed, scheduled batch and the API until Ctrl-C.
 
-    Ctrl-C drains the archive and stops everything in order; a second one does not wait.
-    Children that die are started again; their logs are in DIR/logs.
+    Ctrl-C drains the archive and stops everything in order; a second one stops immediately.
+    Processes that fail are started again; their logs are in DIR/logs.
 
     Example:
         crossfade up --data data --port 8000
@@ -65,18 +68,18 @@ def up(
         stack = prepare_stack(folder, settings)
         threading.Thread(target=_announce, args=(stack, request), daemon=True).start()
         stack.supervise(request)
-    sys.stderr.write("Stopped. Nothing is lost; the next start goes on.\n")
+    sys.stderr.write("Stopped. Nothing is lost; the next start goes on from here.\n")
 
 
 def _announce(stack: Stack, request: StopRequest) -> None:
-    """Tell on standard error when the stack can be used."""
+    """Report on standard error when the stack can be used."""
     began = time.monotonic()
     sys.stderr.write(f"Starting on {stack.folder.root}; logs in {stack.folder.logs}.\n")
-    for path, said in (
+    for path, message in (
         ("/healthz", f"The API answers: {stack.api}"),
         ("/readyz", f"Kafka takes plays: {stack.address.bootstrap}. Ctrl-C stops."),
     ):
         while not is_answering(stack.api, path):
             if request.asked.wait(_POLL_S):
                 return
-        sys.stderr.write(f"{said} (after {time.monotonic() - began:.1f} s)\n")
+        sys.stderr.write(f"{message} (after {time.monotonic() - began:.1f} s)\n")
