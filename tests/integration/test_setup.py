@@ -18,7 +18,7 @@ def clone(tmp_path: Path) -> Path:
     """Return a clone with the files that the script reads, on a machine with few tools, no Java."""
     clone = tmp_path / "clone"
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("scripts", "src/crossfade/embedded"):
+    for name in ("scripts", "src/crossfade/stack"):
         shutil.copytree(ROOT / name, clone / name, ignore=ignored)
     for name in ("requirements.lock", "pyproject.toml", "src/crossfade/__init__.py"):
         shutil.copy(ROOT / name, clone / name)
