@@ -233,7 +233,7 @@ def test_a_clock_six_minutes_ahead_is_far_enough(tmp_path: Path) -> None:
         (USUAL_SPIKE + 'at = "soon"', f'at is "soon". {LENGTH}'),
         (
             USUAL_SPIKE + 'rise = "2h"',
-            'rise is "2h". Make it no longer than for, of which it is the beginning.',
+            'rise is "2h". Make it no longer than for, which includes it.',
         ),
         ('song = -1\nfor = "1h"\nshare = 0.1', f"song is -1. {RANK}"),
         ('song = 1.0\nfor = "1h"\nshare = 0.1', f"song is 1.0. {RANK}"),
@@ -331,9 +331,9 @@ def test_an_unknown_key_or_one_of_another_type_is_refused(
 
 
 def test_broken_toml_is_named_with_its_line(tmp_path: Path) -> None:
-    expected = " is no TOML: Invalid value (at line 3, column 10). Correct it there."
+    expected = " is not TOML: Invalid value (at line 3, column 10). Correct it there."
     assert message(tmp_path, 'title = "x"\n[faults]\ncopies = %\n') == expected
-    assert message(tmp_path, "a = " + "[" * 100_000).startswith(" is no TOML: ")
+    assert message(tmp_path, "a = " + "[" * 100_000).startswith(" is not TOML: ")
 
 
 def test_a_file_that_is_not_utf_8_is_named_with_its_line(tmp_path: Path) -> None:

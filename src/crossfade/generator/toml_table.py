@@ -1,31 +1,51 @@
-"""A TOML file whose every mistake is one line: file, table, key, and what is expected there."""
+"""TOML files whose tables are read as dataclasses; each error is one line with the cure."""
 
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, fields
 from enum import StrEnum
-from typing import TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+import msgspec
+from msgspec import Meta
 
 from crossfade.clock import DAY_MS, format_duration, parse_duration
-from crossfade.contract.countries import COUNTRIES, UNKNOWN_COUNTRY
-from crossfade.contract.text import has_control
 from crossfade.errors import MisuseError, suggest_known
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 MAX_LENGTH_MS = 3_650 * DAY_MS
-"""A greater length of time is a mistake, and ten years back are still after March 1973."""
+"""A longer duration is a mistake, and ten years before now are still after March 1973."""
 
 _MAX_SHOWN = 60
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,60}").fullmatch
+_IS_DURATION = {"is_duration": True}
 
-Choice = TypeVar("Choice", bound=StrEnum)
+Row = TypeVar("Row", bound="DataclassInstance")
+
+
+def duration(at_least: int = 0) -> Meta:
+    """Return the rule for a duration: text such as "90s" in the file, milliseconds in the field."""
+    cure = f'Give a length of time such as "90s", "10m" or "2h"{_limits(at_least)}.'
+    return Meta(ge=at_least, le=MAX_LENGTH_MS, description=cure, extra=_IS_DURATION)
+
+
+def duration_range(at_least: int = 0) -> Meta:
+    """Return the rule for a pair of durations, the shorter one first."""
+    pair = (
+        f'Give two lengths of time such as ["31m", "3d"], the shorter one first{_limits(at_least)}.'
+    )
+    return Meta(description=pair, extra=_IS_DURATION)
 
 
 def parse_toml(content: bytes, file: str) -> Mapping[str, object]:
-    """Read a TOML document.
+    """Parse a TOML document.
 
     Raises:
-        MisuseError: it is none; with the line where that shows.
+        MisuseError: it is not TOML; the message has the line.
     """
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
@@ -34,147 +54,122 @@ def parse_toml(content: bytes, file: str) -> Mapping[str, object]:
         what = f"{file} line {line} is not UTF-8."
         raise MisuseError(what, "Save it as UTF-8.") from None
     except (ValueError, RecursionError) as error:
-        what = f"{file} is no TOML: {error}."
+        what = f"{file} is not TOML: {error}."
         raise MisuseError(what, "Correct it there.") from None
 
 
-class Table:
-    """One table of a file: gives its keys as what they mean, or says what they must be."""
+class TomlTable:
+    """One table of a file, and its place in the file for error messages."""
 
-    def __init__(
-        self, fields: Mapping[str, object], known: Sequence[str], *, file: str, place: str = ""
-    ) -> None:
-        self.place = f"{file}: {place}".rstrip()
-        self._file = file
-        self._fields = fields
-        for key in fields:
+    def __init__(self, values: Mapping[str, object], *, file: str, place: str = "") -> None:
+        self.values = values
+        self._file, self._place = file, place
+
+    def error(self, problem: str, cure: str) -> MisuseError:
+        """Return an error about this table."""
+        return MisuseError(f"{f'{self._file}: {self._place}'.rstrip()} {problem}", cure)
+
+    def wrong(self, key: str, cure: str) -> MisuseError:
+        """Return an error about one key, with its value."""
+        if key in self.values:
+            return self.error(f"{key} is {_show(self.values[key])}.", cure)
+        return self.error(f"has no {key}.", cure)
+
+    def check_keys(self, known: Iterable[str]) -> None:
+        """Check that every key is known.
+
+        Raises:
+            MisuseError: one is not; the cure is the nearest known key.
+        """
+        for key in self.values:
             if key not in known:
-                shown = " ".join(filter(None, [place, _show_key(key)]))
-                what = f"{file}: unknown key {shown}."
+                shown = " ".join(filter(None, [self._place, _show_key(key)]))
+                what = f"{self._file}: unknown key {shown}."
                 raise MisuseError(what, suggest_known(key, known, "keys"))
 
-    def __contains__(self, key: str) -> bool:
-        """Check whether the key is given."""
-        return key in self._fields
-
-    def wrong(self, key: str, expected: str) -> MisuseError:
-        """Return the error that shows what the key is, and says what it must be."""
-        if key in self._fields:
-            return MisuseError(f"{self.place} {key} is {_show(self._fields[key])}.", expected)
-        return MisuseError(f"{self.place} has no {key}.", expected)
-
-    def table(self, key: str, known: Sequence[str]) -> "Table":
+    def table(self, key: str) -> "TomlTable":
         """Return the table `[key]`, empty where it is absent."""
-        fields = self._fields.get(key, {})
-        if not isinstance(fields, dict):
+        values = self.values.get(key, {})
+        if not isinstance(values, dict):
             raise self.wrong(key, f"Write it as a table: [{key}] on a line of its own.")
-        return Table(fields, known, file=self._file, place=f"[{key}]")
+        return TomlTable(values, file=self._file, place=f"[{key}]")
 
-    def tables(self, key: str, known: Sequence[str]) -> "list[Table]":
-        """Return every table `[[key]]` in order; they are numbered from 1 where there are several."""
-        several = self._fields.get(key, [])
+    def tables(self, key: str) -> "list[TomlTable]":
+        """Return every table `[[key]]` in order; where there are several, number them from 1."""
+        several = self.values.get(key, [])
         if not isinstance(several, list) or not all(isinstance(one, dict) for one in several):
             raise self.wrong(key, f"Write each one below a line with [[{key}]], in two brackets.")
-        places = [f"[[{key}]] {number}" for number in range(1, len(several) + 1)]
-        if len(several) == 1:
-            places = [f"[[{key}]]"]
+        numbers = [f" {number}" for number in range(1, len(several) + 1)]
         return [
-            Table(fields, known, file=self._file, place=place)
-            for fields, place in zip(several, places, strict=True)
+            TomlTable(one, file=self._file, place=f"[[{key}]]{number if len(several) > 1 else ''}")
+            for one, number in zip(several, numbers, strict=True)
         ]
 
-    def text(self, key: str, default: str) -> str:
-        """Return a text of one line."""
-        text = self._fields.get(key, default)
-        if not isinstance(text, str) or has_control(text):
-            raise self.wrong(key, "Give a text of one line in quotation marks.")
-        return text
+    def read(self, kind: type[Row]) -> Row:
+        """Read the table as a dataclass.
 
-    def number(
-        self, key: str, default: float | None = None, *, above: float, at_most: float
-    ) -> float:
-        """Return a number of plays and the like."""
-        number = self._fields.get(key, default)
-        if not _is_number(number) or not above < number <= at_most:
-            raise self.wrong(key, f"Give a number above {above:g}, at most {at_most:g}.")
-        return float(number)
+        A key is a field's name without the suffix `_ms`. msgspec checks each value against the
+        field's type; its own messages lack the value and the cure, so they are not used.
 
-    def integer(self, key: str, *, at_least: int, at_most: int) -> int:
-        """Return a whole number."""
-        number = self._fields.get(key)
-        if type(number) is not int or not at_least <= number <= at_most:
-            raise self.wrong(key, f"Give a whole number from {at_least} to {at_most}.")
-        return number
+        Raises:
+            MisuseError: a key is unknown, missing, or has a wrong value. The cure is the
+                description in the field's `Meta`, or the nearest member of its enumeration.
+        """
+        by_key = {field.name.removesuffix("_ms"): field for field in fields(kind)}
+        self.check_keys(by_key)
+        given = {}
+        for key, field in by_key.items():
+            if key in self.values:
+                given[field.name] = self._convert(key, field.type)
+            elif field.default is MISSING:
+                raise self.wrong(key, _cure(field.type))
+        return kind(**given)
 
-    def share(self, key: str, default: float | None = None) -> float:
-        """Return a share, from 0 to 1."""
-        share = self._fields.get(key, default)
-        if not _is_number(share) or not 0 <= share <= 1:
-            raise self.wrong(key, "Give a share of plays: a number from 0 to 1.")
-        return float(share)
-
-    def length(self, key: str, default: int | None = None, *, at_least: int = 0) -> int:
-        """Return a length of time in milliseconds."""
-        if key not in self._fields and default is not None:
-            return default
-        length = _parse_length(self._fields.get(key))
-        if length is None or not at_least <= length <= MAX_LENGTH_MS:
-            limits = _limits(at_least)
-            raise self.wrong(key, f'Give a length of time such as "90s", "10m" or "2h"{limits}.')
-        return length
-
-    def range(self, key: str, default: tuple[int, int], *, at_least: int = 0) -> tuple[int, int]:
-        """Return two lengths of time in milliseconds, between which a draw lies."""
-        if key not in self._fields:
-            return default
-        ends = self._fields[key]
-        lengths = [_parse_length(end) for end in ends] if isinstance(ends, list) else []
-        known = [length for length in lengths if length is not None]
-        if len(lengths) == len(known) == 2 and at_least <= known[0] <= known[1] <= MAX_LENGTH_MS:
-            return known[0], known[1]
-        limits = _limits(at_least)
-        cure = f'Give two lengths of time such as ["31m", "3d"], the shorter one first{limits}.'
-        raise self.wrong(key, cure)
-
-    def country(self, key: str) -> str:
-        """Return the code of a country in which there may be listeners."""
-        country = self._fields.get(key)
-        if not isinstance(country, str) or country not in COUNTRIES - {UNKNOWN_COUNTRY}:
-            cure = 'Give an ISO 3166-1 alpha-2 code in upper case, such as "BR" or "GB".'
-            raise self.wrong(key, cure)
-        return country
-
-    def choice(self, key: str, choices: type[Choice], default: Choice | None = None) -> Choice:
-        """Return one of a few words."""
-        word = self._fields.get(key, default)
-        if isinstance(word, str) and word in list(choices):
-            return choices(word)
-        words = [str(choice) for choice in choices]
-        near = suggest_known(word, words, "ones") if isinstance(word, str) else ""
-        raise self.wrong(key, near or f"Give one of {', '.join(words)}.")
+    def _convert(self, key: str, hint: Any) -> object:
+        written = self.values[key]
+        try:
+            is_duration = _meta_of(hint).extra == _IS_DURATION
+            value = msgspec.convert(_to_ms(written) if is_duration else written, hint)
+        except (msgspec.ValidationError, OverflowError):
+            raise self.wrong(key, _cure(hint, written)) from None
+        if isinstance(value, tuple) and value[0] > value[1]:
+            raise self.wrong(key, _cure(hint))
+        return value
 
 
-def _is_number(number: object) -> TypeGuard[int | float]:
-    return isinstance(number, int | float) and not isinstance(number, bool)
+def _meta_of(hint: Any) -> Meta:
+    """Return the rule of a type, also where the type may be None as well."""
+    rules = (rule for one in (hint, *get_args(hint)) for rule in getattr(one, "__metadata__", ()))
+    return next(rules, Meta())
 
 
-def _parse_length(text: object) -> int | None:
-    if not isinstance(text, str):
-        return None
+def _cure(hint: Any, written: object = None) -> str:
+    if not (isinstance(hint, type) and issubclass(hint, StrEnum)):
+        return _meta_of(hint).description or ""
+    words = [str(member) for member in hint]
+    if isinstance(written, str):
+        return suggest_known(written, words, "ones")
+    return f"Give one of {', '.join(words)}."
+
+
+def _to_ms(written: object) -> object:
+    """Return the milliseconds of a duration, or of each of a list; None where it is not one."""
+    if isinstance(written, list):
+        return [_to_ms(one) for one in written]
     try:
-        return parse_duration(text)
+        return parse_duration(written) if isinstance(written, str) else None
     except (MisuseError, OverflowError):
         return None
 
 
 def _limits(at_least: int) -> str:
-    """Name the lower limit where there is one; the upper one is for mistakes of the keyboard."""
+    """Return the limits of a duration; a lower limit of 0 goes without saying."""
     least = f" of at least {format_duration(at_least)}" if at_least > 0 else ""
     return f",{least} and at most {format_duration(MAX_LENGTH_MS)}"
 
 
 def _show(value: object) -> str:
-    """Write a value on one line, much as it stands in the file."""
+    """Return a value on one line, much as it is written in the file."""
     shown = json.dumps(value, ensure_ascii=False, default=str)
     return shown if len(shown) <= _MAX_SHOWN else f"{shown[:_MAX_SHOWN]}\N{HORIZONTAL ELLIPSIS}"
 
