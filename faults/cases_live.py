@@ -53,7 +53,7 @@ def _kill_leader(child: str) -> Callable[[LiveBench], Injection]:
     def inject(bench: LiveBench) -> Injection:
         victim = bench.leader(child)
         began = time.monotonic()
-        return Injection(f"{child} {victim.pid} died" if kill(victim) else "", began)
+        return Injection(f"{child} {victim.pid} was killed" if kill(victim) else "", began)
 
     return inject
 
@@ -63,7 +63,7 @@ def _kill_java(child: str) -> Callable[[LiveBench], Injection]:
         bench.stack.wait_for(f"Java of {child}", lambda: bench.stack.java_of(child))
         victim = bench.stack.java_of(child)
         began = time.monotonic()
-        return Injection("Java died" if victim and kill(victim) else "", began)
+        return Injection("Java was killed" if victim and kill(victim) else "", began)
 
     return inject
 
@@ -76,7 +76,7 @@ def _kill_worker(bench: LiveBench) -> Injection:
         with contextlib.suppress(psutil.Error, ProcessLookupError, IndexError):
             victim = bench.rng.choice(workers)
             if kill(victim):
-                return Injection(f"worker {victim.pid} died", began)
+                return Injection(f"worker {victim.pid} was killed", began)
     return Injection("", time.monotonic())
 
 
@@ -147,7 +147,7 @@ def _kill_supervisor(bench: LiveBench) -> Injection:
         assert time.monotonic() < deadline, f"these outlived the supervisor: {left}"
         time.sleep(0.05)
     bench.stack.launch()
-    return Injection("the supervisor died, all its children with it", began)
+    return Injection("the supervisor was killed, and all its children ended", began)
 
 
 def _restart_stack(bench: LiveBench) -> Injection:
@@ -222,9 +222,9 @@ def _repeat_backfill(bench: LiveBench) -> Injection:
             within_s=30,
         )
     first.kill()
-    has_died = first.wait() == -signal.SIGKILL
+    was_killed = first.wait() == -signal.SIGKILL
     done = [bench.stack.run(*words, *span).returncode for _ in range(2)]
-    seen = "sent twice after a producer's death" if has_died and done == [0, 0] else ""
+    seen = "sent twice after a producer was killed" if was_killed and done == [0, 0] else ""
     return Injection(seen, began)
 
 
@@ -285,7 +285,9 @@ LIVE_FAULTS = (
     LiveFault("F44-live", "hostile records written directly to Kafka", _send_hostile, 2),
     LiveFault("F24-oversized", "records of 3 and 5 MB", _send_oversized, 1),
     LiveFault("F50-lag", "one topic partition lags behind", _flood_one_partition, 2),
-    LiveFault("F03-producer", "a producer dies and sends all again", _repeat_backfill, 0),
+    LiveFault(
+        "F03-producer", "a producer is killed and sends all plays again", _repeat_backfill, 0
+    ),
     LiveFault("F04-twice", "two producers send the same plays", _send_from_two_producers, 0),
     LiveFault("F20-partitions", "topic partitions are added", _add_partitions, 0),
 )

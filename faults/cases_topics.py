@@ -19,7 +19,7 @@ from faults.oracle_kafka import PLAYS_BY_WINDOW, SONG_PLAYS
 from faults.template import on_copy
 from faults.workspace import Workspace
 
-_ANEW = "deleted and created again"
+_RECREATED = "deleted and created again"
 _GONE = r"no longer holds"
 
 
@@ -33,7 +33,9 @@ def _recreate_topic(workspace: Workspace, events: int) -> Outcome:
     injected = int(topic_id(bootstrap, SONG_PLAYS) != old)
     is_longer = all(end > archived[p] for p, end in workspace.end_offsets().items())
     outcomes = [
-        check_refused(workspace, workspace.run(*words), _ANEW, injected=injected, before=before)
+        check_refused(
+            workspace, workspace.run(*words), _RECREATED, injected=injected, before=before
+        )
         for words in (["speed"], ["batch", "--once"])
     ]
     as_meant = is_longer == (events > sum(archived.values()))
@@ -95,7 +97,7 @@ def _topics_gone(workspace: Workspace) -> Outcome:
     delete_topics(bootstrap, SONG_PLAYS, PLAYS_BY_WINDOW)
     driver = workspace.run("streams")
     injected = int(topic_id(bootstrap, SONG_PLAYS) != old)
-    return check_refused(workspace, driver, _ANEW, injected=injected, before=before)
+    return check_refused(workspace, driver, _RECREATED, injected=injected, before=before)
 
 
 def _producers_clocks(workspace: Workspace) -> Outcome:

@@ -23,10 +23,10 @@ with atheris.instrument_imports(include=["crossfade.contract", "crossfade.ingest
     )
 
 LONGEST = 8 * 1024
-"""Bytes of an input; what is only long is among the generated examples."""
+"""Maximum bytes of an input; the generated examples have the long records."""
 
 _BOUNDS = ("-timeout=60", "-rss_limit_mb=1024", "-reduce_inputs=0")
-"""Seconds and MiB that one input may take: more is a finding. Small inputs oust no whole ones."""
+"""Limits of one input in seconds and MiB, above which it is a finding; keep large inputs too."""
 
 _VALUES = tuple(
     text.encode()
@@ -36,7 +36,7 @@ _VALUES = tuple(
         *("null", "true", "NaN", "-0", "3.0", "1e400", "9" * 40, "1767225600000", "[[[[[[[[["),
     )
 )
-"""What decoders stumble over; libFuzzer's dictionary, beside the names of the fields."""
+"""Words that often break decoders: libFuzzer's dictionary, in addition to the fields' names."""
 
 _open_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _NAMES = [*(rule.name for rule in RULES), "x"]

@@ -30,7 +30,7 @@ WORDS = (
     *(b'"free"', b'"ms"', b'[{"name":"a"}]', b'[{"name":"o\xcc\x81","id":null}]', b"[null]"),
 )
 ODD = (b"\x0b", b"\xc2\xa0", b"\xef\xbb\xbf", b"\x00", b"}", b"{", b"]", b'"', b",", b"\\", b"\n")
-"""What is no white space in JSON, and what ends something too early."""
+"""Characters that are not white space in JSON, or that end something too early."""
 
 Field = tuple[bytes, bytes]
 
@@ -101,4 +101,4 @@ HOSTILE_RECORDS = st.one_of(
     _plays(TEXT + NO_TEXT, NUMBERS + NO_NUMBERS),
     st.builds(_damage, _json, st.integers(0, 250), st.integers(0, 30), st.sampled_from(ODD)),
 )
-"""Half of them are JSON; others have texts or numbers that are none, or odd bytes somewhere."""
+"""Half of them are JSON; the others have invalid texts or numbers, or odd bytes somewhere."""

@@ -11,7 +11,7 @@ from crossfade.contract.reasons import Reason, Rejection
 from crossfade.ingest.jsonl import read_jsonl
 
 LONGEST_DETAIL = 250
-"""Characters: a detail is shown on one line, whatever the record holds."""
+"""Maximum length of a detail in characters; it is shown on one line."""
 
 ORDINARY = encode_play(
     Play(
@@ -24,10 +24,10 @@ ORDINARY = encode_play(
         schema_version=1,
     )
 )
-"""A record that takes the cheap road together with others."""
+"""A record that takes the cheap path when it is judged together with others."""
 
 ORDINARY_ASCII = ORDINARY.decode().encode("ascii", "ignore")
-"""Another, in which the decoder looks at text less closely."""
+"""Another such record, whose text the decoder checks less closely."""
 
 
 def check_record(value: bytes | None, log_time_ms: int | None = EXAMPLE_LOG_TIME_MS) -> None:

@@ -47,14 +47,14 @@ NO_LINES = {
     "json_syntax/E10_empty",
     "generated/not_object/E70_tombstone",
 }
-"""What is a record for Kafka and nothing in a file: importers pass over it."""
+"""Examples that are records in Kafka and nothing in a file; importers skip them."""
 
 IDS_DERIVED = {
     "missing_field/E14_no_event_id",
     "missing_field/E20_other_case",
     "missing_field/no_song_id",
 }
-"""What an importer completes by ids of its own, and sends so."""
+"""Examples that an importer completes with its own ids, and sends."""
 
 
 def frame(spark: SparkSession, records: list[Judged]) -> DataFrame:
