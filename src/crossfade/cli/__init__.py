@@ -46,14 +46,6 @@ class Command:
     is_hidden: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The name and the commands of a group, such as `crossfade lake`."""
-
-    name: str
-    commands: typer.Typer
-
-
 _COMMANDS = (
     Command("demo", demo.demo),
     Command("up", up.up),
@@ -76,7 +68,7 @@ _COMMANDS = (
     Command("restore", restore.restore),
     Command("reset", reset.reset),
 )
-_GROUPS = (Group("rejected", rejected.app), Group("lake", lake.app), Group("jars", jars.app))
+_GROUPS = {"rejected": rejected.app, "lake": lake.app, "jars": jars.app}
 
 _FULL = ("The disk is full", "Make room; nothing is lost.")
 _DISK_FAULTS = {
@@ -126,9 +118,9 @@ def _configure(
 def _register() -> None:
     for command in _COMMANDS:
         app.command(command.name, hidden=command.is_hidden)(command.run)
-    for group in _GROUPS:
-        app.add_typer(group.commands, name=group.name)
-    for commands in (app, *(group.commands for group in _GROUPS)):
+    for name, group in _GROUPS.items():
+        app.add_typer(group, name=name)
+    for commands in (app, *_GROUPS.values()):
         set_help_texts(commands)
 
 

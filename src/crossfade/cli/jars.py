@@ -8,7 +8,7 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from crossfade.cli.disk import format_bytes
 from crossfade.cli.options import JsonOption
@@ -117,7 +117,8 @@ def list_jars(*, as_json: JsonOption = False) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
         return
-    table = Table("set", "coordinates", "bytes", "SHA-256", box=None, header_style="bold")
+    columns = [Column(name, overflow="fold") for name in ("set", "coordinates", "bytes", "SHA-256")]
+    table = Table(*columns, box=None, header_style="bold")
     for row in rows:
         table.add_row(*map(str, row.values()))
     Console().print(table)

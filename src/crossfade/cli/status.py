@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from crossfade.cli.disk import format_bytes, measure_disk
@@ -84,9 +84,8 @@ def _show(summary: dict[str, Any], folder: DataFolder) -> None:
 
 
 def _draw_children(children: list[dict[str, Any]]) -> Table:
-    table = Table(
-        "process", "state", "pid", "for", "restarts", "log", box=None, header_style="bold"
-    )
+    columns = ("process", "state", "pid", "for", "restarts", Column("log", overflow="fold"))
+    table = Table(*columns, box=None, header_style="bold")
     for child in children:
         since = child["since_ms"]
         running = "-" if since is None else format_duration((now_ms() - since) // 1000 * 1000)
