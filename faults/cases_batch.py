@@ -40,10 +40,10 @@ class CommitWatch:
                 self.seen.append(table)
         return self.seen
 
-    def await_commit(self, command: Command, is_it: Callable[[list[str]], bool]) -> bool:
+    def await_commit(self, command: Command, is_reached: Callable[[list[str]], bool]) -> bool:
         """Wait until the commits meet a condition; False if the run was published or ended."""
         deadline = time.monotonic() + _WITHIN_S
-        while not is_it(self.look()):
+        while not is_reached(self.look()):
             if _RUN in self.seen or command.exit_code is not None:
                 return False
             assert time.monotonic() < deadline, (
@@ -60,14 +60,14 @@ class Crashes:
         workspace.catch_up("archive")
         self.workspace = workspace
         self.run, _ = newest_run(workspace.data)
-        self.image: Snapshot = snapshot_published(workspace.data)
+        self.snapshot: Snapshot = snapshot_published(workspace.data)
         self.happened = 0
         self.broken: list[str] = []
         self.moments: list[str] = []
 
     def crash(
         self,
-        is_it: Callable[[list[str]], bool],
+        is_reached: Callable[[list[str]], bool],
         choose: Callable[[Command], list[psutil.Process]] = Command.session,
         *,
         then_s: float = 0.0,
@@ -75,13 +75,13 @@ class Crashes:
         """Start batch, kill some of its processes at a moment, and check what is published.
 
         Args:
-            is_it: returns whether the moment has come, given the tables committed so far.
+            is_reached: returns whether the moment has come, given the tables committed so far.
             choose: returns the processes to kill; the others must end automatically.
             then_s: seconds to wait after that moment.
         """
         watch = CommitWatch(self.workspace.data)
         command = self.workspace.start("batch")
-        came = watch.await_commit(command, is_it)
+        came = watch.await_commit(command, is_reached)
         time.sleep(then_s)
         killed = command.end(choose(command))
         command.wait_until_gone()
@@ -94,11 +94,11 @@ class Crashes:
 
     def _check_published(self) -> None:
         run, _ = newest_run(self.workspace.data)
-        image = snapshot_published(self.workspace.data)
-        if run == self.run and image != self.image:
+        snapshot = snapshot_published(self.workspace.data)
+        if run == self.run and snapshot != self.snapshot:
             self.broken.append(f"run {run} changed")
         elif run > self.run:
-            self.run, self.image = run, image
+            self.run, self.snapshot = run, snapshot
 
     def outcome(self, least: int) -> Outcome:
         """Publish a last run without a crash, and judge everything."""

@@ -21,11 +21,11 @@ def _full(below: str, *words: str) -> Callable[[Workspace], Outcome]:
         """Fill the disk under a part of the lake, then make room; the counts must stay exact."""
         disk = SmallDisk(workspace.data / "datalake" / below, workspace.at_end)
         workspace.ensure_kafka()
-        image, bronze = snapshot_published(workspace.data), versions(workspace.data)[_BRONZE]
+        snapshot, bronze = snapshot_published(workspace.data), versions(workspace.data)[_BRONZE]
         free = disk.fill()
         stopped = workspace.run(*words)
         outcome = check_refused(workspace, stopped, _FULL, injected=int(free < 4096), before=None)
-        is_same = snapshot_published(workspace.data) == image
+        is_same = snapshot_published(workspace.data) == snapshot
         outcome = require(outcome, condition=is_same, problem="what is published changed")
         if words == ("archive",):
             is_same = versions(workspace.data)[_BRONZE] == bronze

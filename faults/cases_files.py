@@ -136,7 +136,7 @@ def _publication_empty(workspace: Workspace) -> Outcome:
 
 def _publication_torn(workspace: Workspace) -> Outcome:
     """Truncate the file of the newest run's row; readers and batch must fail and name the table."""
-    image = snapshot_published(workspace.data)
+    snapshot = snapshot_published(workspace.data)
     newest = max(live_files(workspace.data, _RUN), key=lambda path: path.stat().st_mtime)
     whole = newest.read_bytes()
     tear_off(newest, 0.5)
@@ -152,7 +152,7 @@ def _publication_torn(workspace: Workspace) -> Outcome:
     is_same = take_snapshot(workspace.data, "silver", "gold") == before
     outcomes[1] = require(outcomes[1], condition=is_same, problem="batch wrote")
     newest.write_bytes(whole)
-    is_back = snapshot_published(workspace.data) == image
+    is_back = snapshot_published(workspace.data) == snapshot
     outcomes[0] = require(outcomes[0], condition=is_back, problem="published files changed")
     return add_up(
         [*outcomes, recover(workspace, injected=injected, seen="exact after it was restored")]

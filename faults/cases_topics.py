@@ -120,7 +120,9 @@ def _flipped_segment(workspace: Workspace) -> Outcome:
     workspace.ensure_kafka()
     driver = workspace.run("archive")
     outcome = check_refused(workspace, driver, "damaged|corrupt", injected=injected, before=None)
-    live = {path: image for path, image in take_snapshot(workspace.data).items() if path in before}
+    live = {
+        path: snapshot for path, snapshot in take_snapshot(workspace.data).items() if path in before
+    }
     is_untouched = live == dict(before) and versions(workspace.data) == heads
     outcome = require(outcome, condition=is_untouched, problem="the archive wrote")
     workspace.stop_kafka()
