@@ -1,4 +1,4 @@
-"""Sets the stage of a simulation: who plays, what happens, and what the run is called."""
+"""Set-up of a simulation from its options: the audience, the schedule, and the run's name."""
 
 import hashlib
 import uuid
@@ -15,13 +15,13 @@ from crossfade.generator.timekeeper import SPARE, Timekeeper
 
 _RUN_LENGTH = 12
 _LONGEST_PLAY_MS = 15 * MINUTE_MS
-"""Who reports a play at its end has begun it so long before, at most."""
+"""The longest time between the start of a play and the report at its end."""
 
 
 def build_schedule(
     options: SimulationOptions, catalogue: Catalogue, broken: tuple[BrokenRecord, ...]
 ) -> tuple[Schedule, Audience]:
-    """Put the audience where the simulation begins, amid what it hears, and let things happen."""
+    """Build the audience at the simulation's start, with sessions under way, and its schedule."""
     is_past = options.start_ms is not None
     begin = now_ms() if options.start_ms is None else options.start_ms
     report = Report.START if is_past else options.report
@@ -38,7 +38,7 @@ def build_schedule(
         broken=broken,
         past_before=now_ms() - HOUR_MS if is_past else None,
     )
-    stage = Schedule(
+    schedule = Schedule(
         audience,
         options.scenario,
         faults,
@@ -47,11 +47,14 @@ def build_schedule(
         report=report,
         timekeeper=_make_timekeeper(options, begin),
     )
-    return stage, audience
+    return schedule, audience
 
 
 def society_of(options: SimulationOptions) -> Society:
-    """Return who listens. Where they cannot play as much as asked, their time runs faster."""
+    """Return the audience's parameters, its rate capped at what its listeners can play.
+
+    Beyond that cap, `Timekeeper` makes simulated time run faster.
+    """
     rate = options.rate
     if options.start_ms is None and rate is not None:
         rate = min(rate * SPARE, options.listeners * MOST_PLAYS_A_DAY * SECOND_MS / DAY_MS)
@@ -66,7 +69,7 @@ def society_of(options: SimulationOptions) -> Society:
 
 
 def _make_timekeeper(options: SimulationOptions, begin: int) -> Timekeeper | None:
-    """Return a keeper to a simulation of the present, unless it goes as fast as it can."""
+    """Return the timekeeper; None for past plays, or without a rate."""
     society = society_of(options)
     if options.start_ms is not None or options.rate is None or society.plays_per_second is None:
         return None
@@ -75,7 +78,7 @@ def _make_timekeeper(options: SimulationOptions, begin: int) -> Timekeeper | Non
 
 
 def name_run(options: SimulationOptions) -> str:
-    """Name a back-fill after all that decides its plays; a run of the present at random."""
+    """Return a back-fill's name, a hash of all that determines its plays, else a random name."""
     if options.start_ms is None:
         return uuid.uuid4().hex[:_RUN_LENGTH]
     fixed = (

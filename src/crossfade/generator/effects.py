@@ -1,4 +1,4 @@
-"""What happens in a scenario beside everyday listening: spikes, bots, and silent countries."""
+"""A scenario's effects on the plays: spikes, bots, and silent countries."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -15,7 +15,7 @@ from crossfade.generator.plays import Plays
 from crossfade.generator.scenario import BotKind, Bots, Silence, Spike
 
 LOOPER_MS = 31 * SECOND_MS
-"""A looper goes on as soon as a play counts, and a second later."""
+"""A looper plays each song for a second longer than a counted play needs."""
 
 FARM_SONGS = 5
 
@@ -23,14 +23,14 @@ _PERMILLE = 1_000
 
 
 class UtcOffsets(Protocol):
-    """Gives the minutes by which the clocks of places are ahead of UTC at some times."""
+    """Computes how far the clocks of places are ahead of UTC."""
 
     def __call__(self, place: NDArray[np.int16], time: Integers, /) -> NDArray[np.int16]:
-        """Return them, one a place and time."""
+        """Return the minutes for each pair of place and time."""
 
 
 class Spikes:
-    """Sends plays to the songs of which everybody talks."""
+    """Redirects plays to the songs of spikes."""
 
     def __init__(
         self, spikes: Sequence[Spike], catalogue: Catalogue, *, seed: int, begin: int
@@ -48,7 +48,7 @@ class Spikes:
         ]
 
     def apply(self, plays: Plays) -> Plays:
-        """Change the songs of those plays that follow a spike; they are heard as far as before."""
+        """Change the songs of the plays that follow a spike; whole plays stay whole plays."""
         for spike, songs, country, key in self._spikes:
             since = plays.event_time - self._begin - spike.at_ms
             words = mix(plays.play ^ key)
@@ -57,10 +57,10 @@ class Spikes:
             follows = (since >= 0) & (since < spike.for_ms) & (below(words, _PERMILLE**2) < share)
             if country is not None:
                 follows &= read_places().country[plays.place] == country
-            plays = self._send_to(plays, follows, songs[below(mix(words), len(songs))])
+            plays = self._redirect(plays, follows, songs[below(mix(words), len(songs))])
         return plays
 
-    def _send_to(self, plays: Plays, follows: NDArray[np.bool_], songs: Integers) -> Plays:
+    def _redirect(self, plays: Plays, follows: NDArray[np.bool_], songs: Integers) -> Plays:
         was_whole = plays.ms_played >= self._duration[plays.song]
         song = np.where(follows, songs, plays.song).astype(np.int32)
         duration = self._duration[song]
@@ -69,7 +69,7 @@ class Spikes:
 
 
 class BotAccounts:
-    """Plays of bots: each account goes by its own rule, as regular as a clock."""
+    """Generates the plays of bots: each account plays at regular intervals by its kind's rule."""
 
     def __init__(
         self, bots: Sequence[Bots], catalogue: Catalogue, *, seed: int, begin: int
@@ -85,7 +85,7 @@ class BotAccounts:
         ]
 
     def play(self, begin: int, end: int, offsets: UtcOffsets) -> list[tuple[int, Plays]]:
-        """Return each farm's number and what it plays from `begin` on, up to `end`."""
+        """Return each farm's number and its plays in [`begin`, `end`)."""
         span = (begin - self._begin, end - self._begin)
         played = [
             (number, farm.play(*span, origin=self._begin, offsets=offsets))
@@ -150,13 +150,13 @@ class _Farm:
 
 
 class Silences:
-    """Holds back what comes from a country that is cut off."""
+    """Holds back the plays of silent countries."""
 
     def __init__(self, silences: Sequence[Silence], *, begin: int) -> None:
         self._silences = [(one, _country(one.country), begin + one.at_ms) for one in silences]
 
     def held_until(self, plays: Plays) -> tuple[NDArray[np.bool_], Integers]:
-        """Tell which plays are silenced, and until when: `LOST` for those that are lost."""
+        """Return which plays are held back, and until when: `LOST` for those never sent."""
         is_held = np.zeros(len(plays), np.bool_)
         until = plays.event_time.copy()
         for silence, country, begin in self._silences:
@@ -169,7 +169,7 @@ class Silences:
 
 
 LOST = 1 << 61
-"""A moment that never comes."""
+"""A sending time later than any other: the record is never sent."""
 
 
 def _songs_of(spike: Spike, catalogue: Catalogue) -> Integers:
@@ -189,6 +189,6 @@ def _country(code: str | None) -> int | None:
     if code is None:
         return None
     if code not in countries:
-        what = f"Nobody lives in {code}, so nothing can happen there."
+        what = f"There are no simulated listeners in {code}."
         raise MisuseError(what, "Name another country in the scenario.")
     return countries.index(code)

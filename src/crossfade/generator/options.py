@@ -1,4 +1,4 @@
-"""What to simulate, and which wishes contradict each other."""
+"""The options of a simulation, and the checks that they are valid together."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,17 +13,17 @@ from crossfade.generator.scenario import NO_SCENARIO, Scenario
 DEFAULT_SONGS = 20_000
 DEFAULT_LISTENERS = 1_000_000
 MAX_RATE = 10_000_000
-"""Above what any machine reaches; a greater rate is a mistake."""
+"""More than any machine reaches; a greater rate is a mistake."""
 
 MAX_LISTENERS = 1 << 24
 MAX_PROCESSES = 64
 
 PAID_SHARE = 0.46
-"""Of the listeners, where nothing else is asked."""
+"""The default share of listeners who pay."""
 
 
 class Report(StrEnum):
-    """When a player reports a play: at its end, as real ones do, or at its start."""
+    """When a client reports a play: at its end, as real clients do, or at its start."""
 
     END = "end"
     START = "start"
@@ -31,56 +31,59 @@ class Report(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SimulationOptions:
-    """What to simulate. All but what ends it, and how it is written, decides what is played."""
+    """What to simulate.
+
+    The plays depend on every option except those that end the run or set how records are written.
+    """
 
     rate: float | None = 2_000.0
-    """Plays a second; None: as many as the machine gives."""
+    """Plays per second; None: as many as possible."""
     seed: int = 1
     songs: int = DEFAULT_SONGS
     listeners: int = DEFAULT_LISTENERS
     report: Report = Report.END
     events: int | None = None
-    """Stop after so many records."""
+    """Stop after this number of records."""
     for_ms: int | None = None
-    """Stop after so long; of plays of the present with a rate, that is a number of records."""
+    """Stop after this time; for present plays with a rate, after the number of records in it."""
     start_ms: int | None = None
-    """Send past plays from then on; None: plays of the present."""
+    """Send past plays that begin at or after this time; None: present plays."""
     end_ms: int | None = None
-    """Past plays begin before this."""
+    """Past plays begin before this time."""
     growth: float = 0.0
-    """By so much of `listeners` the audience grows a year, from 2024 on."""
+    """How many listeners join per year from 2024 on, as a share of `listeners`."""
     stay_days: int = 0
-    """How long a listener stays on average, before somebody else comes; 0: for ever."""
+    """How long a listener stays on average before another one replaces it; 0: permanently."""
     paid_share: float = PAID_SHARE
-    """Of the listeners."""
+    """The share of listeners who pay."""
     scenario: Scenario = NO_SCENARIO
     catalogue: tuple[CatalogueRow, ...] = ()
-    """Songs to play in place of simulated ones."""
+    """Songs to play instead of simulated ones."""
     all_fields: bool = False
     """Write every optional field of the contract."""
     processes: int = 1
-    """Write the records on so many processors."""
+    """The number of processes that encode records."""
 
     @property
     def total(self) -> int | None:
-        """Return the number of records where it is known beforehand."""
+        """Return the number of records, if it is known in advance."""
         if self.events is None and self.start_ms is None and self.for_ms is not None and self.rate:
             return round(self.for_ms * self.rate / SECOND_MS)
         return self.events
 
     @property
     def until_ms(self) -> int | None:
-        """Return before when the past plays begin; None where only their number ends them."""
+        """Return the time before which past plays begin; None if only their number is limited."""
         if self.start_ms is None or self.for_ms is None:
             return self.end_ms
         return self.start_ms + self.for_ms
 
 
 def check_options(options: SimulationOptions) -> None:
-    """Refuse options that contradict each other, before anything is started.
+    """Check that the options are valid and do not contradict each other.
 
     Raises:
-        MisuseError: naming the one to change.
+        MisuseError: they are not; the message names the option to change.
     """
     _check_numbers(options)
     lengths = {"--events": options.events, "--for": options.for_ms, "--to": options.end_ms}
@@ -91,8 +94,8 @@ def check_options(options: SimulationOptions) -> None:
     if options.start_ms is not None:
         _check_past(options, has_end=bool(given))
     elif options.end_ms is not None:
-        what = "--to says when past plays end, but plays of the present were asked for."
-        raise MisuseError(what, "Add --from, or give --for in place of --to.")
+        what = "--to ends past plays, but without --from plays are of the present."
+        raise MisuseError(what, "Add --from, or give --for instead of --to.")
 
 
 def _check_numbers(options: SimulationOptions) -> None:
@@ -100,27 +103,27 @@ def _check_numbers(options: SimulationOptions) -> None:
     is_rate = options.rate is None or 0 < options.rate <= MAX_RATE
     if options.seed < 0 or not is_rate or any(n is not None and n <= 0 for n in numbers):
         what = (
-            f"The rate must be above 0 and at most {MAX_RATE:,}, or max; events, length, songs and "
-            "listeners above 0; the seed not below."
+            f"The rate must be above 0 and at most {MAX_RATE:,}, or max; --events, --for, --songs "
+            "and --listeners must be above 0; --seed must be at least 0."
         )
         raise MisuseError(what, "Correct the one that is not.")
     if options.listeners > MAX_LISTENERS or options.songs > MAX_SONGS:
-        what = f"At most {MAX_LISTENERS:,} people listen to at most {MAX_SONGS:,} songs."
+        what = f"There can be at most {MAX_LISTENERS:,} listeners and at most {MAX_SONGS:,} songs."
         raise MisuseError(what, "Give fewer --listeners or --songs.")
     if not (0 <= options.growth <= 10 and 0 <= options.stay_days <= 36_500):
-        what = "The growth a year must be from 0 to 10, the stay from 0 to 36500 days."
+        what = "--growth must be from 0 to 10, --stay from 0 to 36500 days."
         raise MisuseError(what, "Give --growth 0.2 for a fifth more listeners each year.")
     if not 1 <= options.processes <= MAX_PROCESSES:
-        what = f"{options.processes} processes are not from 1 to {MAX_PROCESSES}."
-        raise MisuseError(what, "Give one a processor, at most.")
+        what = f"--processes is {options.processes}, not from 1 to {MAX_PROCESSES}."
+        raise MisuseError(what, "Give at most the number of processors.")
 
 
 def _check_past(options: SimulationOptions, *, has_end: bool) -> None:
     if options.rate is None or not has_end:
-        what = "Past plays need a rate of event time and an end."
-        raise MisuseError(what, "Add to --from a number as --rate, and --to, --for or --events.")
+        what = "Past plays need a rate in plays per second of event time, and an end."
+        raise MisuseError(what, "Give --rate a number, and add --to, --for or --events.")
     if options.start_ms is not None and options.start_ms < MIN_EVENT_TIME:
-        what = "A play cannot have begun before March 1973: the contract takes no such time."
+        what = "--from is before March 1973: the contract rejects such event times."
         raise MisuseError(what, "Give a later --from.")
     if options.end_ms is not None and options.end_ms <= (options.start_ms or 0):
         what = "--to is not after --from."
@@ -128,10 +131,10 @@ def _check_past(options: SimulationOptions, *, has_end: bool) -> None:
 
 
 def refuse_future(options: SimulationOptions) -> None:
-    """Refuse a back-fill that reaches beyond the present: its last plays would be rejected.
+    """Check that past plays end before the contract would reject them as future plays.
 
     Raises:
-        MisuseError: with what to change.
+        MisuseError: they reach into the future.
     """
     if options.start_ms is None or options.rate is None:
         return
@@ -140,6 +143,5 @@ def refuse_future(options: SimulationOptions) -> None:
         last_ms = options.start_ms + int((options.events or 0) * SECOND_MS / options.rate)
     if last_ms > now_ms() + FUTURE_MS:
         what = "These plays reach into the future, where the contract rejects them."
-        raise MisuseError(
-            what, "Choose an earlier --from or --to, fewer --events, a shorter --for."
-        )
+        cure = "Choose an earlier --from or --to, fewer --events, or a shorter --for."
+        raise MisuseError(what, cure)

@@ -1,4 +1,4 @@
-"""The performance: an audience, and all that a scenario makes of its plays, in sending order."""
+"""The records to send, in sending order: an audience's plays, changed by a scenario."""
 
 import numpy as np
 
@@ -13,16 +13,17 @@ from crossfade.generator.timekeeper import Timekeeper
 
 
 class Schedule:
-    """Gives what is to be sent: in order, and in parts of any size.
+    """Produces the records to send, in order, in parts of any size.
 
     Args:
-        audience: who plays.
-        scenario: what else happens; times in it count from `begin`.
-        faults: finds what is wrong with each play.
-        seed: decides.
-        begin: nothing is sent before; the audience may stand before it, amid plays that end later.
-        report: plays are sent when they begin, or when they end.
-        timekeeper: keeps it in step with the wall's clock; None: its time is its own.
+        audience: the listeners.
+        scenario: what else happens; its times count from `begin`.
+        faults: assigns faults to plays.
+        seed: seed of the draws.
+        begin: nothing is sent before this time; the audience may start earlier, so that plays
+            which end after it are included.
+        report: send plays when they begin, or when they end.
+        timekeeper: keeps simulated time in step with the wall clock; None: not kept in step.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Schedule:
         self._silences = Silences(scenario.silences, begin=begin)
         self._faults = faults
         self.begin = begin
-        """Nothing is sent before this moment of the simulation."""
+        """Nothing is sent before this simulated time."""
         self._is_plain = scenario == NO_SCENARIO and report is Report.START
         self._outbox = Outbox()
         self._current: Sendings | None = None
@@ -54,7 +55,7 @@ class Schedule:
 
     @property
     def farms(self) -> list[str]:
-        """Name the farms of bots, by their number."""
+        """Return the names of the bot farms, by their number."""
         return self._accounts.names
 
     def take(self, at_most: int) -> Sendings | None:
@@ -64,14 +65,14 @@ class Schedule:
             plays = self._audience.next_plays()
             if plays is None:
                 return None
-            self._current, self._taken = self._direct(plays, moment), 0
+            self._current, self._taken = self._advance(plays, moment), 0
         end = min(self._taken + at_most, len(self._current))
         part = self._current.take(slice(self._taken, end))
         self._taken = end
         return part
 
-    def _direct(self, plays: Plays, begin: int) -> Sendings | None:
-        """Let everything happen that does, and give what is due until where the audience is."""
+    def _advance(self, plays: Plays, begin: int) -> Sendings | None:
+        """Apply the scenario to the plays; return what is due before the audience's time."""
         if self._timekeeper is not None and begin >= self.begin:
             plays = self._timekeeper.keep(plays, begin)
         if self._is_plain:
@@ -80,7 +81,7 @@ class Schedule:
         played = self._accounts.play(begin, end, self._audience.sessions.utc_offsets)
         parts = [as_sendings(self._spikes.apply(plays))]
         parts += [as_sendings(bots, number) for number, bots in played]
-        self._outbox.put(self._mishandle(join_sendings(parts)))
+        self._outbox.put(self._apply_faults(join_sendings(parts)))
         due = self._outbox.take_until(end)
         if due is not None and begin < self.begin:
             due = due.take(due.send_time >= self.begin)
@@ -90,7 +91,7 @@ class Schedule:
         return due
 
     def _add_copies(self, due: Sendings, end: int) -> Sendings:
-        """Let what is to be copied be sent again: before `end`, or later."""
+        """Add the copies due before `end`; put the later ones into the outbox."""
         which = np.flatnonzero(due.fault == Fault.COPIED)
         if not len(which):
             return due
@@ -109,8 +110,8 @@ class Schedule:
         copy_of = np.concatenate([due.copy_of, number[is_soon]])
         return together.changed(copy_of=copy_of).take(order)
 
-    def _mishandle(self, sendings: Sendings) -> Sendings:
-        """Return every record its fault, and the moment at which it is sent."""
+    def _apply_faults(self, sendings: Sendings) -> Sendings:
+        """Assign faults and sending times; leave out lost records."""
         plays = sendings.plays
         send_time = plays.event_time
         fault, extent = sendings.fault, sendings.extent
@@ -128,7 +129,8 @@ class Schedule:
         fault = np.where(is_held & (fault == Fault.NONE), Fault.SILENCED, fault).astype(np.int8)
         extent = np.where(fault == Fault.SILENCED, until - send_time, extent)
         send_time = np.where(is_held, np.maximum(send_time, until), send_time)
-        # Ahead of its sending, however long it was heard: else it might not be too far ahead.
+        # Counted from the sending time: counted from the start of a long play, reported at its
+        # end, it might not be far enough ahead to be rejected.
         shown = np.where(fault == Fault.CLOCK_AHEAD, send_time + extent, plays.event_time)
         plays = plays.changed(event_time=shown)
         changed = sendings.changed(plays=plays, send_time=send_time, fault=fault, extent=extent)
