@@ -1,15 +1,19 @@
-"""Draw docs/pictures/terminal.svg: real commands and their real output over the sample year.
+"""Draw docs/pictures/terminal.svg: real commands and their real output.
 
 Run by scripts/pictures. Without --data, it first imports the sample year into a temporary data
-folder and runs batch, which starts Kafka and Spark and takes some minutes.
+folder, runs batch, starts a stack and simulates an audience, which takes some minutes.
 """
 
 import argparse
 import io
+import json
 import os
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,18 +26,20 @@ from crossfade.ingest.sample import sample_year_path
 PICTURE = Path(__file__).parent / "pictures" / "terminal.svg"
 WIDTH = 100
 COMMANDS = (
-    "crossfade chart songs --month 2019-06 --limit 6",
+    "crossfade trending --limit 5",
     "crossfade chart artists --year 2019 --limit 4",
-    "crossfade reconcile | tail -n 14",
+    "crossfade reconcile | tail -n 12",
 )
+_CROSSFADE = (sys.executable, "-m", "crossfade")
+_WITHIN_S = 300.0
 _FONTS = re.compile(r"@font-face \{.*?\}\n\s*", re.DOTALL)
-"""Rich's template loads fonts from the web; a viewer's own monospace font does as well."""
+"""Rich's template loads fonts from the web; the viewer's own monospace font is good enough."""
 
 
 def main() -> None:
     """Read the arguments, and draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, help="a data folder that holds the sample year")
+    parser.add_argument("--data", type=Path, help="data folder of a stack with the sample year")
     data = parser.parse_args().data
     if data is not None:
         draw(data)
@@ -42,12 +48,43 @@ def main() -> None:
         data = Path(folder) / "data"
         run("import", "spotify", str(sample_year_path()), "--data", str(data))
         run("batch", "--once", "--data", str(data))
-        draw(data)
+        with running_stack(data):
+            run("generate", "--rate", "500", "--for", "3m", "--data", str(data))
+            wait_until_complete(data)
+            draw(data)
 
 
 def run(*arguments: str) -> None:
     """Run a command of Crossfade, with its output on this terminal."""
-    subprocess.run([sys.executable, "-m", "crossfade", *arguments], check=True)
+    subprocess.run([*_CROSSFADE, *arguments], check=True)
+
+
+@contextmanager
+def running_stack(data: Path) -> Iterator[None]:
+    """Run `crossfade up` on free ports for the length of a block, which starts when it is there."""
+    ports = ("--port", "0", "--kafka-port", "0")
+    with subprocess.Popen([*_CROSSFADE, "up", *ports, "--data", str(data)]) as stack:
+        try:
+            deadline = time.monotonic() + _WITHIN_S
+            while not (data / "stack.json").exists():
+                if stack.poll() is not None or time.monotonic() > deadline:
+                    sys.exit("Error: The stack did not start. The lines above say why.")
+                time.sleep(0.5)
+            yield
+        finally:
+            stack.terminate()
+
+
+def wait_until_complete(data: Path) -> None:
+    """Wait until speed has counted every play."""
+    command = [*_CROSSFADE, "trending", "--limit", "1", "--json", "--data", str(data)]
+    deadline = time.monotonic() + _WITHIN_S
+    while time.monotonic() < deadline:
+        answer = subprocess.run(command, capture_output=True, text=True, check=True)
+        if json.loads(answer.stdout)["complete"]:
+            return
+        time.sleep(1)
+    sys.exit(f"Error: Speed has not caught up in {_WITHIN_S:.0f} s. Try again on an idle machine.")
 
 
 def draw(data: Path) -> None:
