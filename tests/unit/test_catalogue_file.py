@@ -221,28 +221,28 @@ def test_the_error_for_a_song_without_a_title_names_the_rule(tmp_path: Path) -> 
         ("", "songs.csv has no column title. The first line must name title and artist."),
         (
             "title,artist,title\n",
-            "songs.csv has the column title twice. Leave one out.",
+            "songs.csv has the column title twice. Remove one.",
         ),
         (
             "title,artist\na,b,c\n",
             "songs.csv line 2 has 3 cells, the header 2. "
-            "Put a text that holds a comma into quotation marks.",
+            "Put texts that contain a comma into quotation marks.",
         ),
         (
             "title,artist\na\n",
             "songs.csv line 2 has 1 cells, the header 2. "
-            "Put a text that holds a comma into quotation marks.",
+            "Put texts that contain a comma into quotation marks.",
         ),
         (
             'title,artist\n"a,b\n',
-            "songs.csv line 2 is no CSV: unexpected end of data. "
-            "Close quotation marks, and write one within a text twice.",
+            "songs.csv line 2 is not CSV: unexpected end of data. "
+            "Close quotation marks, and double them within a text.",
         ),
         ("title,artist\n\n", "songs.csv has no song. Give at least one, with title and artist."),
         (
             "title,artist\nSo What,Miles Davis\nx,y\nso  what,MILES Davis\n",
             "songs.csv line 4 is the song of line 2 again. "
-            "Leave one out, or give each a song_id of its own.",
+            "Remove one, or give them different song_ids.",
         ),
     ],
 )
@@ -253,7 +253,7 @@ def test_an_invalid_csv_file_is_refused(text: str, expected: str, tmp_path: Path
 @pytest.mark.parametrize("text", ["[", "5", "{", '{"title":"a" "artist":"b"}', "{" + "[" * 9_999])
 def test_a_line_that_is_not_a_json_object_is_refused(text: str, tmp_path: Path) -> None:
     line = message(write(tmp_path / "songs.json", text), tmp_path)
-    assert line.startswith("songs.json line 1 is no JSON object: ")
+    assert line.startswith("songs.json line 1 is not a JSON object: ")
     assert line.endswith(
         'Write one on each line, such as {"title": "So What", "artist": "Miles Davis"}.'
     )
@@ -300,7 +300,7 @@ def test_a_file_that_cannot_be_read_or_has_another_suffix_is_refused(tmp_path: P
         "Cannot read none.csv: No such file or directory. Name a file of songs that exists."
     )
     assert message(str(tmp_path / "songs.xlsx"), tmp_path) == (
-        "songs.xlsx is no catalogue by its name. Its name must end in one of .csv, .jsonl, .json."
+        "songs.xlsx is not a catalogue file by its name. The name must end in one of .csv, .jsonl, .json."
     )
 
 

@@ -20,7 +20,7 @@ from crossfade.generator.catalogue import (
 )
 from crossfade.generator.catalogue_file import CatalogueRow
 from crossfade.generator.draws import draw, key_of
-from crossfade.generator.habits import MOST_PLAYS_A_DAY
+from crossfade.generator.habits import MAX_PLAYS_A_DAY
 from crossfade.generator.model import Audience
 from crossfade.generator.places import read_places
 from crossfade.generator.plays import Plays
@@ -129,7 +129,7 @@ def test_the_number_of_plays_follows_the_rate(
 
 
 @pytest.mark.parametrize(
-    ("listeners", "plays_a_day"), [(60_000, 1), (2_000, 120), (1_000, MOST_PLAYS_A_DAY)]
+    ("listeners", "plays_a_day"), [(60_000, 1), (2_000, 120), (1_000, MAX_PLAYS_A_DAY)]
 )
 @pytest.mark.parametrize("is_steady", [False, True])
 def test_the_rate_is_met_for_few_plays_and_for_many(

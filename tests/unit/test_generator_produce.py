@@ -253,7 +253,7 @@ def test_a_backfill_into_the_future_is_refused() -> None:
 
 def test_an_impossible_rate_is_refused_only_for_the_past(tmp_path: Path) -> None:
     options = SimulationOptions(**SMALL, **BACKFILL | {"rate": 50.0}, events=5)
-    with pytest.raises(MisuseError, match=r"2,160 plays a day of each listener.*--listeners"):
+    with pytest.raises(MisuseError, match=r"2,160 plays a day per listener.*--listeners"):
         Simulation(options, is_file=True)
     assert write(tmp_path / "plays", rate=5_000.0, events=500).sent == 500
 

@@ -1,1 +1,1 @@
-"""The simulated audience: listeners, songs and the plays that come of them."""
+"""The simulated audience: listeners, songs, and the plays they generate."""

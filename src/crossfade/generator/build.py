@@ -6,7 +6,7 @@ import uuid
 from crossfade.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, now_ms
 from crossfade.generator.catalogue import Catalogue
 from crossfade.generator.faults import BrokenRecord, FaultFinder
-from crossfade.generator.habits import MOST_PLAYS_A_DAY
+from crossfade.generator.habits import MAX_PLAYS_A_DAY
 from crossfade.generator.model import Audience, Society
 from crossfade.generator.options import Report, SimulationOptions
 from crossfade.generator.scenario import NO_SCENARIO
@@ -57,7 +57,7 @@ def society_of(options: SimulationOptions) -> Society:
     """
     rate = options.rate
     if options.start_ms is None and rate is not None:
-        rate = min(rate * SPARE, options.listeners * MOST_PLAYS_A_DAY * SECOND_MS / DAY_MS)
+        rate = min(rate * SPARE, options.listeners * MAX_PLAYS_A_DAY * SECOND_MS / DAY_MS)
     return Society(
         seed=options.seed,
         listeners=options.listeners,

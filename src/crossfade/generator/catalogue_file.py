@@ -1,4 +1,4 @@
-"""A user's own songs with their weights, from CSV or JSON lines, judged by the contract's rules."""
+"""Reader of a user's own songs and weights, from CSV or JSON lines, by the contract's rules."""
 
 import re
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ from crossfade.generator.catalogue_lines import REQUIRED, Line, read_csv, read_j
 
 MAX_SONGS = 1_000_000
 MAX_WEIGHT = 2**24
-"""Weights are whole numbers up to this one, so that sums of a million of them are exact."""
+"""The greatest weight. Weights are whole numbers, so that sums of a million of them are exact."""
 
 DEFAULT_DURATION_MS = 205_000
 
 _READERS = {".csv": read_csv, ".jsonl": read_json_lines, ".json": read_json_lines}
 _is_date = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII).fullmatch
 _OWN = ("weight", "release_date")
-"""What a play does not say; every other column is a field of the play that is judged."""
+"""Columns that are not fields of a play."""
 
 _REST = {
     "event_id": "catalogue",
@@ -35,7 +35,7 @@ _REST = {
     "event_time": MIN_EVENT_TIME,
     "schema_version": SCHEMA_VERSION,
 }
-"""Makes a song the play that the contract judges."""
+"""The fields that complete a song to a play, so that the contract's decoder can check it."""
 
 _PLACEHOLDER = msgspec.Raw(b'"to-be-derived"')
 _NULL = msgspec.Raw(b"null")
@@ -57,7 +57,7 @@ class CatalogueRow(NamedTuple):
     weight: int
     """At least 1, at most `MAX_WEIGHT`."""
     country: str | None
-    """Where the artist comes from."""
+    """The artist's country."""
     release_day: int | None
     """Days since 1970-01-01."""
     isrc: str | None
@@ -68,12 +68,12 @@ def read_catalogue(name: str) -> tuple[CatalogueRow, ...]:
     """Read a file of songs, in its order, with weights as whole numbers.
 
     Raises:
-        MisuseError: it cannot be read, or a line is no song; with the file, the line and the rule.
+        MisuseError: the file cannot be read, or a line breaks a rule; with file, line and rule.
     """
     read_lines = _READERS.get(Path(name).suffix.casefold())
     if read_lines is None:
-        what = f"{name} is no catalogue by its name."
-        raise MisuseError(what, f"Its name must end in one of {', '.join(_READERS)}.")
+        what = f"{name} is not a catalogue file by its name."
+        raise MisuseError(what, f"The name must end in one of {', '.join(_READERS)}.")
     try:
         with Path(name).open("rb") as file:
             songs = list(_read_songs(read_lines(file, name)))
@@ -90,22 +90,22 @@ def read_catalogue(name: str) -> tuple[CatalogueRow, ...]:
 
 
 def _read_songs(lines: Iterator[Line]) -> Iterator[tuple[CatalogueRow, float]]:
-    """Return each song with its weight as written."""
+    """Yield each song with its weight as written."""
     first_line: dict[str, int] = {}
     for line in lines:
         if len(first_line) == MAX_SONGS:
             what = f"{line.place} is one song too many."
             raise MisuseError(what, f"Give at most {MAX_SONGS:,}.")
-        row = _judge_song(line)
+        row = _check_song(line)
         if row.song_id in first_line:
             what = f"{line.place} is the song of line {first_line[row.song_id]} again."
-            raise MisuseError(what, "Leave one out, or give each a song_id of its own.")
+            raise MisuseError(what, "Remove one, or give them different song_ids.")
         first_line[row.song_id] = line.number
-        yield row, _judge_weight(line)
+        yield row, _check_weight(line)
 
 
-def _judge_song(line: Line) -> CatalogueRow:
-    """Judge a song as a play of it would be judged, so that there is one set of rules."""
+def _check_song(line: Line) -> CatalogueRow:
+    """Check a song as the contract checks a play of it, and return its row."""
     fields = {name: raw for name, raw in line.fields.items() if name not in _OWN}
     has_id = _is_given(line, "song_id")
     play = decode_play(
@@ -126,13 +126,13 @@ def _judge_song(line: Line) -> CatalogueRow:
         duration_ms=play.duration_ms or DEFAULT_DURATION_MS,
         weight=1,
         country=None if play.country == UNKNOWN_COUNTRY else play.country,
-        release_day=_judge_release(line),
+        release_day=_check_release(line),
         isrc=play.isrc,
         recording_mbid=play.recording_mbid,
     )
 
 
-def _judge_release(line: Line) -> int | None:
+def _check_release(line: Line) -> int | None:
     if not _is_given(line, "release_date"):
         return None
     try:
@@ -144,7 +144,7 @@ def _judge_release(line: Line) -> int | None:
     raise _wrong(line, "release_date must be a day such as 2019-06-28.")
 
 
-def _judge_weight(line: Line) -> float:
+def _check_weight(line: Line) -> float:
     if not _is_given(line, "weight"):
         return 1.0
     try:
@@ -157,7 +157,7 @@ def _judge_weight(line: Line) -> float:
 
 
 def _scale(weights: list[float]) -> list[int]:
-    """Make weights whole: as they are where they can be, else in proportion and at least 1."""
+    """Return whole weights: unchanged if they are valid, else in proportion and at least 1."""
     largest = max(weights)
     if largest <= MAX_WEIGHT and all(weight.is_integer() for weight in weights):
         return [int(weight) for weight in weights]

@@ -1,4 +1,4 @@
-"""The lines of a catalogue file, CSV or JSON, as one kind of thing: named JSON values."""
+"""Reader of the lines of a catalogue file, CSV or JSON, as named JSON values."""
 
 import csv
 import re
@@ -34,7 +34,7 @@ _read_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Line(NamedTuple):
-    """One song as it was written: where, and what is given of it."""
+    """One song as written: its place in the file, and its fields."""
 
     place: str
     number: int
@@ -45,7 +45,7 @@ def read_csv(file: BinaryIO, name: str) -> Iterator[Line]:
     """Read CSV with a header; an empty cell is an absent field.
 
     Raises:
-        MisuseError: the header or a row is not as it must be.
+        MisuseError: the header or a row is wrong.
     """
     rows = csv.reader(_decode_lines(file, name), skipinitialspace=True, strict=True)
     try:
@@ -55,23 +55,22 @@ def read_csv(file: BinaryIO, name: str) -> Iterator[Line]:
             place = f"{name} line {rows.line_num}"
             if row and len(row) != len(header):
                 what = f"{place} has {len(row)} cells, the header {len(header)}."
-                raise MisuseError(what, "Put a text that holds a comma into quotation marks.")
+                raise MisuseError(what, "Put texts that contain a comma into quotation marks.")
             given = zip(header, row, strict=True) if row else ()
             fields = {column: _encode_cell(column, cell) for column, cell in given if cell}
             if row:
                 yield Line(place, rows.line_num, fields)
     except csv.Error as error:
-        what = f"{name} line {rows.line_num} is no CSV: {error}."
-        raise MisuseError(
-            what, "Close quotation marks, and write one within a text twice."
-        ) from None
+        what = f"{name} line {rows.line_num} is not CSV: {error}."
+        cure = "Close quotation marks, and double them within a text."
+        raise MisuseError(what, cure) from None
 
 
 def read_json_lines(file: BinaryIO, name: str) -> Iterator[Line]:
     """Read one JSON object from each line that is not blank.
 
     Raises:
-        MisuseError: a line is none, or has an unknown field.
+        MisuseError: a line is not a JSON object, or has an unknown field.
     """
     for number, text in enumerate(_decode_lines(file, name), start=1):
         if not text.strip():
@@ -80,7 +79,7 @@ def read_json_lines(file: BinaryIO, name: str) -> Iterator[Line]:
         try:
             fields = _read_object(text)
         except (msgspec.DecodeError, RecursionError) as error:
-            what = f"{place} is no JSON object: {error}."
+            what = f"{place} is not a JSON object: {error}."
             cure = 'Write one on each line, such as {"title": "So What", "artist": "Miles Davis"}.'
             raise MisuseError(what, cure) from None
         _check_names(fields, f"{place}: unknown field", "fields")
@@ -108,7 +107,7 @@ def _check_header(header: list[str], name: str) -> None:
     for column in header:
         if header.count(column) > 1:
             what = f"{name} has the column {column} twice."
-            raise MisuseError(what, "Leave one out.")
+            raise MisuseError(what, "Remove one.")
 
 
 def _check_names(given: Iterable[str], what: str, kind: str) -> None:
@@ -119,7 +118,7 @@ def _check_names(given: Iterable[str], what: str, kind: str) -> None:
 
 
 def _encode_cell(column: str, cell: str) -> msgspec.Raw:
-    """Write a cell as JSON; what should be a number and is none stays a text, to be refused."""
+    """Encode a cell as JSON; an invalid number stays a text, which is refused later."""
     number: int | float | str = cell
     if column in _NUMBERS and _IS_NUMBER(cell.strip()):
         written = float(cell)

@@ -1,8 +1,8 @@
-"""Day and week: how likely people are to listen, in the local time of each place.
+"""The daily and weekly cycle: how likely people are to listen, in each place's local time.
 
-A place's intensity changes each half hour, with a mean of 1,000 over a week. Its sum over time is
-the place's own time, which runs fast in the evening and slow at night: what is drawn evenly in it
-falls where people listen (Cinlar 1975: the inversion of the cumulative rate).
+A place's intensity changes every half hour, with a mean of 1,000 over a week. Its integral is the
+place's own time, which runs fast in the evening and slowly at night. Draws that are uniform in own
+time follow the intensity (Cinlar 1975: the inversion of the cumulative rate).
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from crossfade.generator.week import HALF_HOURS, WEEK, holidays_of
 
 SLOT_MS = 30 * MINUTE_MS
 FAR_MS = 1 << 62
-"""A time beyond all that a cycle covers."""
+"""A time later than any that a cycle covers."""
 
 _MEAN = 1_000
 _MONDAY = 3
@@ -31,7 +31,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clocks:
-    """The different local times: one for each time zone with the same holidays."""
+    """The distinct local times: one per combination of time zone and holidays."""
 
     def __init__(self, places: Places) -> None:
         holidays = [holidays_of(places.countries[country]) for country in places.country.tolist()]
@@ -42,18 +42,18 @@ class Clocks:
         """The clock of each place."""
         shares = places.people[places.country] * places.citizens / _citizens_by_country(places)
         self.people = np.bincount(self.of_place, shares).astype(np.int64)
-        """The people who live by each clock."""
+        """The number of people on each clock."""
 
 
 class Cycle:
-    """Intensity and own time of every clock over a span of time.
+    """The intensity and own time of every clock over a range of time.
 
     Args:
-        clocks: the different local times.
-        begin: first moment that is needed.
-        end: first moment that is not.
-        is_steady: all clocks' intensities are divided by the world's, so that the sum of all
-            people's listening is the same at any time.
+        clocks: the distinct local times.
+        begin: start of the range.
+        end: end of the range, exclusive.
+        is_steady: divide all intensities by the world's, so that all people together listen
+            equally at any time.
     """
 
     def __init__(self, clocks: Clocks, begin: int, end: int, *, is_steady: bool) -> None:
@@ -76,16 +76,16 @@ class Cycle:
         )
 
     def own_time(self, clock: Integers, time: Integers) -> Integers:
-        """Return each clock's own time, in milliseconds since this cycle's begin."""
+        """Return each clock's own time, in milliseconds since the start of this cycle."""
         slot, rest = np.divmod(time - self.begin, SLOT_MS)
         return self._own[clock, slot] + self._intensity[clock, slot] * rest // _MEAN
 
     def intensity(self, clock: Integers, time: Integers) -> Integers:
-        """Return how fast each clock's own time runs, in thousandths."""
+        """Return the speed of each clock's own time, in thousandths."""
         return self._intensity[clock, (time - self.begin) // SLOT_MS]
 
     def time_of(self, clock: Integers, own: Integers) -> Integers:
-        """Return the first moment at which each clock's own time is reached, else `FAR_MS`."""
+        """Return when each clock reaches an own time; `FAR_MS` if that is after this cycle."""
         last = self._own.shape[1] - 1
         mark = np.minimum(own // SLOT_MS, self._slot_of_mark.shape[1] - 1)
         slot = self._slot_of_mark[clock, mark].astype(np.int64)
@@ -117,7 +117,7 @@ def _offsets(clocks: Clocks, edges: Integers) -> NDArray[np.int16]:
 
 
 def _zone_offsets(zone: str, midnights: Sequence[datetime], edges: Integers) -> NDArray[np.int16]:
-    """Ask for each UTC day, and for each slot of a day in which the offset changes."""
+    """Look up the offset once per UTC day, and per slot on days on which it changes."""
     with files("tzdata.zoneinfo").joinpath(*zone.split("/")).open("rb") as file:
         info = ZoneInfo.from_file(file, key=zone)
     at_midnight = [_ahead(info, midnight) for midnight in midnights]

@@ -1,4 +1,4 @@
-"""What an eventsim config asks for, as far as it means something here (docs/eventsim.md)."""
+"""Reader of eventsim configs: the settings that have a meaning here (docs/eventsim.md)."""
 
 import json
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from crossfade.errors import MisuseError, suggest_known
 from crossfade.generator.habits import SESSION, USUAL_SONG_MS
 
 DEFAULT_SESSION_GAP_MS = 30 * MINUTE_MS
-"""Eventsim's own, where a config has none."""
+"""Eventsim's default."""
 
 SUPPORTED = (
     "seed",
@@ -42,7 +42,7 @@ IGNORED = {
     "first-user-id": "listeners' ids are made from the seed",
     "tag": "every play has source = simulation and no other tag",
 }
-"""Keys that eventsim knows and that mean nothing here, each with why."""
+"""Eventsim's keys that have no meaning here, each with the reason."""
 
 _MAX_SECONDS = 3_650 * 86_400
 _MAX_COUNT = 2**53
@@ -54,30 +54,30 @@ _LEVELS = ("free", _PAID)
 
 @dataclass(frozen=True, slots=True)
 class EventsimConfig:
-    """What a config asks for; None where it says nothing."""
+    """The settings of a config; None where it has none."""
 
     seed: int | None = None
     listeners: int | None = None
     start_ms: int | None = None
     end_ms: int | None = None
     growth: float | None = None
-    """Listeners who join in a year, as a share of those who are there."""
+    """Listeners who join in a year, as a share of those present."""
     paid_share: float | None = None
     session_gap_ms: int | None = None
     """Shortest pause between two sessions of a listener."""
     alpha: float | None = None
-    """Mean seconds between two pages. Songs follow each other when one is over, as here."""
+    """Mean seconds between two pages. It has no effect: songs follow each other, as in eventsim."""
     beta: float | None = None
     """Mean seconds of a pause beyond the shortest one."""
     ignored: tuple[str, ...] = ()
-    """Keys of the config that mean nothing here, in its order."""
+    """Keys of the config that have no meaning here, in its order."""
 
     @property
     def session_every_ms(self) -> int | None:
         """Return the mean pause of one listener between two sessions; None without beta.
 
-        With so many listeners, and without damping, that is `listeners / session_every_ms`
-        sessions begun in a millisecond, as long as sessions are short beside their pauses.
+        Without damping, and if sessions are much shorter than pauses, `listeners /
+        session_every_ms` sessions begin per millisecond.
         """
         if self.beta is None:
             return None
@@ -89,41 +89,41 @@ def read_eventsim(name: str) -> EventsimConfig:
     """Read an eventsim config.
 
     Raises:
-        MisuseError: the file is none, has an unknown key, or asks for something impossible.
+        MisuseError: it is not an eventsim config, has an unknown key, or has a wrong value.
     """
-    config = _Config(_parse_config(name), name)
-    wishes = EventsimConfig(
-        seed=config.integer("seed", at_least=0),
-        listeners=config.integer("n-users", at_least=1),
-        start_ms=config.time("start-date"),
-        end_ms=config.time("end-date"),
-        growth=config.number("growth-rate", "a share a year such as 0.01", at_most=_MAX_GROWTH),
-        paid_share=config.paid_share(),
-        session_gap_ms=_to_ms(config.number("session-gap", "a number of seconds")),
-        alpha=config.number("alpha", "a number of seconds", above=True),
-        beta=config.number("beta", "a number of seconds", above=True),
-        ignored=tuple(key for key in config.keys if key in IGNORED),
+    reader = _KeyReader(_parse_config(name), name)
+    config = EventsimConfig(
+        seed=reader.integer("seed", at_least=0),
+        listeners=reader.integer("n-users", at_least=1),
+        start_ms=reader.time("start-date"),
+        end_ms=reader.time("end-date"),
+        growth=reader.number("growth-rate", "a share a year such as 0.01", at_most=_MAX_GROWTH),
+        paid_share=reader.paid_share(),
+        session_gap_ms=_to_ms(reader.number("session-gap", "a number of seconds")),
+        alpha=reader.number("alpha", "a number of seconds", above=True),
+        beta=reader.number("beta", "a number of seconds", above=True),
+        ignored=tuple(key for key in reader.keys if key in IGNORED),
     )
-    start_ms, end_ms = wishes.start_ms, wishes.end_ms
+    start_ms, end_ms = config.start_ms, config.end_ms
     if start_ms is not None and end_ms is not None and end_ms <= start_ms:
         key = "end-date"
-        raise config.wrong(key, "a time after start-date")
-    return wishes
+        raise reader.wrong(key, "a time after start-date")
+    return config
 
 
-def as_options(wishes: EventsimConfig) -> dict[str, Any]:
-    """Return the wishes as options of a simulation: those alone that the config has."""
+def as_options(config: EventsimConfig) -> dict[str, Any]:
+    """Return the config's settings as options of a simulation, without those it does not have."""
     rate = None
-    if wishes.session_every_ms is not None and wishes.listeners is not None:
-        sessions = wishes.listeners * SECOND_MS / wishes.session_every_ms
+    if config.session_every_ms is not None and config.listeners is not None:
+        sessions = config.listeners * SECOND_MS / config.session_every_ms
         rate = sessions * SESSION.mean / USUAL_SONG_MS
     options = {
-        "seed": wishes.seed,
-        "listeners": wishes.listeners,
-        "start_ms": wishes.start_ms,
-        "end_ms": wishes.end_ms,
-        "growth": wishes.growth,
-        "paid_share": wishes.paid_share,
+        "seed": config.seed,
+        "listeners": config.listeners,
+        "start_ms": config.start_ms,
+        "end_ms": config.end_ms,
+        "growth": config.growth,
+        "paid_share": config.paid_share,
         "rate": rate,
     }
     return {name: value for name, value in options.items() if value is not None}
@@ -136,10 +136,10 @@ def _parse_config(name: str) -> dict[str, object]:
         what = f"Cannot read {name}: {error.strerror}."
         raise MisuseError(what, "Name an eventsim config that exists.") from None
     except (ValueError, RecursionError) as error:
-        what = f"{name} is no JSON: {error}."
+        what = f"{name} is not JSON: {error}."
         raise MisuseError(what, "Correct it there.") from None
     if not isinstance(config, dict):
-        what = f"{name} is no eventsim config."
+        what = f"{name} is not an eventsim config."
         raise MisuseError(what, 'It must be a JSON object such as {"n-users": 1000}.')
     for key in config:
         if key not in SUPPORTED and key not in IGNORED:
@@ -152,8 +152,8 @@ def _to_ms(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * SECOND_MS)
 
 
-class _Config:
-    """Reads keys of a config; a null is as good as an absent key."""
+class _KeyReader:
+    """Reads the keys of a config; a null is the same as an absent key."""
 
     def __init__(self, config: dict[str, object], name: str) -> None:
         self.keys = tuple(config)
@@ -167,7 +167,7 @@ class _Config:
     def number(
         self, key: str, expected: str, *, above: bool = False, at_most: float = _MAX_SECONDS
     ) -> float | None:
-        """Return a number from 0, or above it."""
+        """Return a number of at least 0, or above 0."""
         if key not in self._config:
             return None
         number = _as_number(self._config[key], at_most)
@@ -177,7 +177,7 @@ class _Config:
         return number
 
     def integer(self, key: str, *, at_least: int) -> int | None:
-        """Return a whole number, which eventsim lets one write as 1000.0 too."""
+        """Return a whole number; 1000.0 is one too, as in eventsim."""
         if key not in self._config:
             return None
         number = _as_number(self._config[key], _MAX_COUNT)
@@ -186,7 +186,7 @@ class _Config:
         return int(number)
 
     def time(self, key: str) -> int | None:
-        """Return a time, which is UTC where it does not say, as in eventsim."""
+        """Return a time; one without an offset is in UTC, as in eventsim."""
         if key not in self._config:
             return None
         text = self._config[key]
@@ -196,7 +196,7 @@ class _Config:
             raise self.wrong(key, "a time such as 2015-06-01T00:00:00") from None
 
     def paid_share(self) -> float | None:
-        """Return the weight of paid among the levels, else what a new user begins with."""
+        """Return the share of paid by the levels' weights, else by the level of new users."""
         if "levels" in self._config:
             share = _weigh_paid(self._config["levels"])
             if share is None:
@@ -211,7 +211,7 @@ class _Config:
 
 
 def _weigh_paid(levels: object) -> float | None:
-    """Return the share of paid; None where these are no levels with weights."""
+    """Return the share of paid; None where these are not levels with weights."""
     weights: dict[str, float] = {}
     for entry in levels if isinstance(levels, list) else []:
         level = entry.get("level") if isinstance(entry, dict) else None
@@ -224,7 +224,7 @@ def _weigh_paid(levels: object) -> float | None:
 
 
 def _as_number(value: object, at_most: float) -> float | None:
-    """Return a number from 0 to `at_most`; None if it is none."""
+    """Return a number from 0 to `at_most`; None if the value is not one."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if 0 <= value <= at_most else None

@@ -1,4 +1,4 @@
-"""How often people listen, and for how long: each one's gaps, from the plays wanted of all."""
+"""How often and how long people listen: each listener's gaps, from the total of plays wanted."""
 
 from dataclasses import dataclass
 
@@ -10,29 +10,29 @@ from crossfade.generator.draws import Integers, LogNormal, LogUniform
 from crossfade.generator.week import WEEK
 
 SESSION = LogNormal(30 * MINUTE_MS, 800_000, least=2 * MINUTE_MS, most=5 * HOUR_MS)
-"""How long a session lasts; the song that plays when it is over is still heard."""
+"""The length of a session; the song that plays at its end goes on."""
 
 LONGEST_MS = 5 * HOUR_MS
 
 LONGEST_OVER_MS = 15 * MINUTE_MS
-"""The song that plays when a session is over is heard for so long at most."""
+"""The longest that a song goes on after its session's end."""
 
 REST_MS = 45 * MINUTE_MS
-"""Between two sessions there is more than this: 30 minutes of silence and what is heard over."""
+"""The shortest time between sessions: 30 minutes of silence and `LONGEST_OVER_MS`."""
 
 GAP_SIGMA = 1_000_000
 """Sigma of the log-normal time between two sessions, beyond the rest, in millionths."""
 
 USUAL_PLAYS_A_DAY = 40
-"""Of a listener, where nothing else follows from what is asked."""
+"""The default number of plays a day per listener."""
 
-MOST_PLAYS_A_DAY = 240
-"""More than this is not believable of all listeners on average."""
+MAX_PLAYS_A_DAY = 240
+"""The most plays a day per listener, on average, that are believable."""
 
 USUAL_SONG_MS = 140 * SECOND_MS
-"""From one song's start to the next one's, skips included; what is drawn is measured anew."""
+"""The time from one song's start to the next, with skips; `make_habits` measures it instead."""
 
-_MOST_OF_ONE = 300
+_MAX_OF_ONE = 300
 _SESSIONS_AN_EPOCH = 12
 _LONGEST_EPOCH = 182 * DAY_MS
 _UNIT = 1_000_000
@@ -42,21 +42,21 @@ _GRID_BITS = 12
 _RATE_BITS = 52
 _SHORTEST_GAP = MINUTE_MS
 _LONGEST_GAP = 1 << 37
-"""Over four years: more than is seen of any chain, and its products fit into 64 bits."""
+"""Over four years: longer than any chain is simulated, and its products fit into 64 bits."""
 
 UNIT_GAP = LogNormal(_UNIT, GAP_SIGMA)
 
 GAP_BIAS_PERMILLE = 2_718
 SESSION_BIAS_PERMILLE = 1_896
-"""exp(sigma^2): by so much is a gap or a session longer that holds a given moment."""
+"""exp(sigma^2): the factor by which the gap or session at a given time is longer than others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Habits:
-    """What each seat's chain of sessions is made with; times in milliseconds.
+    """The parameters of each seat's chain of sessions; times in milliseconds.
 
-    After one epoch, which begins at another moment for each seat, its chain is drawn anew: so a
-    day can be simulated without the years before it.
+    A seat's chain is drawn again after each epoch, so that a day can be simulated without the
+    years before it. Epochs begin at a different time for each seat.
     """
 
     epoch_ms: int
@@ -64,11 +64,11 @@ class Habits:
     """Median of the gap beyond the rest, in the place's own time."""
 
     def states_ppm(self, seats: Integers, intensity: Integers) -> tuple[Integers, Integers]:
-        """Return how likely seats are within a session, and within the rest after it, in millionths.
+        """Return the probabilities of being in a session, and in the rest after it, in millionths.
 
         Args:
-            seats: which ones.
-            intensity: how fast their own time runs, in thousandths.
+            seats: the seats.
+            intensity: the speed of their own time, in thousandths.
         """
         gap = self.gap[seats] * UNIT_GAP.mean // _UNIT
         whole = gap * _MILLI + (SESSION.mean + REST_MS) * intensity
@@ -79,20 +79,20 @@ class Habits:
 def make_habits(
     activity: Integers, plays_a_day_milli: int, song_ms: Integers, *, listeners: int
 ) -> Habits:
-    """Find the gaps with which all listeners together make as many plays as wanted.
+    """Compute the gaps with which all listeners together reach the number of plays wanted.
 
     Args:
         activity: how much each listens, relative to others, in thousandths.
-        plays_a_day_milli: thousandths of plays wanted of a listener a day, on average.
-        song_ms: a sample of the time from one song's start to the next one's.
-        listeners: so many, the first ones, make the average; growth adds to their plays.
+        plays_a_day_milli: plays wanted per listener and day, on average, in thousandths.
+        song_ms: a sample of the time from one song's start to the next.
+        listeners: the average is over this many first listeners; the plays of others add to it.
 
     Raises:
-        MisuseError: nobody can listen that much.
+        MisuseError: that is more than listeners can play.
     """
-    if plays_a_day_milli > MOST_PLAYS_A_DAY * _MILLI:
-        what = f"{plays_a_day_milli // _MILLI:,} plays a day of each listener are not believable."
-        cure = f"Give more --listeners or a lower --rate: at most {MOST_PLAYS_A_DAY} plays a day."
+    if plays_a_day_milli > MAX_PLAYS_A_DAY * _MILLI:
+        what = f"{plays_a_day_milli // _MILLI:,} plays a day per listener are too many."
+        cure = f"Give more --listeners or a lower --rate: at most {MAX_PLAYS_A_DAY} plays a day."
         raise MisuseError(what, cure)
     plays = _plays_a_session_milli(song_ms)
     epoch = plays * DAY_MS // max(plays_a_day_milli, 1) * _SESSIONS_AN_EPOCH
@@ -112,20 +112,20 @@ def _plays_a_session_milli(song_ms: Integers) -> int:
 
 
 def _share_out(activity: Integers, mean_milli: int, listeners: int) -> Integers:
-    """Return each listener's plays a day in thousandths, in proportion, but for a cap on everyone."""
+    """Return each listener's plays a day in thousandths, in proportion to activity up to a cap."""
     low, high = 0, 1 << 40
     while high - low > 1:
         factor = (low + high) // 2
-        shares = np.minimum(activity[:listeners] * factor >> _FACTOR_BITS, _MOST_OF_ONE * _MILLI)
+        shares = np.minimum(activity[:listeners] * factor >> _FACTOR_BITS, _MAX_OF_ONE * _MILLI)
         low, high = (factor, high) if shares.sum() < mean_milli * len(shares) else (low, factor)
-    return np.minimum(activity * high >> _FACTOR_BITS, _MOST_OF_ONE * _MILLI)
+    return np.minimum(activity * high >> _FACTOR_BITS, _MAX_OF_ONE * _MILLI)
 
 
 def _find_gaps(cycle: Integers) -> Integers:
     """Return the mean gap, in own time, with which a session begins once in each of these times.
 
-    Where own time runs w times as fast, a gap of g and a session and rest of b follow each other
-    in g / w + b; the mean of its inverse over the week is how often sessions begin.
+    Where own time runs w times as fast, a gap g and a session with its rest b take g / w + b; the
+    mean of its inverse over the week is the rate at which sessions begin.
     """
     gap = LogUniform(_SHORTEST_GAP, _LONGEST_GAP).find(np.arange(1 << _GRID_BITS), _GRID_BITS)
     week = np.array(WEEK, np.int64)

@@ -1,4 +1,4 @@
-"""The simulated audience: a catalogue, its listeners, and the plays that come of them in order."""
+"""The simulated audience: a catalogue, its listeners, and their plays in order."""
 
 from dataclasses import dataclass
 
@@ -17,10 +17,10 @@ from crossfade.generator.sessions import Sessions, Turnover
 from crossfade.generator.taste import Taste
 
 BLOCK = 65_536
-"""About so many plays are drawn at once."""
+"""The approximate number of plays drawn together."""
 
 GROWTH_SINCE_MS = 1_704_067_200_000
-"""2024-01-01: then the audience has as many listeners as asked for; growth counts from there."""
+"""2024-01-01: the audience has the configured number of listeners then, and grows from there."""
 
 _YEAR_MS = 365 * DAY_MS
 _LONGEST_STEP_MS = 3_600 * SECOND_MS
@@ -32,28 +32,28 @@ _LONG_AGO_MS = -(1 << 60)
 
 @dataclass(frozen=True, slots=True)
 class Society:
-    """Who listens: everything of an audience but its catalogue and the clock."""
+    """The parameters of an audience, except for its catalogue and its time range."""
 
     seed: int = 1
     listeners: int = 1_000_000
     plays_per_second: float | None = None
-    """Of all together, on average over a week; None: 40 a day of each."""
+    """Of all listeners together, averaged over a week; None: 40 plays a day per listener."""
     growth: float = 0.0
-    """By so much of `listeners` the audience grows each year."""
+    """How many listeners join per year, as a share of `listeners`."""
     paid_share: float = PAID_SHARE
     stay_days: int = 0
-    """How long a listener stays on average, before somebody else comes; 0: for ever."""
+    """How long a listener stays on average before another one replaces it; 0: permanently."""
 
 
 class Audience:
-    """A service with its songs and its listeners: gives its plays from a moment on, in order.
+    """A service with its songs and listeners, which produces plays in order of time.
 
     Args:
-        society: who listens.
-        catalogue: what there is to hear.
-        begin: in milliseconds since the epoch.
-        end: no play begins at or after it; None: goes on.
-        is_steady: the plays come as evenly at any time of the world's day.
+        society: the parameters.
+        catalogue: the songs.
+        begin: start of the plays, in milliseconds since the epoch.
+        end: no play begins at or after it; None: no end.
+        is_steady: the total rate of plays is the same at any time of the day.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Audience:
         self._step = min(max(int(BLOCK / max(rate_ms, 1e-9)), 1), _LONGEST_STEP_MS)
 
     def next_plays(self) -> Plays | None:
-        """Return the plays begun in the next stretch of time, perhaps none; None at the end."""
+        """Return the plays begun in the next step of time, possibly none; None at the end."""
         if self.moment >= self._end:
             return None
         midnight = floor_to(self.moment, DAY_MS) + DAY_MS
@@ -107,7 +107,7 @@ def _count_seats(society: Society, moment: int) -> int:
 
 
 def _joins(society: Society, seats: int) -> Integers:
-    """Return when each seat is taken: as many are as the growth since 2024 says."""
+    """Return when each seat is first taken, as the growth since 2024 determines."""
     if not society.growth:
         return np.full(seats, _LONG_AGO_MS, np.int64)
     number = np.arange(seats, dtype=np.int64)
@@ -116,7 +116,7 @@ def _joins(society: Society, seats: int) -> Integers:
 
 
 def _song_sample(catalogue: Catalogue) -> Integers:
-    """Return the time from one song's start to the next one's, for songs as popular as they are."""
+    """Return a sample of the time from one song's start to the next, weighted by popularity."""
     words = draw(key_of(0, "sample"), np.arange(_SAMPLE))
     more = mix(words)
     song = Choice(catalogue.weight, _SAMPLE_BITS).find(words)

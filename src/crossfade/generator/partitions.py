@@ -1,4 +1,4 @@
-"""Which topic partition a listener's plays go to: Kafka's own hash, for many keys at once."""
+"""The topic partition of each key, by the hash of Kafka's default partitioner, vectorised."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,8 @@ def place_keys(keys: NDArray[np.uint8], partitions: int) -> NDArray[np.int64]:
     """Return the partition of each key, as Kafka's default partitioner does (murmur2).
 
     Args:
-        keys: a row a key, of a length that four divides.
-        partitions: of the topic.
+        keys: one key per row, of a length that is a multiple of four.
+        partitions: the topic's number of partitions.
     """
     words = np.ascontiguousarray(keys).view("<u4")
     hashed = np.full(len(keys), np.uint32(_SEED ^ keys.shape[1]))

@@ -1,4 +1,4 @@
-"""The songs that people start, in the order of time."""
+"""The songs that listeners start, in order of time."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,16 +19,16 @@ from crossfade.generator.taste import Taste
 _SEAT_BITS = 24
 MAX_SEATS = 1 << _SEAT_BITS
 _FAR_MS = 1 << 62
-_NOBODY = np.empty(0, np.int64)
+_NO_SEATS = np.empty(0, np.int64)
 
 _Columns = tuple[NDArray[Any], ...]
 
 
 class Population:
-    """Moves all seats' chains on, song by song; memory grows with the seats alone.
+    """Advances all seats' chains, song by song. Memory grows only with the number of seats.
 
-    Every draw is a function of the seed, the listener, and the numbers of epoch, session and song:
-    it does not matter from where a simulation starts, or in what steps it goes.
+    Every draw is a function of the seed, the listener, and the numbers of epoch, session and song,
+    so a simulation's plays do not depend on where it starts or on its steps.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Population:
         self._country = read_places().country
 
     def skip_to(self, begin: int) -> None:
-        """Let the songs pass, unheard of, that open sessions had before `begin`."""
+        """Skip the songs that open sessions had before `begin`."""
         moment = begin - LONGEST_MS - HOUR_MS
         while moment < begin:
             moment = min(floor_to(moment, DAY_MS) + DAY_MS, begin)
@@ -47,11 +47,11 @@ class Population:
                 pass
 
     def advance(self, until: int) -> Plays:
-        """Return all plays begun since the last step and before `until`: one UTC day's at most."""
-        return _put_in_order(list(self._rounds(until)) or [self._start_songs(_NOBODY)])
+        """Return the plays begun since the last step and before `until`, in the same UTC day."""
+        return _put_in_order(list(self._rounds(until)) or [self._start_songs(_NO_SEATS)])
 
     def _rounds(self, until: int) -> Iterator[_Columns]:
-        """Start songs until nobody is due: in each round, at most one by each listener."""
+        """Yield rounds of started songs, at most one per listener, until no seat is due."""
         sessions = self._sessions
         self._taste.open_day((until - 1) // DAY_MS)
         sessions.cover(until, until)
@@ -76,7 +76,7 @@ class Population:
         more = mix(play)
         heard = heard_ms(take_bits(more, 40, 24), self._duration[song])
         time = sessions.due[seats]
-        # Nobody stays longer than that after the end of a session, for the longest song of all.
+        # The longest song could go on for longer after the end of a session.
         heard = np.minimum(heard, sessions.end[seats] + LONGEST_OVER_MS - time)
         sessions.due[seats] = time + heard + PAUSE.find(take_bits(more, 16, 16), 16)
         sessions.songs[seats] += 1

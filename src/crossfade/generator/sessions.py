@@ -1,9 +1,10 @@
-"""The chains of sessions: when each listener sits down to listen, on what, and until when.
+"""The chains of sessions: when each listener listens, on which device, and until when.
 
-Each seat of the audience has one chain: sessions and log-normal gaps in turn. It is drawn anew for
-each epoch of the seat, so that a day can be simulated without the years before it. An epoch begins
-as a chain does that has gone on for ever: within a session or within a gap, each as likely as it
-is at any moment, and at an even place of one that is the longer the likelier (renewal theory).
+Each seat of the audience has one chain, in which sessions and log-normal gaps alternate. The chain
+is drawn again for each epoch of the seat, so that a day can be simulated without the years before.
+An epoch begins in the chain's equilibrium (renewal theory): within a session or a gap, with the
+probability of each at any time. That session or gap is drawn with a probability in proportion to
+its length, and the epoch begins at a uniform point of it.
 """
 
 from dataclasses import dataclass
@@ -32,34 +33,34 @@ _PERMILLE = 1_000
 _UNIT = 1_000_000
 _AT_LEAST_COVERED = 8 * DAY_MS
 _FAR = 1 << 41
-"""A gap that nobody sees the end of; its products fit into 64 bits."""
+"""A gap longer than any simulation; its products fit into 64 bits."""
 
 _SESSION_WORDS = 1 << 40
-"""Where an epoch's words of sessions begin; those before decide their gaps and lengths."""
+"""Where an epoch's words of sessions begin; the words before it determine gaps and lengths."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Turnover:
-    """How people come and go: always between two epochs of a seat."""
+    """When listeners join and leave, which is always between two epochs of a seat."""
 
     joins: Integers
     """When each seat is taken for the first time, in milliseconds since the epoch."""
     stay_ms: int
-    """How long a listener stays, on average; 0: for ever."""
+    """How long a listener stays, on average; 0: permanently."""
 
 
 class Sessions:
-    """State of every chain, a column each, indexed by seat.
+    """The state of every chain, as columns indexed by seat.
 
     `due` is when a seat's next song starts or, where `is_between`, when its next epoch begins.
 
     Args:
-        seed: decides everything.
-        listeners: who sits on each seat; this lets others take it when they leave.
+        seed: seed of all draws.
+        listeners: the listener of each seat; replaced here when they leave.
         habits: how often and how long they listen.
-        turnover: who comes and goes.
-        begin: the chains stand here, within sessions that are not over an hour before.
-        is_steady: the world listens as much at any time of its day.
+        turnover: when listeners join and leave.
+        begin: the chains start here, within sessions that end at most an hour earlier.
+        is_steady: all people together listen equally at any time of the day.
     """
 
     def __init__(
@@ -92,31 +93,31 @@ class Sessions:
         """A word that is no other session's."""
         self.end = np.zeros(seats, np.int64)
         self.songs = np.zeros(seats, np.int32)
-        """Songs that were started in this session."""
+        """The number of songs started in this session."""
         self.device = np.zeros(seats, np.int8)
         self.due = begin - (begin - phase) % habits.epoch_ms
         self.is_between = np.ones(seats, np.bool_)
         self._skip_to(begin)
 
     def cover(self, begin: int, end: int) -> None:
-        """Make sure that chains can move from `begin` to `end`."""
+        """Extend the cycle, if necessary, so that chains can advance from `begin` to `end`."""
         epoch = self._habits.epoch_ms
         if self._cycle.end < end + epoch + DAY_MS:
             self._cycle = self._make_cycle(begin, end)
 
     def utc_offsets(self, place: NDArray[np.int16], time: Integers) -> NDArray[np.int16]:
-        """Return the minutes by which the clock of each place is ahead of UTC, in what is covered."""
+        """Return the minutes by which each place is ahead of UTC, at a time that is covered."""
         return self._cycle.utc_offsets(self._clocks.of_place[place], time)
 
     def open_next(self, seats: Integers) -> None:
-        """Let a gap pass after the session of each seat, and open the next one."""
+        """Open the next session of each seat, after a gap."""
         self._number[seats] += 1
         words = draw(self._epoch[seats], self._number[seats])
         start = self._pass_gap(seats, self.end[seats] + REST_MS, take_bits(words, 32, _BITS))
         self._open(seats, start, SESSION.find(take_bits(words, 0, _BITS), _BITS))
 
     def enter_epoch(self, seats: Integers) -> None:
-        """Draw the chains anew of seats whose epoch begins when they are due."""
+        """Draw the chains of a new epoch, for seats whose `due` is its begin."""
         begin, epoch_ms = self.due[seats], self._habits.epoch_ms
         late = np.maximum(self._turnover.joins[seats] - begin, 0)
         self.due[seats] = begin + -(-late // epoch_ms) * epoch_ms
@@ -144,12 +145,12 @@ class Sessions:
         self._open(seats, np.where(is_within, begin, start), np.where(is_within, left, length))
 
     def _open(self, seats: Integers, start: Integers, length: Integers) -> None:
-        """Open sessions; whoever's begins in the last hour of an epoch waits for the next one."""
-        last_call = self._epoch_end[seats] - HOUR_MS
-        is_late = start >= last_call
+        """Open sessions; those that would begin in an epoch's last hour wait for the next epoch."""
+        last_start = self._epoch_end[seats] - HOUR_MS
+        is_late = start >= last_start
         self.is_between[seats] = is_late
         self.due[seats] = np.where(is_late, self._epoch_end[seats], start)
-        self.end[seats] = np.minimum(start + np.maximum(length, 1), last_call)
+        self.end[seats] = np.minimum(start + np.maximum(length, 1), last_start)
         word = draw(self._epoch[seats], self._number[seats].astype(np.int64) + _SESSION_WORDS)
         self.word[seats] = word
         self.songs[seats] = 0
@@ -158,7 +159,7 @@ class Sessions:
     def _pass_gap(
         self, seats: Integers, moment: Integers, drawn: Integers, scale: Integers | None = None
     ) -> Integers:
-        """Return when a gap is over that begins at a moment; `scale` is in 1,000 * 2^20ths."""
+        """Return when a gap ends that begins at `moment`; `scale` is in 1,000 * 2^20ths."""
         gap = UNIT_GAP.find(drawn, _BITS) * self._habits.gap[seats] // _UNIT
         if scale is not None:
             gap = np.minimum(gap, _FAR) // _PERMILLE * scale >> _PART_BITS
@@ -186,7 +187,7 @@ class Sessions:
         return Cycle(self._clocks, begin - epoch - DAY_MS, end, is_steady=self._is_steady)
 
     def _skip_to(self, begin: int) -> None:
-        """Let whole epochs and sessions pass, up to those that may have songs after `begin`."""
+        """Skip epochs and sessions, up to those that may have songs after `begin`."""
         seats = np.arange(len(self.due))
         while len(seats):
             is_between = self.is_between[seats]

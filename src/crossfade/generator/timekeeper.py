@@ -1,4 +1,4 @@
-"""Keeps a simulation of the present in step with the clock on the wall."""
+"""Keeps a simulation of the present in step with the wall clock."""
 
 import time
 from collections.abc import Callable
@@ -11,24 +11,24 @@ from crossfade.generator.draws import key_of, mix, take_bits
 from crossfade.generator.plays import Plays
 
 SPARE = 1.08
-"""An audience of the present plays by so much more than is sent, so that it never falls short."""
+"""A present audience's rate is this factor above the sending rate, so that plays never run out."""
 
-_MADE_UP_WITHIN_MS = 10 * MINUTE_MS
-_MOST = 0.5
+_CATCH_UP_WITHIN_MS = 10 * MINUTE_MS
+_MAX_SHARE = 0.5
 _BITS = 24
 
 
 class Timekeeper:
-    """Leaves out plays where the simulation's time falls behind: so many are sent a second.
+    """Drops plays while simulated time is behind the wall clock, as the sending rate is fixed.
 
-    What is left out never happened: a listener pauses for longer. The further behind, the more of
-    it; an audience with a few per cent to spare stays within a minute of the wall.
+    A dropped play was never heard: the listener's pause is longer. The further behind, the larger
+    the share dropped. With a few per cent of spare plays, simulated time stays within a minute.
 
     Args:
-        seed: decides which plays.
-        begin: the simulation's time now.
-        speed: how much faster than the wall's its time is to run.
-        clock: the wall's, in seconds.
+        seed: seed of the draws.
+        begin: the simulated time now.
+        speed: the speed of simulated time relative to the wall clock.
+        clock: the wall clock, in seconds.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class Timekeeper:
         self._began: float | None = None
 
     def keep(self, plays: Plays, moment: int) -> Plays:
-        """Return what happens of the plays, which are those from this moment on."""
+        """Return the plays that are kept; they begin at or after the simulated `moment`."""
         if self._began is None:
             self._began = self._clock()
         passed_ms = (self._clock() - self._began) * self._speed * SECOND_MS
         behind_ms = passed_ms - (moment - self._begin)
-        share = min(max(behind_ms / _MADE_UP_WITHIN_MS, 0.0), _MOST)
-        return plays.take(self._happens(plays, share))
+        share = min(max(behind_ms / _CATCH_UP_WITHIN_MS, 0.0), _MAX_SHARE)
+        return plays.take(self._is_kept(plays, share))
 
-    def _happens(self, plays: Plays, share: float) -> NDArray[np.bool_]:
+    def _is_kept(self, plays: Plays, share: float) -> NDArray[np.bool_]:
         drawn = take_bits(mix(plays.play ^ self._key), 0, _BITS)
         return drawn >= round(share * (1 << _BITS))
