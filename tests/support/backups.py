@@ -14,12 +14,7 @@ from crossfade.folder import DataFolder, open_folder, write_atomically
 from crossfade.lake.binding import ArchiveBinding, bind_batch
 from crossfade.lake.connection import connect, register_table
 from crossfade.lake.runs import require_run
-from crossfade.lake.tables import (
-    BRONZE_SONG_PLAYS,
-    TABLES,
-    open_table,
-    table_path,
-)
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, TABLES, open_table, table_path
 from support.handmade_lake import NOON, a_lake, a_play, records_of
 
 QUERY_ID = "5d1f"

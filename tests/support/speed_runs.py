@@ -24,11 +24,7 @@ from crossfade.kafka.topics import (
 )
 from crossfade.kafka.window_log import Grain, Marker, WindowValue, decode_record
 from crossfade.lake.binding import bind_speed
-from crossfade.processing.speed.job import (
-    WindowSink,
-    first_marker,
-    start_speed,
-)
+from crossfade.processing.speed.job import WindowSink, first_marker, start_speed
 from crossfade.processing.speed.markers import MarkerLog
 
 _READ_WITHIN_S = 30.0

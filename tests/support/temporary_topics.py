@@ -8,11 +8,7 @@ from confluent_kafka.admin import AdminClient
 
 from crossfade.config import load_settings
 from crossfade.kafka.address import KafkaAddress
-from crossfade.kafka.topics import (
-    PLAYS_BY_WINDOW,
-    SONG_PLAYS,
-    create_topics,
-)
+from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS, create_topics
 from crossfade.stack.broker import Broker
 
 _WITHIN_S = 20.0

@@ -12,12 +12,7 @@ from crossfade.backup.version_files import list_version_files, verify_table_copy
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.lake.runs import read_newest_run
-from crossfade.lake.tables import (
-    GOLD_SONG,
-    SILVER_PLAYS,
-    TABLES,
-    table_path,
-)
+from crossfade.lake.tables import GOLD_SONG, SILVER_PLAYS, TABLES, table_path
 from support.backups import (
     a_backed_up_folder,
     back_up,

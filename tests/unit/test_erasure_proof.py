@@ -17,11 +17,7 @@ from crossfade.lake.handovers import HandoverVerdict
 from crossfade.lake.tables import SILVER_ERASED
 from crossfade.proof.ledger_check import SAME_ANSWER
 from crossfade.proof.reconcile import prove_lake
-from crossfade.proof.verdicts import (
-    SpeedProgress,
-    WindowFacts,
-    compare_handovers,
-)
+from crossfade.proof.verdicts import SpeedProgress, WindowFacts, compare_handovers
 from support.handmade_lake import NOON, HandmadeLake, Record, a_lake, a_play, records_of
 from support.handmade_ledger import BOUNDARY as LEDGER_BOUNDARY
 from support.handmade_ledger import a_sent_play, about, sent

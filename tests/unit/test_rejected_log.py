@@ -110,9 +110,9 @@ def test_what_was_expected_is_judged_again_at_the_records_own_log_time() -> None
 
 def test_rules_that_changed_since_are_reported() -> None:
     play = encode_play(a_play())
-    assert explain(rejected(play, Reason.VALUE_INVALID)) == "The present rules accept it."
+    assert explain(rejected(play, Reason.VALUE_INVALID)) == "The current rules accept it."
     explained = explain(rejected(BAD_COUNTRY, Reason.VALUE_INVALID))
-    assert explained.endswith("(country_invalid by the present rules)")
+    assert explained.endswith("(country_invalid by the current rules)")
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,7 @@ import pytest
 
 from crossfade.config import load_settings
 from crossfade.contract.decode import encode_play
-from crossfade.folder import (
-    DataFolder,
-    StackAddresses,
-    open_folder,
-    write_atomically,
-    write_stack,
-)
+from crossfade.folder import DataFolder, StackAddresses, open_folder, write_atomically, write_stack
 from crossfade.kafka.address import KafkaAddress
 from crossfade.stack.supervisor import ChildState
 from support import handmade_lake as handmade

@@ -16,12 +16,7 @@ from crossfade.lake.checkpoint import (
     read_query_id,
 )
 from crossfade.lake.runs import Run, read_newest_run
-from crossfade.lake.tables import (
-    BRONZE_SONG_PLAYS,
-    GOLD_RUN,
-    TABLES,
-    open_table,
-)
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, GOLD_RUN, TABLES, open_table
 
 _BINDINGS = ("archive.binding.json", "batch.binding.json")
 _ERASURE_FOLDERS = ("suppression", "erasures")

@@ -8,11 +8,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from crossfade.erasure.suppression import Erased, add_listener
-from crossfade.erasure.vacuum import (
-    vacuum_abandoned,
-    vacuum_batch_tables,
-    vacuum_bronze,
-)
+from crossfade.erasure.vacuum import vacuum_abandoned, vacuum_batch_tables, vacuum_bronze
 from crossfade.errors import LakeError
 from crossfade.folder import ARCHIVE, DataFolder
 from crossfade.kafka.address import KafkaAddress
@@ -20,12 +16,7 @@ from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 from crossfade.lake.lock import hold_batch
 from crossfade.lake.runs import Run, read_newest_run
 from crossfade.lake.table_files import count_rows, read_files
-from crossfade.lake.tables import (
-    BRONZE_SONG_PLAYS,
-    CLASSIC_TABLE,
-    SILVER_ERASED,
-    list_files,
-)
+from crossfade.lake.tables import BRONZE_SONG_PLAYS, CLASSIC_TABLE, SILVER_ERASED, list_files
 from crossfade.stack.hold import hold_maintenance_lock
 from crossfade.stack.request_files import SPEED_RENEWAL_REQUEST
 

@@ -6,13 +6,7 @@ from typing import Any
 
 from crossfade.clock import utc_date
 from crossfade.contract.periods import Period
-from crossfade.lake.tables import (
-    GOLD_CHART,
-    GOLD_LISTENERS,
-    GOLD_SONG_DAY,
-    GOLD_SONG_WINDOW,
-    Table,
-)
+from crossfade.lake.tables import GOLD_CHART, GOLD_LISTENERS, GOLD_SONG_DAY, GOLD_SONG_WINDOW, Table
 from crossfade.serving.merge import Names, Plan, Span, Totals
 from crossfade.serving.rollup import By
 from crossfade.serving.snapshot import Snapshot, scan_sql

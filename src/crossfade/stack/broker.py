@@ -20,13 +20,7 @@ from crossfade.stack.class_data import class_data_options
 from crossfade.stack.disk_space import LEAST_FREE, describe_full_disk, require_disk_space
 from crossfade.stack.jars import class_path
 from crossfade.stack.java import ENVIRONMENT, find_java
-from crossfade.stack.ports import (
-    LOOPBACK,
-    describe_holder,
-    find_free_ports,
-    is_answering,
-    is_free,
-)
+from crossfade.stack.ports import LOOPBACK, describe_holder, find_free_ports, is_answering, is_free
 
 _COMPILER = "-XX:TieredStopAtLevel=1"
 """Only the quick compiler: a broker copies bytes, and the thorough compiler would slow down the

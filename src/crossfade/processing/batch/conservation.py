@@ -22,12 +22,7 @@ from crossfade.lake.tables import (
     list_files,
 )
 from crossfade.processing.batch.intake import Intake
-from crossfade.processing.batch.ranges import (
-    Dirty,
-    days_of,
-    in_ranges,
-    on_days,
-)
+from crossfade.processing.batch.ranges import Dirty, days_of, in_ranges, on_days
 from crossfade.processing.batch.tables import head_versions
 
 _JUDGED = (SILVER_PLAYS, SILVER_REJECTED, SILVER_DUPLICATES, SILVER_ERASED)

@@ -9,11 +9,7 @@ from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.errors import BrokerError
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer, open_reader
-from crossfade.kafka.topics import (
-    PLAYS_BY_WINDOW,
-    SONG_PLAYS,
-    read_end_offsets,
-)
+from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS, read_end_offsets
 from crossfade.kafka.window_log import encode_probe_key
 
 _TIMEOUT_S = 30.0

@@ -11,12 +11,7 @@ from pyspark.sql import functions as F
 
 from crossfade.lake.commits import signed
 from crossfade.lake.connection import connect, register_table
-from crossfade.lake.tables import (
-    GOLD_SONG,
-    SILVER_PLAYS,
-    list_files,
-    table_path,
-)
+from crossfade.lake.tables import GOLD_SONG, SILVER_PLAYS, list_files, table_path
 from crossfade.processing.batch.tables import read_table
 
 _NAMES = ("event_time", "event_id", "title", "artist", "album")

@@ -27,12 +27,7 @@ from crossfade.processing.batch.partials import (
     sketch_day_listeners,
     sketch_window_listeners,
 )
-from crossfade.processing.batch.ranges import (
-    Dirty,
-    days_of,
-    in_ranges,
-    on_days,
-)
+from crossfade.processing.batch.ranges import Dirty, days_of, in_ranges, on_days
 from crossfade.processing.batch.tables import append_rows, delete_rows, read_table, replace_rows
 from crossfade.processing.batch.tuning import tune_for
 

@@ -8,18 +8,10 @@ from crossfade.contract.time_rules import FUTURE_MS
 from crossfade.folder import SPEED, DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import read_record
-from crossfade.kafka.topics import (
-    SONG_PLAYS,
-    read_offsets_for_time,
-    read_start_offsets,
-)
+from crossfade.kafka.topics import SONG_PLAYS, read_offsets_for_time, read_start_offsets
 from crossfade.lake.binding import Beginning
 from crossfade.lake.connection import connect, register_table
-from crossfade.lake.tables import (
-    GOLD_RUN,
-    OPS_HANDOVER,
-    list_files,
-)
+from crossfade.lake.tables import GOLD_RUN, OPS_HANDOVER, list_files
 
 _DAMAGED = "speed.damaged"
 

@@ -10,11 +10,7 @@ from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import SONG_PLAYS, topic_id
 from crossfade.lake.binding import SpeedBinding, bind_speed, tie_speed
 from crossfade.lake.checkpoint import read_committed, require_metadata
-from crossfade.processing.speed.job import (
-    WindowSink,
-    first_marker,
-    start_speed,
-)
+from crossfade.processing.speed.job import WindowSink, first_marker, start_speed
 from crossfade.processing.speed.markers import MarkerLog
 from crossfade.processing.speed.renewal import (
     find_beginning,

@@ -9,11 +9,7 @@ from crossfade.clock import parse_duration
 from crossfade.config import Settings
 from crossfade.folder import ARCHIVE, DataFolder
 from crossfade.kafka.address import KafkaAddress
-from crossfade.kafka.topics import (
-    SONG_PLAYS,
-    read_start_offsets,
-    topic_id,
-)
+from crossfade.kafka.topics import SONG_PLAYS, read_start_offsets, topic_id
 from crossfade.lake.binding import ArchiveBinding, bind_archive, read_archive_binding
 from crossfade.lake.checkpoint import NO_BATCH, read_committed, read_query_id
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, open_table, split_columns, table_path

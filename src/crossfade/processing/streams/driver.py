@@ -14,12 +14,7 @@ from crossfade.config import Settings
 from crossfade.errors import BrokerError, CrossfadeError, DamagedError, StackError
 from crossfade.folder import ARCHIVE, SPEED, DataFolder
 from crossfade.kafka.address import KafkaAddress
-from crossfade.kafka.topics import (
-    SONG_PLAYS,
-    await_broker,
-    create_topics,
-    read_end_offsets,
-)
+from crossfade.kafka.topics import SONG_PLAYS, await_broker, create_topics, read_end_offsets
 from crossfade.lake.checkpoint import BatchPlan, newest_committed, read_committed
 from crossfade.processing.failures import (
     explain_errors,
@@ -31,11 +26,7 @@ from crossfade.processing.progress import is_behind, write_progress
 from crossfade.processing.speed.running import RunningSpeed
 from crossfade.processing.streams.archive import start_archive
 from crossfade.processing.streams.classic import start_classic
-from crossfade.processing.streams.driver_spark import (
-    JAVA_CALL_ERRORS,
-    open_spark,
-    warm_up_workers,
-)
+from crossfade.processing.streams.driver_spark import JAVA_CALL_ERRORS, open_spark, warm_up_workers
 from crossfade.processing.streams.lost_records import refuse_lost_records
 from crossfade.processing.streams.watchdog import Watchdog, start_watchdog
 from crossfade.stack.request_files import SPEED_RENEWAL_REQUEST

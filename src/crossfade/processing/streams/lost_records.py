@@ -5,11 +5,7 @@ from collections.abc import Mapping
 from crossfade.errors import BrokerError
 from crossfade.folder import SPEED
 from crossfade.kafka.address import KafkaAddress
-from crossfade.kafka.topics import (
-    SONG_PLAYS,
-    read_end_offsets,
-    read_start_offsets,
-)
+from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets, read_start_offsets
 
 _CURES = {
     SPEED: (
