@@ -1,4 +1,4 @@
-"""The songs of the simulated service: artists with catalogues, albums, and how popular each is."""
+"""The songs of the simulated service: artists, albums, and each song's popularity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,18 +29,18 @@ from crossfade.generator.places import read_places
 from crossfade.generator.releases import release_days
 
 ZIPF_EIGHTHS = 7
-"""Popularity falls as rank^-7/8: a power that takes square roots alone, which are exact."""
+"""Popularity falls as rank^-7/8, which needs only square roots, so that it is exactly rounded."""
 
 ZIPF_OFFSET = 10
-"""Flattens the head (Mandelbrot): of 20,000 songs the first has 0.7 % of the plays, not 5 %."""
+"""Flattens the head (Mandelbrot): of 20,000 songs, the first gets 0.7 % of the plays, not 5 %."""
 
 HEAVIEST = 1 << 24
-"""Weight of the most popular song."""
+"""The weight of the most popular song."""
 
 SONGS_AN_ARTIST = 12
 SONGS_AN_ALBUM = 11
 NOWHERE = -1
-"""Home of an artist whose country is not known."""
+"""The home of an artist whose country is unknown."""
 
 _DURATION = LogNormal(205 * SECOND_MS, 280_000, least=60 * SECOND_MS, most=900 * SECOND_MS)
 _SIZE = LogNormal(1_000, 1_000_000)
@@ -61,12 +61,12 @@ GENRES = {
     "jazz": 2,
     "folk": 1,
 }
-"""How many of a hundred artists belong to each."""
+"""Of a hundred artists, those of each genre."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalogue:
-    """Songs in order of popularity, song 0 first: a column each, indexed by song."""
+    """Songs in order of popularity, most popular first, as columns indexed by song."""
 
     song_ids: list[str]
     titles: list[str]
@@ -75,11 +75,11 @@ class Catalogue:
     genres: list[str | None]
     duration_ms: Integers
     home: Integers
-    """Index of the country that the song's artist comes from, or `NOWHERE`."""
+    """The index of the artist's country, or `NOWHERE`."""
     weight: Integers
-    """Popularity without the rise and fall of new releases, as a number from 1 to `HEAVIEST`."""
+    """Popularity without the rise and fall of new releases, from 1 to `HEAVIEST`."""
     release_day: Integers
-    """Day since the epoch (UTC) on which the song came out."""
+    """The release day, in days since the epoch (UTC)."""
     album_artists: list[str | None]
     isrcs: list[str | None]
     recording_mbids: list[str | None]
@@ -99,7 +99,7 @@ class _Artists:
 
 
 def catalogue_of(seed: int, songs: int, rows: Sequence[CatalogueRow] = ()) -> Catalogue:
-    """Return the catalogue of a simulation: a user's own songs, or as many simulated ones."""
+    """Return the catalogue of a simulation: a user's songs if given, else simulated ones."""
     if not rows:
         return make_catalogue(seed, songs)
     ordered = sorted(rows, key=lambda row: -row.weight)
@@ -121,7 +121,7 @@ def catalogue_of(seed: int, songs: int, rows: Sequence[CatalogueRow] = ()) -> Ca
 
 
 def make_catalogue(seed: int, songs: int) -> Catalogue:
-    """Make a catalogue; the same seed and number of songs give the same one."""
+    """Build a catalogue, which depends only on the seed and the number of songs."""
     key = partial(key_of, seed)
     vocabulary = make_vocabulary(key("words"))
     artists = _make_artists(seed, vocabulary, songs)
@@ -158,10 +158,10 @@ def make_catalogue(seed: int, songs: int) -> Catalogue:
 
 
 def zipf_weights(count: int) -> Integers:
-    """Return each rank its weight by the law of Zipf and Mandelbrot.
+    """Return each rank's weight by the law of Zipf and Mandelbrot.
 
-    (rank + 10)^-7/8, from square roots, products and one division, which IEEE 754 rounds alike on
-    every machine.
+    It is (rank + 10)^-7/8, from square roots, products and one division, which IEEE 754 rounds the
+    same on every machine.
     """
     rank = np.arange(count, dtype=np.float64) + (1 + ZIPF_OFFSET)
     half = np.sqrt(rank)
@@ -189,7 +189,7 @@ def _make_artists(seed: int, vocabulary: list[str], songs: int) -> _Artists:
 
 
 def _make_song_titles(drawn: list[str], artist_of: Integers) -> list[str]:
-    """Make titles unlike within an artist, so that a song's id names one song."""
+    """Return titles that are distinct per artist, so that a song's id names one song."""
     titles: list[str] = []
     taken: dict[str, None] = {}
     last = -1

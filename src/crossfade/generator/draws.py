@@ -1,7 +1,7 @@
-"""Chance that is the same on every machine: 64-bit words, and integer tables to look them up in.
+"""Random draws that are the same on every machine: 64-bit words, looked up in integer tables.
 
-A word is a pure function of the seed, what it is for, and whose it is, so no draw depends on how
-many came before it. Only integers decide: tables are made once, from exactly rounded arithmetic.
+A word is a pure function of the seed, its purpose and its owner, so no draw depends on the number
+of draws before it. Draws use only integers; tables are built from exactly rounded arithmetic.
 """
 
 import hashlib
@@ -28,20 +28,20 @@ _EXACT = Context(prec=30)
 
 
 def mix(words: Words) -> Words:
-    """Scatter words: the output function of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014)."""
+    """Apply the output function of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014)."""
     words = (words ^ (words >> _S30)) * _FIRST
     words = (words ^ (words >> _S27)) * _SECOND
     return words ^ (words >> _S31)
 
 
 def key_of(seed: int, purpose: str) -> np.uint64:
-    """Return the word from which all words of one purpose come."""
+    """Return the key from which all words of one purpose are derived."""
     digest = hashlib.blake2b(f"{seed}/{purpose}".encode(), digest_size=8).digest()
     return np.uint64(int.from_bytes(digest, "little"))
 
 
 def draw(key: np.uint64 | Words, number: NDArray[np.integer] | int) -> Words:
-    """Return the word with a number from the sequence that begins at `key` (SplitMix64's own)."""
+    """Return the word with this number in the SplitMix64 sequence that begins at `key`."""
     if isinstance(number, int):
         return mix(np.asarray(key, np.uint64) + np.uint64((number + 1) * int(_GOLDEN) % (1 << 64)))
     return mix(np.asarray(key, np.uint64) + (number.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
@@ -54,36 +54,37 @@ def take_bits(words: Words, begin: int, count: int) -> Integers:
 
 
 def below(words: Words, limits: Integers | int) -> Integers:
-    """Return a number from 0 up to, not with, each limit (at most 2^31): the upper 32 bits decide."""
+    """Return a number in [0, limit) per word, from its upper 32 bits; limits are at most 2^31."""
     return (take_bits(words, 32, 32) * np.asarray(limits, np.int64)) >> 32
 
 
 class Choice:
-    """A table in which a draw finds an item, as often as the items' integer weights say.
+    """A table that maps draws to items, with probabilities in proportion to integer weights.
 
-    Item i fills its share of 2^bits places, rounded to whole ones; a smaller share is never drawn.
+    Each item fills its share of 2^bits places, rounded to whole places; an item whose share rounds
+    to 0 is never drawn.
     """
 
     def __init__(self, weights: Sequence[int] | Integers, bits: int = 16) -> None:
         self._shift = 32 - bits
         edges = np.cumsum(np.asarray(weights, np.int64))
-        # Python's own integers: no product here is too large.
+        # Python's integers, because these products can exceed 64 bits.
         ends = [int(edge) * (1 << bits) // int(edges[-1]) for edge in edges]
         places = np.array(ends, np.int64) - np.array([0, *ends[:-1]], np.int64)
         self._items = np.repeat(np.arange(len(places), dtype=np.int32), places)
 
     def find(self, words: Words) -> NDArray[np.int32]:
-        """Return an item for each word, by its upper 32 bits."""
+        """Return an item for each word, from its upper 32 bits."""
         return self._items[take_bits(words, 32 + self._shift, 32 - self._shift)]
 
 
 class LogNormal:
-    """A log-normal law in whole units: its quantiles, in between which a draw falls evenly.
+    """A log-normal distribution of whole numbers: a table of quantiles, interpolated linearly.
 
     Args:
-        median: in the unit of what is drawn.
+        median: the median.
         sigma: standard deviation of the logarithm, in millionths.
-        least, most: what is drawn is brought into these limits.
+        least, most: values are clipped to these limits.
     """
 
     def __init__(self, median: int, sigma: int, *, least: int = 0, most: int = 2**53) -> None:
@@ -93,27 +94,27 @@ class LogNormal:
         self.mean = int((table[:-1] + table[1:]).sum() // (2 * (len(table) - 1)))
 
     def find(self, draws: Integers, bits: int) -> Integers:
-        """Return a value for each draw of so many bits (at least 12)."""
+        """Return a value for each draw of this many bits (at least 12)."""
         return _interpolate(self._table, draws, bits)
 
 
 @cache
 def _z() -> tuple[int, ...]:
-    """Return the normal quantiles at the middles of 4,097 even steps, in millionths, as integers."""
+    """Return the normal quantiles at the middles of 4,097 equal steps, in whole millionths."""
     normal, steps = NormalDist(), _QUANTILES + 1
     return tuple(round(normal.inv_cdf((i + 0.5) / steps) * _MICRO) for i in range(steps))
 
 
 def find_normal(draws: Integers, bits: int) -> Integers:
-    """Return a standard normal value, in millionths, for each draw of so many bits (at least 12)."""
+    """Return a standard normal value in millionths per draw of this many bits (at least 12)."""
     return _interpolate(np.array(_z(), np.int64), draws, bits)
 
 
 class LogUniform:
-    """A law whose logarithm is even between two limits: as many small values as great ones.
+    """A distribution whose logarithm is uniform between two limits.
 
     Args:
-        least, most: whole numbers; below 1 counts as 1.
+        least, most: whole numbers; a number below 1 counts as 1.
     """
 
     def __init__(self, least: int, most: int) -> None:
@@ -123,7 +124,7 @@ class LogUniform:
         self._table = np.array(values, np.int64)
 
     def find(self, draws: Integers, bits: int) -> Integers:
-        """Return a value for each draw of so many bits (at least 12)."""
+        """Return a value for each draw of this many bits (at least 12)."""
         return _interpolate(self._table, draws, bits)
 
 

@@ -1,4 +1,4 @@
-"""Plays as records: the contract's JSON, joined from ready pieces a column at a time."""
+"""Encoder of plays as records: the contract's JSON, joined from prepared pieces by column."""
 
 from collections.abc import Iterable
 from itertools import product
@@ -27,7 +27,7 @@ from crossfade.generator.places import read_places
 from crossfade.generator.plays import Plays
 
 SOURCE = "simulation"
-"""Written into every simulated play, so that nobody takes it for a real one."""
+"""The `source` of every simulated play, which sets it apart from real ones."""
 
 CLIENTS = dict(
     zip(
@@ -46,19 +46,19 @@ _TIME_DIGITS = (10**12, 10**13)
 _NOTHING = b""
 _SECOND = 1_000
 _SHORT_MS = 1_000 * _SECOND
-"""Times within so much of each other share few seconds, which are written once."""
+"""Times within this range share few seconds, so that each second is written once."""
 
 _ENDS = tuple(product((False, True), (None, True)))
-"""Skipped or not, offline or not said."""
+"""The combinations of `skipped` (false or true) and `offline` (absent or true)."""
 
 
 class PlayEncoder:
-    """Writes plays byte for byte as the contract's own encoder does; one call at a time.
+    """Encodes plays byte for byte as the contract's own encoder does. It is not thread-safe.
 
     Args:
-        catalogue: the songs that plays name by their number.
-        run: what every event id begins with.
-        all_fields: write every optional field that the contract knows, not the usual ones alone.
+        catalogue: the songs, to which plays refer by number.
+        run: the prefix of event ids.
+        all_fields: write every optional field of the contract, not only the usual ones.
         newline: end each record with a line feed, for files.
     """
 
@@ -67,7 +67,7 @@ class PlayEncoder:
     ) -> None:
         self.run = run
         self.end = b"\n" if newline else b""
-        """What follows each record."""
+        """The bytes after each record."""
         self._duration = catalogue.duration_ms
         self._front = Template(
             f'{{"event_id":"{run}-'.encode(), WORD, b'","user_id":"', WORD, b'",'
@@ -79,7 +79,7 @@ class PlayEncoder:
         self._rest: _Rest = _AllRest(self.end) if all_fields else _UsualRest(self.end)
 
     def encode(self, plays: Plays) -> pa.BinaryArray:
-        """Write each play as one JSON object."""
+        """Encode each play as one JSON object."""
         song = pa.array(plays.song)
         is_skipped = plays.ms_played < self._duration[plays.song]
         return pc.binary_join_element_wise(
@@ -111,10 +111,10 @@ class PlayEncoder:
 
 
 class _Rest(Protocol):
-    """Writes what follows a play's country and city."""
+    """Encodes the fields after a play's country and city."""
 
     def write(self, plays: Plays, is_skipped: NDArray[np.bool_]) -> list[pa.Array]:
-        """Return its pieces."""
+        """Return the pieces of each play."""
 
 
 class _UsualRest:
@@ -223,11 +223,11 @@ def _end_pieces() -> Iterable[bytes]:
 
 
 def _number_ends(plays: Plays, is_skipped: NDArray[np.bool_]) -> Integers:
-    """Number each one's end among `_ENDS`."""
+    """Return the index of each play's combination in `_ENDS`."""
     return is_skipped * np.int64(2) + plays.is_offline
 
 
 def _fields(**fields: object) -> bytes:
-    """Write the fields that are not None, each behind a comma, in this order."""
+    """Encode the fields that are not None, each after a comma, in this order."""
     given = ((name, value) for name, value in fields.items() if value is not None)
     return b"".join(b',"%s":%s' % (name.encode(), msgspec.json.encode(v)) for name, v in given)

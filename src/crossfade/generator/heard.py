@@ -1,4 +1,4 @@
-"""How long a song is heard: skipped at once, skipped later, or to its end."""
+"""How long a song is heard: skipped early, skipped later, or heard to its end."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from crossfade.clock import SECOND_MS
 from crossfade.generator.draws import Integers, LogNormal
 
 SKIPPED_WITHIN_PPM = {5 * SECOND_MS: 241_400, 30 * SECOND_MS: 350_500}
-"""Plays of a million that are skipped by then (docs/generator.md names the source)."""
+"""Of a million plays, those skipped within each time (docs/generator.md names the source)."""
 
 SKIPPED_EVER_PPM = 486_000
 
@@ -18,13 +18,13 @@ _MILLION = 1_000_000
 
 
 def heard_ms(draws: Integers, duration_ms: Integers) -> Integers:
-    """Return the milliseconds that a song of this duration is heard, for draws of 24 bits."""
+    """Return how many milliseconds of each song are heard, from draws of 24 bits."""
     (soon_ms, soon), (later_ms, later) = (
         (end, (share << _BITS) // _MILLION) for end, share in SKIPPED_WITHIN_PPM.items()
     )
     ever = (SKIPPED_EVER_PPM << _BITS) // _MILLION
-    at_once = draws * soon_ms // soon
+    earliest = draws * soon_ms // soon
     early = soon_ms + (draws - soon) * (later_ms - soon_ms) // (later - soon)
     rest = later_ms + (draws - later) * (duration_ms - later_ms) // (ever - later)
-    skipped = np.where(draws < soon, at_once, np.where(draws < later, early, rest))
+    skipped = np.where(draws < soon, earliest, np.where(draws < later, early, rest))
     return np.where(draws < ever, np.minimum(skipped, duration_ms), duration_ms)

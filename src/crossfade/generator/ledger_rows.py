@@ -1,4 +1,4 @@
-"""A ledger's rows: what is known of each record before it is sent, and the right answer to it."""
+"""The ledger's rows: what is known of each record before it is sent, and its right answer."""
 
 import numpy as np
 import pyarrow as pa
@@ -36,7 +36,7 @@ class RowWriter:
     Args:
         catalogue: its songs.
         broken: its broken records.
-        farms: its farms of bots, by number.
+        farms: the names of its bot farms, by number.
         is_present: its plays are of the present, so that a clock ahead shows a future time.
     """
 
@@ -60,7 +60,7 @@ class RowWriter:
         self._answers = pa.array([str(answer) for answer in ExpectedVerdict])
 
     def describe(self, records: Records) -> pa.Table:
-        """Return a row a record, without where it came to lie."""
+        """Return a row per record, without its position in Kafka."""
         sendings = records.sendings
         plays, fault = sendings.plays, sendings.fault
         no_play = np.isin(fault, _NO_PLAY)
@@ -87,7 +87,7 @@ class RowWriter:
         return pa.table(columns)
 
     def _judge(self, sendings: Sendings) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-        """Return the right answer to each record, and the number of the reason of each rejection."""
+        """Return each record's right answer, and the index of its reason in `_reasons`."""
         fault = sendings.fault
         answers = list(ExpectedVerdict)
         answer = np.full(len(fault), answers.index(ExpectedVerdict.ACCEPTED), np.int8)
@@ -102,7 +102,7 @@ class RowWriter:
         return answer, reason
 
     def _number_faults(self, sendings: Sendings) -> NDArray[np.int64]:
-        """Number each one's text among those of `_name_faults`."""
+        """Return the index of each record's fault in `_faults`."""
         number = sendings.fault.astype(np.int64)
         return np.where(sendings.fault == Fault.MALFORMED, len(Fault) + sendings.extent, number)
 

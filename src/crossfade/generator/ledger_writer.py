@@ -1,4 +1,4 @@
-"""Writes the ledger: a row for each record sent, with what Kafka said and the right answer."""
+"""Writer of the ledger: a row for each record sent, with Kafka's report and the right answer."""
 
 import shutil
 from collections import deque
@@ -40,7 +40,7 @@ COPY (
 
 @dataclass(slots=True, eq=False)
 class _Page:
-    """Where so many records in a row are in Kafka, as far as it has said."""
+    """The positions in Kafka of consecutive records, as far as it has acknowledged them."""
 
     partition: NDArray[np.int32] = field(default_factory=lambda: np.full(_PAGE, _NOWHERE, np.int32))
     offset: NDArray[np.int64] = field(default_factory=lambda: np.full(_PAGE, _NOWHERE, np.int64))
@@ -49,10 +49,10 @@ class _Page:
 
 
 class LedgerWriter:
-    """Writes the ledger of one run; it is whole once `close` came back.
+    """Writes the ledger of one run; it is complete once `close` has returned.
 
     Args:
-        folder: where it is to be; made if it is missing, refused if it holds a ledger.
+        folder: the ledger's folder; created if missing, refused if it already holds a ledger.
         rows: describes each record.
         is_file: the records go to a file, where nothing is acknowledged.
     """
@@ -67,7 +67,7 @@ class LedgerWriter:
         self._writer = self._open()
 
     def add(self, records: Records) -> None:
-        """Note records that are about to be sent."""
+        """Add records that are about to be sent, or were written to a file."""
         self._tables.append(self._rows.describe(records))
         for number in range(
             records.first >> _PAGE_BITS, (records.first + len(records) >> _PAGE_BITS) + 1
@@ -76,25 +76,26 @@ class LedgerWriter:
         self._write_whole_pages()
 
     def note_delivered(self, number: int, partition: int, offset: int) -> None:
-        """Learn where Kafka put a record."""
+        """Note where Kafka stored a record."""
         page, row = self._pages[number >> _PAGE_BITS], number & (_PAGE - 1)
         page.partition[row] = partition
         page.offset[row] = offset
         page.answered += 1
 
     def note_failed(self, number: int, why: str) -> None:
-        """Learn that Kafka did not acknowledge a record."""
+        """Note that Kafka did not acknowledge a record."""
         page, row = self._pages[number >> _PAGE_BITS], number & (_PAGE - 1)
         page.errors[row] = why
         page.answered += 1
 
     def close(self, run: str, seed: int) -> Seal | None:
-        """Write what is left, the true counts, and the seal that says that all is there.
+        """Write the remaining rows, the true counts, and the seal that marks it as complete.
 
-        None where writing failed before.
+        Returns:
+            The seal; None if writing failed before.
 
         Raises:
-            MachineError: there is no room.
+            MachineError: the disk is full.
         """
         if self._has_failed:
             return None
@@ -114,7 +115,7 @@ class LedgerWriter:
         return seal
 
     def abandon(self) -> None:
-        """Leave the ledger unclosed: what it tells of was not sent after all."""
+        """Close the file without a seal, because the run failed."""
         self._has_failed = True
         with suppress(OSError):
             self._writer.close()
@@ -129,7 +130,7 @@ class LedgerWriter:
             raise self._unwritable(error) from None
 
     def _write_whole_pages(self) -> None:
-        """Write every page in front of which all was written, and of which all is answered."""
+        """Write the next pages, in order, as long as all their records are answered."""
         while sum(map(len, self._tables)) >= _PAGE:
             page = self._pages[self._written >> _PAGE_BITS]
             if not self._is_file and page.answered < _PAGE:
@@ -167,16 +168,16 @@ class LedgerWriter:
 
 
 def _prepare(folder: Path) -> Path:
-    """Make the folder, clear of a run that was not closed; give the file to write first.
+    """Create the folder, delete the remains of an unfinished run; return the file to write first.
 
     Raises:
-        MisuseError: it holds a ledger, or something else.
-        MachineError: it cannot be made.
+        MisuseError: the folder holds a ledger, or other files.
+        MachineError: it cannot be created.
     """
     records = folder / RECORDS
     try:
         if (folder / SEAL).exists():
-            what = f"{folder} holds a ledger already."
+            what = f"{folder} already holds a ledger."
             raise MisuseError(what, "Name another folder with --ledger, or remove that one.")
         if folder.exists() and any(one.name not in (RECORDS, COUNTS) for one in folder.iterdir()):
             what = f"{folder} is not empty."
@@ -184,7 +185,7 @@ def _prepare(folder: Path) -> Path:
         shutil.rmtree(records, ignore_errors=True)
         records.mkdir(parents=True)
     except OSError as error:
-        what = f"Cannot make {records}: {error.strerror}."
+        what = f"Cannot create {records}: {error.strerror}."
         raise MachineError(what, "Name another folder with --ledger.") from None
     return records / (_FILE + _DRAFT)
 

@@ -1,6 +1,7 @@
-"""A producer that hands whole columns of records to librdkafka: one call a batch, no object each.
+"""A producer that passes columns of records to librdkafka, with one call per batch.
 
-It is the library that comes inside confluent-kafka, opened once more (docs/adr/0011).
+It opens the library inside confluent-kafka a second time (docs/adr/0011), to avoid a Python object
+per record.
 """
 
 import ctypes
@@ -18,14 +19,14 @@ from crossfade.errors import BrokerError, MachineError
 from crossfade.generator.draws import Integers
 
 QUEUE_FULL = -184
-"""librdkafka's code for a record that found no room."""
+"""librdkafka's code for a record refused because its queue is full."""
 
 _PRODUCER = 0
 _COPY = 2
 _TEXT_BYTES = 512
 _OK = 0
 
-_RECORD = np.dtype(
+_MESSAGE = np.dtype(
     [
         ("err", np.int32),
         ("_after_err", np.int32),
@@ -40,10 +41,10 @@ _RECORD = np.dtype(
         ("private", np.uint64),
     ]
 )
-"""`rd_kafka_message_t` of a machine of 64 bits."""
+"""`rd_kafka_message_t` on a 64-bit machine."""
 
 
-class _Record(ctypes.Structure):
+class _Message(ctypes.Structure):
     _fields_ = (
         ("err", ctypes.c_int32),
         ("topic", ctypes.c_void_p),
@@ -57,10 +58,12 @@ class _Record(ctypes.Structure):
     )
 
 
-_Report = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(_Record), ctypes.c_void_p)
+_DeliveryCallback = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.POINTER(_Message), ctypes.c_void_p
+)
 
-Told = Callable[[int, int, int, int], None]
-"""Told of a record: its number, librdkafka's code (0: acknowledged), partition and offset."""
+OnDelivery = Callable[[int, int, int, int], None]
+"""Takes a record's number, librdkafka's code (0: acknowledged), partition and offset."""
 
 
 class ColumnProducer:
@@ -69,24 +72,28 @@ class ColumnProducer:
     Args:
         topic: its name.
         config: librdkafka's configuration.
-        told: called from `poll` and `flush` for each record of which it reports.
+        on_delivery: called from `poll` and `flush` with each delivery report.
 
     Raises:
         BrokerError: the configuration is refused.
-        MachineError: there is no librdkafka.
+        MachineError: librdkafka was not found.
     """
 
-    def __init__(self, topic: str, config: Mapping[str, str | int | bool], told: Told) -> None:
+    def __init__(
+        self, topic: str, config: Mapping[str, str | int | bool], on_delivery: OnDelivery
+    ) -> None:
         self._library = _open_library()
-        # Kept, for librdkafka holds no reference to it.
-        self._report = _Report(lambda _, record, __: _tell(told, record.contents))
+        # A reference, because librdkafka holds none and Python would free the callback.
+        self._callback = _DeliveryCallback(
+            lambda _, message, __: _report(on_delivery, message.contents)
+        )
         self._handle = self._make_handle(config)
         self._topic = ctypes.c_void_p(
             self._library.rd_kafka_topic_new(self._handle, topic.encode(), None)
         )
 
     def __len__(self) -> int:
-        """Count the records that are not acknowledged yet, and the reports not given yet."""
+        """Count the records not acknowledged yet, and the reports not delivered yet."""
         return int(self._library.rd_kafka_outq_len(self._handle))
 
     def produce(
@@ -98,21 +105,21 @@ class ColumnProducer:
         rows: Integers,
         partition: int,
     ) -> Integers:
-        """Queue some rows for a partition; they are copied.
+        """Queue rows for a partition; librdkafka copies them.
 
         Args:
-            values: what is sent.
-            keys: a row of bytes a record.
-            numbers: what a report calls each record.
-            rows: which ones to queue, in this order.
-            partition: where to.
+            values: the records' values.
+            keys: one key per row, as bytes.
+            numbers: the number of each record in its delivery report.
+            rows: the rows to queue, in this order.
+            partition: the topic partition.
 
         Returns:
-            librdkafka's code for each of `rows`; 0 where it took the record.
+            librdkafka's code for each of `rows`; 0 where the record was queued.
         """
         _, ends, content = values.buffers()
         begins = np.frombuffer(ends, np.int32)[values.offset : values.offset + len(values) + 1]
-        records = np.zeros(len(rows), _RECORD)
+        records = np.zeros(len(rows), _MESSAGE)
         records["payload"] = content.address + begins[rows].astype(np.int64)
         records["length"] = begins[rows + 1] - begins[rows]
         records["key"] = keys.ctypes.data + rows * keys.strides[0]
@@ -125,21 +132,21 @@ class ColumnProducer:
         return records["err"].astype(np.int64)
 
     def poll(self, within_s: float) -> None:
-        """Let reports be told, waiting for one for so long at most."""
+        """Deliver the pending reports, or wait at most `within_s` for one."""
         self._library.rd_kafka_poll(self._handle, round(within_s * 1_000))
 
     def flush(self, within_s: float) -> int:
-        """Wait for what is on its way, for so long at most; count what still is."""
+        """Wait at most `within_s` for all reports; return how many records still lack one."""
         self._library.rd_kafka_flush(self._handle, round(within_s * 1_000))
         return len(self)
 
     def close(self) -> None:
-        """Let go of everything, also of what is still on its way."""
+        """Close the producer; records not acknowledged yet may be lost."""
         self._library.rd_kafka_topic_destroy(self._topic)
         self._library.rd_kafka_destroy(self._handle)
 
     def name_error(self, code: int) -> str:
-        """Say what a code of librdkafka's means."""
+        """Return the text of a librdkafka error code."""
         text: bytes = self._library.rd_kafka_err2str(code)
         return text.decode()
 
@@ -152,30 +159,30 @@ class ColumnProducer:
                 conf, name.encode(), written.encode(), text, _TEXT_BYTES
             )
             if code != _OK:
-                what = f"Kafka's client does not take {name}: {text.value.decode()}."
+                what = f"Kafka's client refuses {name}: {text.value.decode()}."
                 raise BrokerError(what, "Correct the setting.")
-        self._library.rd_kafka_conf_set_dr_msg_cb(conf, self._report)
+        self._library.rd_kafka_conf_set_dr_msg_cb(conf, self._callback)
         handle = self._library.rd_kafka_new(_PRODUCER, conf, text, _TEXT_BYTES)
         if not handle:
-            what = f"Kafka's client does not start: {text.value.decode()}."
+            what = f"Kafka's client cannot start: {text.value.decode()}."
             raise BrokerError(what, "Correct the settings.")
         return ctypes.c_void_p(handle)
 
 
-def _tell(told: Told, record: _Record) -> None:
-    told(int(record.private) - 1, record.err, record.partition, record.offset)
+def _report(on_delivery: OnDelivery, message: _Message) -> None:
+    on_delivery(int(message.private) - 1, message.err, message.partition, message.offset)
 
 
 @cache
 def _open_library() -> ctypes.CDLL:
-    """Open the librdkafka of confluent-kafka, wherever its wheel or its builder put it."""
+    """Open the librdkafka of confluent-kafka, from its wheel or from the system."""
     package = find_spec("confluent_kafka")
     folder = Path(package.origin or "").parent if package else Path()
     places = (folder.parent / "confluent_kafka.libs", folder / ".dylibs", folder)
     bundled = [path for place in places for path in sorted(place.glob("librdkafka*"))]
     name = str(bundled[0]) if bundled else find_library("rdkafka")
     if not name:
-        what = f"confluent-kafka in {folder} comes without librdkafka."
+        what = f"confluent-kafka in {folder} has no librdkafka."
         raise MachineError(
             what, "Install its wheel: pip install --force-reinstall confluent-kafka."
         )
@@ -184,7 +191,7 @@ def _open_library() -> ctypes.CDLL:
     signatures = {
         "rd_kafka_conf_new": (pointer, []),
         "rd_kafka_conf_set": (number, [pointer, text, text, text, ctypes.c_size_t]),
-        "rd_kafka_conf_set_dr_msg_cb": (None, [pointer, _Report]),
+        "rd_kafka_conf_set_dr_msg_cb": (None, [pointer, _DeliveryCallback]),
         "rd_kafka_new": (pointer, [number, pointer, text, ctypes.c_size_t]),
         "rd_kafka_topic_new": (pointer, [pointer, text, pointer]),
         "rd_kafka_produce_batch": (

@@ -1,4 +1,4 @@
-"""The people who listen: where they live, what they like, on what they listen, and how much."""
+"""The listeners: their places, favourite genres, devices, tiers, and how much they listen."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,23 +26,23 @@ DEVICES = {
     "car": 3,
     "console": 2,
 }
-"""How many of a hundred sessions take place on each."""
+"""Of a hundred sessions, those on each device."""
 
 MAIN_DEVICE_OF_256 = 218
-"""Sessions of 256 that take place on a listener's main device; the others on any."""
+"""Of 256 sessions, those on the listener's main device; the others are on any device."""
 
 TIERS = ("free", "paid")
 
 ACTIVITY = LogNormal(1_000, 800_000, least=50, most=8_000)
-"""How much one listens, relative to others, in thousandths."""
+"""How much a listener listens, relative to others, in thousandths."""
 
 _CHOOSE_DEVICE = Choice(list(DEVICES.values()))
 
 
 class Listeners:
-    """A column each, indexed by the listener's seat. A seat is taken anew when somebody leaves.
+    """The listeners as columns indexed by seat. When one leaves, another takes the seat.
 
-    `user` is a word that is nobody else's; `genre` an index into the taste's genres.
+    `user` is a unique word per listener; `genre` is an index into `Taste.genres`.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Listeners:
         self.take_seats(np.arange(seats), np.zeros(seats, np.int64))
 
     def take_seats(self, seats: Integers, generation: Integers) -> None:
-        """Let somebody new take each of these seats; generation 0 is the first one on it."""
+        """Put a new listener on each of these seats; generation 0 is a seat's first listener."""
         user = draw(draw(self._key, seats), generation)
         self.user[seats] = user
         home, taste, rest = (draw(user ^ self._key, i) for i in range(3))
@@ -71,7 +71,7 @@ class Listeners:
         self.tier[seats] = take_bits(rest, 0, 8) < self._paid_of_256
 
     def devices(self, seats: Integers, session: Words) -> NDArray[np.int8]:
-        """Return the device of each one's session: mostly the main one."""
+        """Return the device of each seat's session: mostly its listener's main device."""
         is_main = take_bits(session, 0, 8) < MAIN_DEVICE_OF_256
         other = _CHOOSE_DEVICE.find(mix(session)).astype(np.int8)
         return np.where(is_main, self.device[seats], other)

@@ -1,4 +1,4 @@
-"""Made-up names that can be said aloud: for artists, songs and albums."""
+"""Invented, pronounceable names for artists, songs and albums."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ _NUCLEI = ("a", "e", "i", "o", "u", "ai", "ea", "io", "é", "ö", "ã", "ú")
 _CODAS = ("", "", "", "l", "n", "r", "s", "m")
 _ASCII_NUCLEI = 8
 _ACCENTED_OF_256 = 10
-"""Syllables of 256 whose vowel is outside ASCII, so that every reader meets some."""
+"""Of 256 syllables, those with a vowel outside ASCII, so that every reader's decoding is tested."""
 
 _LONG_OF_256 = 102
-"""Words of 256 that have three syllables; the others have two."""
+"""Of 256 words, those with three syllables; the others have two."""
 
 _VOCABULARY = 3_000
 _TITLES = ("{0}", "{0} {1}", "{0} {1}", "The {0}", "{0} in {1}", "{0} & {1}", "Don't {0} {1}")
@@ -22,7 +22,7 @@ _ARTISTS = ("{0} {1}", "{0} {1}", "{0}", "The {0}s", "DJ {0}", "{0} & the {1}s")
 
 
 def make_vocabulary(key: np.uint64) -> list[str]:
-    """Make different capitalised words of two or three syllables."""
+    """Return distinct capitalised words of two or three syllables."""
     words: dict[str, None] = {}
     turn = 0
     while len(words) < _VOCABULARY:
@@ -36,12 +36,12 @@ def make_vocabulary(key: np.uint64) -> list[str]:
 
 
 def make_titles(key: np.uint64, vocabulary: Sequence[str], count: int) -> list[str]:
-    """Make titles of songs or albums; some are alike, as real ones are."""
+    """Return titles of songs or albums; some occur twice, as in reality."""
     return _fill(key, _TITLES, vocabulary, count)
 
 
 def make_artist_names(key: np.uint64, vocabulary: Sequence[str], count: int) -> list[str]:
-    """Make names of which no two are alike: charts of artists go by name."""
+    """Return distinct names, because charts group artists by name."""
     names: dict[str, None] = {}
     for name in _fill(key, _ARTISTS, vocabulary, count):
         names[make_different(name, names)] = None
@@ -49,7 +49,7 @@ def make_artist_names(key: np.uint64, vocabulary: Sequence[str], count: int) -> 
 
 
 def make_different(name: str, taken: dict[str, None]) -> str:
-    """Return the name, numbered if it is taken already."""
+    """Return the name, with a number if it is already taken."""
     candidate, number = name, 2
     while candidate in taken:
         candidate, number = f"{name} {number}", number + 1

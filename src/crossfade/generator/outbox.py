@@ -1,4 +1,4 @@
-"""What is to be sent, in the order of sending: each record with all that is known of it."""
+"""Records to be sent, with what is known of each, and the outbox that holds them until due."""
 
 from dataclasses import dataclass, replace
 
@@ -15,14 +15,14 @@ NO_COPY = -1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sendings:
-    """Records to send: plays, and a column each of what the ledger says of them."""
+    """Records to send: plays, and the columns that the ledger describes them by."""
 
     plays: Plays
     send_time: Integers
-    """When each is due, by the clock of the simulation."""
+    """When each is due, in simulated time."""
     fault: NDArray[np.int8]
     extent: Integers
-    """How late, how far off, which broken record, how large: see `Marks`."""
+    """The extent of the fault: see `Marks`."""
     bot: NDArray[np.int16]
     """The number of the farm, or `NO_BOT`."""
     copy_of: Integers
@@ -33,7 +33,7 @@ class Sendings:
         return len(self.send_time)
 
     def take(self, which: NDArray[np.int64] | NDArray[np.bool_] | slice) -> "Sendings":
-        """Return some of them."""
+        """Return some records, selected by positions, a mask or a slice."""
         return Sendings(
             self.plays.take(which),
             self.send_time[which],
@@ -44,12 +44,12 @@ class Sendings:
         )
 
     def changed(self, **columns: object) -> "Sendings":
-        """Return the same records with other columns."""
+        """Return the same records with some columns replaced."""
         return replace(self, **columns)  # type: ignore[arg-type]
 
 
 def as_sendings(plays: Plays, bot: int = NO_BOT) -> Sendings:
-    """Let plays be sent when they begin."""
+    """Return sendings of the plays, due when each play begins, without faults."""
     count = len(plays)
     return Sendings(
         plays,
@@ -62,7 +62,7 @@ def as_sendings(plays: Plays, bot: int = NO_BOT) -> Sendings:
 
 
 def join_sendings(parts: list[Sendings]) -> Sendings:
-    """Return all records of the parts, one after the other; at least one part."""
+    """Return all records of the parts, in order; at least one part is needed."""
     if len(parts) == 1:
         return parts[0]
     labels = zip(
@@ -74,18 +74,18 @@ def join_sendings(parts: list[Sendings]) -> Sendings:
 
 
 class Outbox:
-    """Keeps records until they are due. Each part is in order, so what is due is at its front."""
+    """Holds records until they are due. Each part is in order, with the first due at its front."""
 
     def __init__(self) -> None:
         self._parts: list[Sendings] = []
 
     def put(self, sendings: Sendings) -> None:
-        """Take records in any order."""
+        """Add records in any order."""
         if len(sendings):
             self._parts.append(sendings.take(np.argsort(sendings.send_time, kind="stable")))
 
     def take_until(self, moment: int) -> Sendings | None:
-        """Return what is due before a moment, in order; None when nothing is."""
+        """Return the records due before a moment, in order; None if there are none."""
         due, kept = [], []
         for part in self._parts:
             end = int(np.searchsorted(part.send_time, moment))

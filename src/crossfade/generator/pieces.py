@@ -1,4 +1,4 @@
-"""Columns of bytes: pieces of fixed width with holes, and numbers written as digits."""
+"""Columns of bytes: templates of fixed width with holes, and numbers written as digits."""
 
 from collections.abc import Iterable
 
@@ -15,9 +15,9 @@ WORD = 16 * HOLE
 
 
 class Template:
-    """A piece of fixed width: bytes with holes, which a column of bytes fills.
+    """Bytes of fixed width with holes, which columns of bytes fill.
 
-    The rows of one call are overwritten by the next one.
+    The rows that a call returns are overwritten by the next call.
     """
 
     def __init__(self, *parts: bytes) -> None:
@@ -34,7 +34,7 @@ class Template:
         self._ends = np.empty(0, np.int32)
 
     def fill(self, *columns: NDArray[np.uint8]) -> pa.BinaryArray:
-        """Return one piece a row; each column has the width of its hole."""
+        """Return one filled template per row; each column has the width of its hole."""
         rows, width = len(columns[0]), len(self._bytes)
         if rows > len(self._rows):
             self._rows = np.tile(self._bytes, (rows, 1))
@@ -47,12 +47,12 @@ class Template:
 
 
 def hex_digits(words: Words) -> NDArray[np.uint8]:
-    """Write each word as 16 hexadecimal digits, its lowest four first."""
+    """Return each word as 16 hexadecimal digits, in groups of four, the lowest group first."""
     return _HEX[words.astype("<u8", copy=False).view("<u2")].view(np.uint8).reshape(-1, 16)
 
 
 def hex_texts(words: Words) -> pa.StringArray:
-    """Return the same digits as texts."""
+    """Return the digits of `hex_digits` as texts."""
     return pc.cast(Template(WORD).fill(hex_digits(words)), pa.string())
 
 
@@ -66,7 +66,7 @@ THREE_DIGITS = np.frombuffer(b"".join(b"%03d" % i for i in range(1_000)), np.uin
 
 
 def thirteen_digits(numbers: Integers) -> NDArray[np.uint8]:
-    """Write numbers of thirteen digits, a row each."""
+    """Return the digits of numbers with thirteen digits, a row per number."""
     digits = np.empty((len(numbers), 13), np.uint8)
     first = numbers // 10**9
     second = (numbers - first * 10**9) // 10**5
@@ -79,5 +79,5 @@ def thirteen_digits(numbers: Integers) -> NDArray[np.uint8]:
 
 
 def decimals(numbers: Integers) -> pa.BinaryArray:
-    """Write numbers with as many digits as they have."""
+    """Return the decimal digits of numbers of any length."""
     return pc.cast(pc.cast(pa.array(numbers), pa.string()), pa.binary())

@@ -14,14 +14,14 @@ _CITY_BITS = 12
 
 
 class Places(NamedTuple):
-    """Countries with their people; then a column each of the places to live in, by country."""
+    """The countries with their populations, and the places to live in as columns, by country."""
 
     countries: tuple[str, ...]
     people: Integers
     country: Integers
-    """Index of each place's country; places of one country are neighbours."""
+    """The index of each place's country; places of one country are adjacent."""
     cities: tuple[str, ...]
-    """Empty for the rest of a country that has no large city."""
+    """Empty for the part of a country outside its large cities."""
     citizens: Integers
     zones: tuple[str, ...]
 
@@ -44,7 +44,7 @@ def read_places() -> Places:
 
 
 class Homes:
-    """Finds people a home: a country by its population, then a city by its own."""
+    """Draws homes: a country by its population, then a city by its population."""
 
     def __init__(self) -> None:
         places = read_places()
@@ -58,7 +58,7 @@ class Homes:
         self._cities = np.concatenate(tables).astype(np.int32)
 
     def find(self, words: Words) -> Integers:
-        """Return the place in which each one lives: an index into the columns of `Places`."""
+        """Return a place for each word: an index into the columns of `Places`."""
         country = self._country.find(words).astype(np.int64)
         return self._cities[(country << _CITY_BITS) | _low_bits(words)].astype(np.int64)
 

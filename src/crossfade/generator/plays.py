@@ -12,10 +12,10 @@ from crossfade.generator.draws import Integers, Words
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plays:
-    """A column each, of equal length: plays in the order in which they are sent."""
+    """Plays in sending order, as columns of equal length."""
 
     event_time: Integers
-    """When each began, by the clock of whoever reports it; milliseconds since the epoch."""
+    """When each began, by the reporting client's clock; milliseconds since the epoch."""
     user: Words
     place: NDArray[np.int16]
     device: NDArray[np.int8]
@@ -23,9 +23,9 @@ class Plays:
     song: NDArray[np.int32]
     ms_played: Integers
     session: Words
-    """A word that is no other session's."""
+    """A unique word per session."""
     play: Words
-    """A word that is no other play's."""
+    """A unique word per play."""
     utc_offset_min: NDArray[np.int16]
     is_offline: NDArray[np.bool_]
 
@@ -34,7 +34,7 @@ class Plays:
         return len(self.event_time)
 
     def take(self, which: Any) -> "Plays":
-        """Return some of the plays: by positions, by a mask, or a slice."""
+        """Return some plays, selected by positions, a mask or a slice."""
         return Plays(*(column[which] for column in self.columns()))
 
     def columns(self) -> list[NDArray[Any]]:
@@ -42,12 +42,12 @@ class Plays:
         return [getattr(self, field.name) for field in fields(self)]
 
     def changed(self, **columns: NDArray[Any]) -> "Plays":
-        """Return the same plays with other columns."""
+        """Return the same plays with some columns replaced."""
         return replace(self, **columns)
 
 
 def join_plays(parts: Sequence[Plays]) -> Plays:
-    """Return all plays of the parts, one after the other; at least one part."""
+    """Return all plays of the parts, in order; at least one part is needed."""
     if len(parts) == 1:
         return parts[0]
     columns = zip(*(part.columns() for part in parts), strict=True)

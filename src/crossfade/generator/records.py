@@ -1,4 +1,4 @@
-"""Records ready to be sent: bytes, keys, and what they were made of."""
+"""Records ready to be sent: values, keys, and the sendings they were made from."""
 
 from dataclasses import dataclass
 
@@ -19,15 +19,15 @@ _PADDING_END = b'"}'
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Records:
-    """Some records, numbered from `first` on."""
+    """Some records, numbered from `first`."""
 
     run: str
-    """What their event ids begin with."""
+    """The prefix of their event ids."""
     first: int
     sendings: Sendings
     values: pa.BinaryArray
     keys: NDArray[np.uint8]
-    """A row of 16 bytes a record."""
+    """A row of 16 bytes per record."""
 
     def __len__(self) -> int:
         """Count the records."""
@@ -37,7 +37,7 @@ class Records:
 def write_records(
     encoder: PlayEncoder, broken: tuple[BrokenRecord, ...], sendings: Sendings, first: int
 ) -> Records:
-    """Write what is to be sent: plays as they are, broken ones as their fault says."""
+    """Encode sendings: plays as plays, malformed and oversized ones by their fault."""
     plays = sendings.plays
     values = encoder.encode(plays)
     is_malformed = sendings.fault == Fault.MALFORMED
@@ -57,7 +57,7 @@ def write_records(
 
 
 def _pad(value: bytes, size: int) -> bytes:
-    """Make a record larger by a field that the contract does not know."""
+    """Enlarge a record to a size with a field that the contract does not know."""
     end = value.rindex(_CLOSE)
     padding = max(size - end - len(_PADDING) - len(_PADDING_END), 1)
     return value[:end] + _PADDING + b"x" * padding + _PADDING_END + value[end + 1 :]

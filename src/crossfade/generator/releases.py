@@ -1,4 +1,4 @@
-"""New releases: when albums come out, and how their songs rise and fall after that."""
+"""New releases: when albums come out, and how their songs' popularity rises and falls."""
 
 from decimal import Context
 
@@ -7,14 +7,14 @@ import numpy as np
 from crossfade.generator.draws import Integers, LogNormal, draw, take_bits
 
 NEWEST_DEBUT_DAY = 22_645
-"""2032-01-01: artists begin before that, most of them in the two decades before."""
+"""2032-01-01: all artists debut before this day, most of them in the two decades before."""
 
 DEBUT_YEARS_BEFORE = 14
 ALBUM_EVERY_DAYS = 540
 
 PEAK_AFTER_DAYS = 7
 PEAK_PERMILLE = 8_000
-"""A week after its release a song has eight times the popularity that stays in the end."""
+"""A week after its release, a song is eight times as popular as in the long term."""
 
 HALVED_EVERY_DAYS = 14
 _FADED_AFTER_DAYS = 200
@@ -31,8 +31,8 @@ def release_days(key: np.uint64, artist: Integers, first_song: Integers) -> Inte
     """Return the day on which each album came out: a Friday, in the order of an artist's albums.
 
     Args:
-        key: of these draws.
-        artist: the artist of each album; an artist's albums are neighbours.
+        key: key of the draws.
+        artist: the artist of each album; an artist's albums are adjacent.
         first_song: position of each album's first song among the artist's songs; 0 is the debut.
     """
     album = np.arange(len(artist))
@@ -46,7 +46,7 @@ def release_days(key: np.uint64, artist: Integers, first_song: Integers) -> Inte
 
 
 def age_permille(days: Integers) -> Integers:
-    """Return the factor of a song's popularity, in thousandths, so many days after its release."""
+    """Return the factor of a song's popularity, in thousandths, by days since its release."""
     table = _age_table()
     faded = table[np.clip(days, 0, len(table) - 1)]
     return np.where(days < 0, 0, faded)

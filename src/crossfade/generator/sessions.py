@@ -90,7 +90,7 @@ class Sessions:
         self._epoch_end = np.zeros(seats, np.int64)
         self._number = np.zeros(seats, np.int32)
         self.word = np.zeros(seats, np.uint64)
-        """A word that is no other session's."""
+        """A unique word per session."""
         self.end = np.zeros(seats, np.int64)
         self.songs = np.zeros(seats, np.int32)
         """The number of songs started in this session."""

@@ -1,4 +1,4 @@
-"""Which song is chosen: everybody's, one of the listener's genre, or one from the country."""
+"""The choice of songs: from all songs, from the listener's genre, or from the country's artists."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,22 +9,22 @@ from crossfade.generator.places import read_places
 from crossfade.generator.releases import age_permille
 
 LOCAL_OF_256 = 77
-"""Plays of 256 that go to artists of the listener's own country."""
+"""Of 256 plays, those of artists from the listener's country."""
 
 GENRE_OF_256 = 115
-"""Plays of 256 that go to the listener's favourite genre; the rest is everybody's choice."""
+"""Of 256 plays, those of the listener's favourite genre; the rest are chosen from all songs."""
 
 _PLACES_A_SONG = 16
 _LEAST, _MOST = 1 << 8, 1 << 24
-_EVERYBODY = 0
+_ALL_SONGS = 0
 _PERMILLE = 1_000
 
 
 class Taste:
-    """One table for all cells: everybody's songs, each genre's, and each country's artists'.
+    """One table for all cells: all songs, each genre's, and each country's artists'.
 
-    A cell holds each of its songs as often as its weight says. New releases rise and fall, so the
-    table is made anew for each UTC day; a song that is not out yet is nowhere in it.
+    A cell holds each of its songs in proportion to the song's weight. New releases rise and fall,
+    so the table is built again for each UTC day; it has no song that is not released yet.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -36,7 +36,7 @@ class Taste:
         self.genre_weights = np.bincount(
             genre[genre >= 0], catalogue.weight[genre >= 0], minlength=len(self.genres)
         ).astype(np.int64)
-        """What the songs of each genre weigh together."""
+        """The total weight of each genre's songs."""
         countries = len(read_places().countries)
         first_country = 1 + len(self.genres)
         cells = [songs * 0, 1 + genre, first_country + catalogue.home]
@@ -55,7 +55,7 @@ class Taste:
         self._begin = self._size = np.empty(0, np.int64)
 
     def open_day(self, day: int) -> None:
-        """Make the table for a day, counted from the epoch, unless it is that of this day."""
+        """Build the table for a day, counted from the epoch, unless it is already built."""
         if day == self._day:
             return
         self._day = day
@@ -68,12 +68,12 @@ class Taste:
     def choose(
         self, words: Words, genre: NDArray[np.integer], country: Integers
     ) -> NDArray[np.int32]:
-        """Choose a song for each word: its upper 32 bits choose within a cell, the lowest 8 which.
+        """Choose a song for each word: its lowest 8 bits choose the cell, its upper 32 the song.
 
-        Where nobody of a country or genre has a song out, everybody's are chosen from.
+        If a country or genre has no released song, choose from all songs.
         """
         kind = take_bits(words, 0, 8)
-        cell = np.where(kind < LOCAL_OF_256, self._first_country + country, _EVERYBODY)
+        cell = np.where(kind < LOCAL_OF_256, self._first_country + country, _ALL_SONGS)
         if self.genres:
             is_genre = (kind >= LOCAL_OF_256) & (kind < LOCAL_OF_256 + GENRE_OF_256)
             cell = np.where(is_genre, 1 + genre, cell)
@@ -81,7 +81,7 @@ class Taste:
         return self._table[place]
 
     def _fill(self, weight: Integers) -> None:
-        """Return each song its share of its cell's places, rounded to whole places."""
+        """Fill the table with each song's share of its cell's places, rounded to whole places."""
         until = np.concatenate([[0], np.cumsum(weight)])
         first = np.concatenate([[0], self._ends[:-1]])
         total = until[self._ends] - until[first]
@@ -92,5 +92,5 @@ class Taste:
         begins = np.cumsum(sizes) - sizes
         places = np.diff(np.concatenate([[0], begins[self._cell] + ends]))
         self._table = np.repeat(self._song, places)
-        self._begin = np.where(total > 0, begins, begins[_EVERYBODY])
-        self._size = np.where(total > 0, sizes, sizes[_EVERYBODY])
+        self._begin = np.where(total > 0, begins, begins[_ALL_SONGS])
+        self._size = np.where(total > 0, sizes, sizes[_ALL_SONGS])

@@ -1,4 +1,4 @@
-"""How listening is spread over the hours of a day and the days of a week, and on holidays."""
+"""The distribution of listening over the hours of a day, the days of a week, and holidays."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -6,84 +6,18 @@ from itertools import pairwise
 HALF_HOURS = 48
 
 WORKDAY = (
-    22,
-    14,
-    9,
-    7,
-    7,
-    12,
-    28,
-    55,
-    72,
-    74,
-    72,
-    73,
-    76,
-    77,
-    78,
-    82,
-    90,
-    100,
-    104,
-    102,
-    98,
-    92,
-    74,
-    44,
+    *(22, 14, 9, 7, 7, 12, 28, 55, 72, 74, 72, 73),
+    *(76, 77, 78, 82, 90, 100, 104, 102, 98, 92, 74, 44),
 )
 SATURDAY = (
-    38,
-    28,
-    19,
-    13,
-    10,
-    10,
-    14,
-    24,
-    42,
-    62,
-    80,
-    90,
-    94,
-    95,
-    96,
-    98,
-    102,
-    106,
-    108,
-    106,
-    102,
-    98,
-    90,
-    68,
+    *(38, 28, 19, 13, 10, 10, 14, 24, 42, 62, 80, 90),
+    *(94, 95, 96, 98, 102, 106, 108, 106, 102, 98, 90, 68),
 )
 SUNDAY = (
-    46,
-    34,
-    22,
-    14,
-    10,
-    10,
-    12,
-    20,
-    36,
-    56,
-    76,
-    86,
-    90,
-    90,
-    90,
-    92,
-    94,
-    96,
-    96,
-    94,
-    88,
-    76,
-    56,
-    34,
+    *(46, 34, 22, 14, 10, 10, 12, 20, 36, 56, 76, 86),
+    *(90, 90, 90, 92, 94, 96, 96, 94, 88, 76, 56, 34),
 )
-"""Relative listening at each full local hour, in between which it changes evenly."""
+"""Relative listening at each full local hour; linear in between."""
 
 _MEAN = 1_000
 
@@ -110,11 +44,11 @@ HOLIDAYS = {
     "TR": _MAY | {(4, 23), (10, 29)},
     "US": _CHRISTMAS | {(7, 4)},
 }
-"""Public holidays of a fixed date, (month, day); on them people listen as on a Sunday."""
+"""Public holidays with a fixed date, (month, day); people listen on them as on a Sunday."""
 
 
 def holidays_of(country: str) -> frozenset[tuple[int, int]]:
-    """Return the holidays that a country keeps."""
+    """Return the holidays of a country, by its code."""
     return EVERYWHERE | HOLIDAYS.get(country, frozenset())
 
 
