@@ -51,7 +51,7 @@ def build_schedule(
 
 
 def society_of(options: SimulationOptions) -> Society:
-    """Return the audience's parameters, its rate capped at what its listeners can play.
+    """Return the audience's parameters, with the rate capped at what listeners can play.
 
     Beyond that cap, `Timekeeper` makes simulated time run faster.
     """

@@ -26,10 +26,10 @@ DEFAULT_DURATION_MS = 205_000
 
 _READERS = {".csv": read_csv, ".jsonl": read_json_lines, ".json": read_json_lines}
 _is_date = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII).fullmatch
-_OWN = ("weight", "release_date")
+_NOT_IN_PLAY = ("weight", "release_date")
 """Columns that are not fields of a play."""
 
-_REST = {
+_OTHER_FIELDS = {
     "event_id": "catalogue",
     "user_id": "catalogue",
     "event_time": MIN_EVENT_TIME,
@@ -106,10 +106,10 @@ def _read_songs(lines: Iterator[Line]) -> Iterator[tuple[CatalogueRow, float]]:
 
 def _check_song(line: Line) -> CatalogueRow:
     """Check a song as the contract checks a play of it, and return its row."""
-    fields = {name: raw for name, raw in line.fields.items() if name not in _OWN}
+    fields = {name: raw for name, raw in line.fields.items() if name not in _NOT_IN_PLAY}
     has_id = _is_given(line, "song_id")
     play = decode_play(
-        msgspec.json.encode(_REST | fields | ({} if has_id else {"song_id": _PLACEHOLDER})),
+        msgspec.json.encode(_OTHER_FIELDS | fields | ({} if has_id else {"song_id": _PLACEHOLDER})),
         MIN_EVENT_TIME,
     )
     if isinstance(play, Rejection):

@@ -127,7 +127,7 @@ def _check_past(options: SimulationOptions, *, has_end: bool) -> None:
         raise MisuseError(what, "Give a later --from.")
     if options.end_ms is not None and options.end_ms <= (options.start_ms or 0):
         what = "--to is not after --from."
-        raise MisuseError(what, "Exchange the two.")
+        raise MisuseError(what, "Swap the two.")
 
 
 def refuse_future(options: SimulationOptions) -> None:

@@ -76,7 +76,7 @@ class Population:
         more = mix(play)
         heard = heard_ms(take_bits(more, 40, 24), self._duration[song])
         time = sessions.due[seats]
-        # The longest song could go on for longer after the end of a session.
+        # Cap it: the longest songs would go on for longer than this after their session.
         heard = np.minimum(heard, sessions.end[seats] + LONGEST_OVER_MS - time)
         sessions.due[seats] = time + heard + PAUSE.find(take_bits(more, 16, 16), 16)
         sessions.songs[seats] += 1

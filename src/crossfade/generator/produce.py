@@ -117,7 +117,7 @@ class Simulation:
 
         Args:
             sink: a new one, used only for this simulation.
-            until: set it to stop in order.
+            until: set it to stop sending and finish normally.
             give_up: set it to stop waiting for records that are not yet acknowledged.
             on_progress: called a few times a second and at the end.
 

@@ -163,7 +163,7 @@ def _to_ms(written: object) -> object:
 
 
 def _limits(at_least: int) -> str:
-    """Return the limits of a duration; a lower limit of 0 goes without saying."""
+    """Return the limits of a duration; a lower limit of 0 is left out."""
     least = f" of at least {format_duration(at_least)}" if at_least > 0 else ""
     return f",{least} and at most {format_duration(MAX_LENGTH_MS)}"
 
