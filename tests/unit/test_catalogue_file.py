@@ -300,7 +300,8 @@ def test_a_file_that_cannot_be_read_or_has_another_suffix_is_refused(tmp_path: P
         "Cannot read none.csv: No such file or directory. Name a file of songs that exists."
     )
     assert message(str(tmp_path / "songs.xlsx"), tmp_path) == (
-        "songs.xlsx is not a catalogue file by its name. The name must end in one of .csv, .jsonl, .json."
+        "songs.xlsx is not a catalogue file by its name. "
+        "The name must end in one of .csv, .jsonl, .json."
     )
 
 

@@ -194,7 +194,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_right_one(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b'{\n"seed": 1,,\n}', "site.json is not JSON: Expecting property name enclosed in double "),
+        (b'{\n"seed": 1,,\n}', "site.json is not JSON: Expecting property name enclosed in "),
         (b'{"seed": "\xe4"}', "site.json is not JSON: 'utf-8' codec can't decode byte 0xe4 "),
         (b"[" * 100_000, "site.json is not JSON: maximum recursion depth exceeded"),
         (b"[]", "site.json is not an eventsim config. It must be a JSON object such as {"),
