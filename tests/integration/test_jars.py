@@ -96,7 +96,7 @@ def test_a_jar_with_a_wrong_hash_never_enters_and_is_named(
     line = str(refusal.value)
     assert bad.coordinates in line
     assert "SHA-256" in line
-    assert "distrust the mirror" in line
+    assert "do not trust the mirror" in line
     assert not bad.path(tmp_path / "c").exists()
     assert list((tmp_path / "c").rglob("*.jar")) == [locked[0].path(tmp_path / "c")]
 
