@@ -183,7 +183,7 @@ def test_rejected_lines_do_not_fail_an_import(tmp_path: Path) -> None:
     [
         (["spotify", "absent.json"], "Cannot read absent.json"),
         (["spotify", "-", "--user", "someone@example.org"], "is not a valid user_id"),
-        (["jsonl", "-", "--user", "anna"], "each of its lines has a user_id"),
+        (["jsonl", "-", "--user", "anna"], "each line has a user_id"),
     ],
 )
 def test_a_contradictory_command_is_refused_before_kafka_is_reached(

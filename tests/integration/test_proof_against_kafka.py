@@ -117,7 +117,7 @@ def test_the_proof_holds_with_kafka(stage: Stage) -> None:
     proof = stage.prove(stage.a_lake())
     assert proof.holds
     unchecked = [one for one in proof.findings if one.verdict is not Verdict.HOLDS]
-    assert [one.note for one in unchecked] == ["The archive's binding file is not there."]
+    assert [one.note for one in unchecked] == ["The archive's binding file is missing."]
     assert find(proof, SAME_BYTES).note == f"offsets 0 to {PLAYS - 1}"
     assert (find(proof, HANDED_OVER).found, find(proof, HANDED_OVER).note) == (PLAYS, "1 equal")
 
