@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from confluent_kafka import Message
+from confluent_kafka import OFFSET_BEGINNING, Message, TopicPartition
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -14,7 +14,7 @@ from crossfade.contract.decode import encode_play
 from crossfade.contract.play import Play
 from crossfade.folder import SPEED, DataFolder
 from crossfade.kafka.address import KafkaAddress
-from crossfade.kafka.clients import open_producer, open_reader, positions_from_start
+from crossfade.kafka.clients import open_producer, open_reader
 from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
@@ -63,7 +63,8 @@ def read_topic(address: KafkaAddress, topic: str) -> list[Message]:
     found: list[Message] = []
     deadline = now_ms() + _READ_WITHIN_S * 1000
     try:
-        reader.assign(positions_from_start(topic, partition_count(address, topic)))
+        partitions = range(partition_count(address, topic))
+        reader.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
         while len(found) < sum(ends.values()):
             assert now_ms() < deadline, f"{len(found)} of {ends} read"
             consumed = reader.consume(10_000, 0.2)

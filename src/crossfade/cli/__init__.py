@@ -3,7 +3,6 @@
 import errno
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -36,38 +35,31 @@ from crossfade.cli.help_text import set_help_texts
 from crossfade.errors import CrossfadeError
 from crossfade.telemetry import configure_logs
 
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo.demo,
+    "up": up.up,
+    "generate": generate.generate,
+    "import": imports.import_plays,
+    "archive": streams.archive,
+    "speed": streams.speed,
+    "streams": streams.streams,
+    "batch": batch.batch,
+    "serve": serve.serve,
+    "trending": trending.trending,
+    "chart": chart.chart,
+    "geography": geography.geography,
+    "status": status.status,
+    "reconcile": reconcile.reconcile,
+    "erase": erase.erase,
+    "doctor": doctor.doctor,
+    "config": config.config,
+    "backup": backup.backup,
+    "restore": restore.restore,
+    "reset": reset.reset,
+}
+"""The functions import what is heavy when they are called."""
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command's name and function; the function imports what is heavy when it is called."""
-
-    name: str
-    run: Callable[..., None]
-    is_hidden: bool = False
-
-
-_COMMANDS = (
-    Command("demo", demo.demo),
-    Command("up", up.up),
-    Command("generate", generate.generate),
-    Command("import", imports.import_plays),
-    Command("archive", streams.archive),
-    Command("speed", streams.speed),
-    Command("streams", streams.streams, is_hidden=True),
-    Command("batch", batch.batch),
-    Command("serve", serve.serve),
-    Command("trending", trending.trending),
-    Command("chart", chart.chart),
-    Command("geography", geography.geography),
-    Command("status", status.status),
-    Command("reconcile", reconcile.reconcile),
-    Command("erase", erase.erase),
-    Command("doctor", doctor.doctor),
-    Command("config", config.config),
-    Command("backup", backup.backup),
-    Command("restore", restore.restore),
-    Command("reset", reset.reset),
-)
+_HIDDEN = {"streams"}
 _GROUPS = {"rejected": rejected.app, "lake": lake.app, "jars": jars.app}
 
 _FULL = ("The disk is full", "Make room; nothing is lost.")
@@ -116,8 +108,8 @@ def _configure(
 
 
 def _register() -> None:
-    for command in _COMMANDS:
-        app.command(command.name, hidden=command.is_hidden)(command.run)
+    for name, command in _COMMANDS.items():
+        app.command(name, hidden=name in _HIDDEN)(command)
     for name, group in _GROUPS.items():
         app.add_typer(group, name=name)
     for commands in (app, *_GROUPS.values()):

@@ -56,7 +56,9 @@ def _add_derived_ids(
 ) -> tuple[bytes, Play | Rejection]:
     """Add the ids that a line does not have, if all its other fields are valid."""
     fields = _read_object(text)
-    missing = [name for name in ("event_id", "song_id") if _is_missing(fields, name)]
+    missing = [
+        name for name in ("event_id", "song_id") if bytes(fields.get(name, b"null")) == b"null"
+    ]
     trial = judge(msgspec.json.encode(fields | dict.fromkeys(missing, _PLACEHOLDER)))
     if isinstance(trial, Rejection):
         return text, trial
@@ -79,10 +81,6 @@ def _add_derived_ids(
         seen[equal] += 1
     completed = msgspec.json.encode(fields)
     return completed, judge(completed)
-
-
-def _is_missing(fields: dict[str, msgspec.Raw], name: str) -> bool:
-    return bytes(fields.get(name, b"null")) == b"null"
 
 
 def _raw(text: str) -> msgspec.Raw:

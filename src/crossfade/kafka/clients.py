@@ -1,6 +1,6 @@
 """Kafka clients with Crossfade's settings: producers, and consumers without a group."""
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from crossfade.errors import BrokerError
 from crossfade.kafka.address import KafkaAddress
@@ -43,11 +43,6 @@ def open_reader(address: KafkaAddress, **config: str | int | bool) -> Consumer:
             **config,
         }
     )
-
-
-def positions_from_start(topic: str, partitions: int) -> list[TopicPartition]:
-    """Return an assignment of every partition from its beginning."""
-    return [TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(partitions)]
 
 
 def read_record(address: KafkaAddress, topic: str, partition: int, offset: int) -> Message | None:

@@ -118,7 +118,9 @@ class _Judge:
         has_others = not set(map(type, verdicts)) <= {Play}
         if has_others and self.is_archive:
             verdicts = _leave_out_blank(verdicts, batch)
-        plays = [_play_of(verdict) for verdict in verdicts] if has_others else verdicts
+        plays: Sequence[object] = verdicts
+        if has_others:
+            plays = [one if isinstance(one, Play) else _NO_PLAY for one in verdicts]
         judged = {name: batch.column(name) for name in self.unchanged}
         judged["reason"] = (
             pa.array([_reason_of(verdict) for verdict in verdicts], pa.string())
@@ -177,10 +179,6 @@ def _leave_out_blank(verdicts: Sequence[_Verdict], batch: pa.RecordBatch) -> Seq
     """Replace the verdicts on records whose content an erasure removed by None."""
     is_blank = batch.column("is_blank").to_pylist()
     return [None if blank else verdict for blank, verdict in zip(is_blank, verdicts, strict=True)]
-
-
-def _play_of(verdict: _Verdict) -> Play | SimpleNamespace:
-    return verdict if isinstance(verdict, Play) else _NO_PLAY
 
 
 def _reason_of(verdict: _Verdict) -> str | None:

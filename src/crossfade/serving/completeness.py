@@ -45,7 +45,8 @@ def explain_incompleteness(plan: Plan, speed: SpeedStatus | None, context: TimeC
     if plan.speed is None:
         return ""
     if speed is None:
-        unknown = f"plays from {_since(plan)} on are unknown"
+        begin = format_time(plan.speed[0]) if plan.speed else ""
+        unknown = f"plays from {begin} on are unknown"
         since = "no batch run yet" if context.boundary <= NO_BOUNDARY else unknown
         return f"speed is not read here: {since}"
     return _explain_speed(speed, context) or _explain_held_windows(plan, speed, context)
@@ -81,10 +82,6 @@ def _explain_held_windows(plan: Plan, speed: SpeedStatus, context: TimeContext) 
 def _reaches_back(speed: SpeedStatus, begin: int, context: TimeContext) -> bool:
     first = speed.first_log_time
     return first is None or begin >= first - context.rules.late_after_ms
-
-
-def _since(plan: Plan) -> str:
-    return format_time(plan.speed[0]) if plan.speed else ""
 
 
 def _seconds(length_ms: int) -> str:

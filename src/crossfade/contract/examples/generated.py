@@ -28,7 +28,7 @@ _COMPOSED_OF_FOUR = "\u03c9\u0314\u0342\u0345"
 
 def generate_examples() -> Iterator[Example]:
     """Yield every generated example: accepted ones, rejected ones, then one without a value."""
-    yield from (_accept(name, value) for name, value in _accepted().items())
+    yield from (Example(f"generated/{n}", value, None) for n, value in _accepted().items())
     for reason, values in _rejected().items():
         yield from (_reject(reason, name, value) for name, value in values.items())
     yield _reject(Reason.NOT_OBJECT, "E70_tombstone", None)
@@ -84,10 +84,6 @@ def _rejected() -> dict[Reason, dict[str, bytes]]:
             "E70_zeros": bytes(100_000),
         },
     }
-
-
-def _accept(name: str, value: bytes) -> Example:
-    return Example(f"generated/{name}", value, None)
 
 
 def _reject(reason: Reason, name: str, value: bytes | None) -> Example:

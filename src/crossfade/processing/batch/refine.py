@@ -1,6 +1,6 @@
 """From bronze records to silver rows: decoded, then accepted, rejected, duplicate or erased."""
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from crossfade.clock import HOUR_MS
@@ -55,7 +55,8 @@ def judge_candidates(decoded: DataFrame, silver: DataFrame) -> DataFrame:
         .join(known, on=[*_IDENTITY], how="left")
         .withColumn("winner", F.least("first", "known"))
     )
-    is_winner = _same_position(F.struct(*_PLACE), F.col("winner"))
+    winner = F.col("winner")
+    is_winner = (F.col("partition") == winner["partition"]) & (F.col("offset") == winner["offset"])
     return judged.select(
         *("partition", "offset", "log_time", "payload_hash", "event_time"),
         *PLAY_FIELDS,
@@ -125,7 +126,3 @@ def select_demoted(judged: DataFrame) -> DataFrame:
         F.to_date("known.log_time").alias("date"),
         F.col("date").alias("silver_date"),
     )
-
-
-def _same_position(one: Column, other: Column) -> Column:
-    return (one["partition"] == other["partition"]) & (one["offset"] == other["offset"])

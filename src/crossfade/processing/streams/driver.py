@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
 from filelock import FileLock, Timeout
@@ -156,7 +156,7 @@ class Driver:
             _log.warning("not_drained", why=str(error))
             return
         deadline = time.monotonic() + _DRAIN_WITHIN_S
-        while behind := self._list_behind(targets):
+        while behind := [name for name, done in self._done.items() if is_behind(done, targets)]:
             if immediate.is_set() or time.monotonic() > deadline:
                 _log.warning("not_drained", queries=behind, why="the next start continues")
                 return
@@ -202,9 +202,6 @@ class Driver:
                 is_new = True
         if is_new:
             write_progress(self._folder, self._done)
-
-    def _list_behind(self, targets: Mapping[int, int]) -> list[str]:
-        return [name for name, done in self._done.items() if is_behind(done, targets)]
 
 
 def _start_watchdog(
