@@ -23,25 +23,31 @@ own `ProducerPerformance` and `ConsumerPerformance`, and bare Spark: a simple qu
 (`bare_speed.py` for throughput and freshness, `bare_spark.py` for the start) that applies no rule
 of the contract and archives nothing. Run benchmarks on a machine that does nothing else; each
 result states the load before its start.
+
+A target is the value that we want to reach. Not every target is reached: compare it with the
+measured values below it.
 """
 
 _MEANINGS = {
     "generator": "A simulated audience of 1,000,000 listeners generates past plays as fast as it "
     "can: to `/dev/null` (`nowhere`), to a file, and to Kafka, the last two with and without a "
-    "ledger. `ProducerPerformance` sends the same records without keys, drawn at random from a "
-    "file of the generator, which it holds in memory. The variants run in turn. Only sending is "
-    "timed, not the set-up of the audience. CPU-seconds are those of all processes, including the "
-    "broker. `ready_lines_to_file` writes lines from memory, which shows the file system's limit.",
+    "ledger. `ProducerPerformance` sends records without keys. It draws them at random from a file "
+    "that the generator wrote, and holds this file in memory. The variants run in turn. Only "
+    "sending is timed, not the set-up of the audience. CPU-seconds are those of all processes, "
+    "including the broker. `ready_lines_to_file` writes lines from memory, which shows the file "
+    "system's limit.",
     "throughput": "Archive and speed run in one driver, as in the stack, and read a preloaded "
     "topic to its end. Cold is the first run in a new JVM; warm are the later runs. "
-    "Then bare Spark reads the same topic without an archive.",
+    "Then bare Spark reads the same topic without an archive. `ratio cold` and `ratio warm` are "
+    "the rates divided by the median of `ConsumerPerformance`.",
     "freshness": "Numbered probe plays are produced while the audience plays, and the API is "
     "polled for their count. The time is measured from the call that produces a play to the "
     "answer that shows it; for bare Spark, to the row in the topic that it writes, without API "
-    "and archive.",
-    "start_up": "`crossfade up` starts on an empty folder with a warm cache, and an audience as "
-    "soon as Kafka answers. The baseline is a plain Spark query from Kafka, from the start of its "
-    "process to its first windows. Memory is the proportional set size of all idle processes.",
+    "and archive. `looks per second` is how often the API, or the topic, is polled.",
+    "start_up": "`crossfade up` starts on an empty folder with a warm cache, and the audience "
+    "starts as soon as Kafka answers. The baseline is a plain Spark query from Kafka, from the "
+    "start of its process to its first windows. Memory is the proportional set size of all idle "
+    "processes.",
     "charts": "`crossfade batch --once` runs over the real listening year, from an empty lake.",
 }
 
