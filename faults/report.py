@@ -108,10 +108,11 @@ class Report:
             f"Python {platform.python_version()}.",
             "",
             f"**{'Everything holds.' if self.holds else 'Something does not hold: see below.'}** "
-            "The oracle counts lost, repeated and wrong records. `healed in` is the longest time "
-            "until everything worked again automatically; a dash means that there was nothing to "
-            "heal, or that going on would be wrong, so that the fault is refused with the error in "
-            f"the last column. Run one case again: `scripts/faults --seed {self.seed} --case ID`.",
+            "The oracle counts lost, repeated and wrong records. `recovered in` is the longest time "
+            "until everything worked again without manual action. A dash means that no recovery "
+            "was needed, or that continuing would be wrong: then the stack refuses to continue, "
+            "with the error in the last column. "
+            f"Run one case again: `scripts/faults --seed {self.seed} --case ID`.",
         ]
         for section in self.sections:
             lines += ["", f"## {section.title}", ""]
@@ -119,7 +120,7 @@ class Report:
             if section.rows:
                 head = ("case", "what happens", "injected", "lost", "repeated", "wrong")
                 rows = [_cells(row) for row in section.rows.values()]
-                lines += _table([*head, "healed in", "verdict", "seen"], rows)
+                lines += _table([*head, "recovered in", "verdict", "seen"], rows)
             for head, rows in section.tables:
                 lines += ["", *_table(head, rows)]
         return "\n".join(lines) + "\n"
