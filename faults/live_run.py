@@ -155,7 +155,7 @@ def _inject(run: _LiveRun, faults: Sequence[LiveFault], *, keep_batch: bool = Tr
             seen=injection.seen or "DID NOT HAPPEN",
         )
         row.outcomes.append(outcome)
-        print_progress(f"{row.id}: {outcome.seen}; healed in {healed_s:.1f} s; {found}")
+        print_progress(f"{row.id}: {outcome.seen}; recovered in {healed_s:.1f} s; {found}")
 
 
 @contextmanager

@@ -108,10 +108,10 @@ class Report:
             f"Python {platform.python_version()}.",
             "",
             f"**{'Everything holds.' if self.holds else 'Something does not hold: see below.'}** "
-            "The oracle counts lost, repeated and wrong records. `recovered in` is the longest time "
-            "until everything worked again without manual action. A dash means that no recovery "
-            "was needed, or that continuing would be wrong: then the stack refuses to continue, "
-            "with the error in the last column. "
+            "The oracle counts lost, repeated and wrong records. `recovered in` is the longest "
+            "time until everything worked again without manual action. A dash means that no "
+            "recovery was needed, or that continuing would be wrong: then the stack refuses to "
+            "continue, with the error in the last column. "
             f"Run one case again: `scripts/faults --seed {self.seed} --case ID`.",
         ]
         for section in self.sections:
