@@ -27,7 +27,7 @@ HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW
 LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA
 NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW
 SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO
-TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW ZZ
+TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW ZZ
 """
 _COUNTRIES = frozenset(_CODES.split())
 _DEVICES = {"mobile", "desktop", "web", "tablet", "tv", "smart_speaker", "car", "console", "other"}
@@ -147,21 +147,23 @@ def _read_fields(fields: Mapping[str, Any], log_time: int) -> Play:
     if _EVENT_ID.fullmatch(event_id) is None:
         raise _NotAPlayError
     ms_played = _integer(fields, "ms_played", least=0, most=DAY_MS)
-    kind = _one_of(fields, "kind", {"track", "episode", "video"}) or "track"
+    kind = _kind(fields)
     return Play(
         event_time=event_time,
         event_id=event_id,
         user_id=_required(fields, "user_id", 64),
-        country=_one_of(fields, "country", _COUNTRIES, may_be_empty=True) or "ZZ",
+        country=_known(fields, "country", _COUNTRIES) or "ZZ",
         song_id=_required(fields, "song_id", 64),
-        title=_required(fields, "title", 512, is_text=True),
-        artist=_required(fields, "artist", 512, is_text=True),
+        title=_name(fields, "title"),
+        artist=_name(fields, "artist"),
         album=_optional(fields, "album", 512, is_text=True),
         genre=_optional(fields, "genre", 512, is_text=True),
         album_artist=_optional(fields, "album_artist", 512, is_text=True),
         city=_optional(fields, "city", 512, is_text=True),
-        device=_device(fields),
-        tier=_one_of(fields, "tier", {"free", "paid"}),
+        device=None
+        if fields.get("device") is None
+        else _known(fields, "device", _DEVICES) or "other",
+        tier=_known(fields, "tier", {"free", "paid"}),
         kind=kind,
         source=_optional(fields, "source", 256),
         ms_played=ms_played,
@@ -169,30 +171,40 @@ def _read_fields(fields: Mapping[str, Any], log_time: int) -> Play:
     )
 
 
-def _required(fields: Mapping[str, Any], name: str, longest: int, *, is_text: bool = False) -> str:
+def _required(fields: Mapping[str, Any], name: str, longest: int) -> str:
+    found = fields.get(name)
+    if not isinstance(found, str) or not 1 <= len(found) <= longest or _CONTROL.search(found):
+        raise _NotAPlayError
+    return found
+
+
+def _name(fields: Mapping[str, Any], name: str) -> str:
+    """Return a title or an artist: in NFC, without control characters."""
     found = fields.get(name)
     if not isinstance(found, str):
         raise _NotAPlayError
-    return _text(found, longest, is_text=is_text)
+    text = _normalise(_CONTROL.sub("", found), 512)
+    if not 1 <= len(text) <= 512:
+        raise _NotAPlayError
+    return text
 
 
 def _optional(
     fields: Mapping[str, Any], name: str, longest: int, *, is_text: bool = False
 ) -> str | None:
-    return (
-        None
-        if fields.get(name) in (None, "")
-        else _required(fields, name, longest, is_text=is_text)
-    )
-
-
-def _text(found: str, longest: int, *, is_text: bool) -> str:
-    # NFC combines at most four code points into one, so a longer text cannot fit. Skip it: slow.
-    may_fit = is_text and len(found) <= 4 * longest
-    text = unicodedata.normalize("NFC", found) if may_fit else found
-    if not 1 <= len(text) <= longest or _CONTROL.search(text):
+    """Return an optional text; None if it is absent or its content is invalid."""
+    found = fields.get(name)
+    if found is None:
+        return None
+    if not isinstance(found, str):
         raise _NotAPlayError
-    return text
+    text = _normalise(found, longest) if is_text else found
+    return text if 1 <= len(text) <= longest and not _CONTROL.search(text) else None
+
+
+def _normalise(text: str, longest: int) -> str:
+    # NFC combines at most four code points into one, so a longer text cannot fit. Skip it: slow.
+    return unicodedata.normalize("NFC", text) if len(text) <= 4 * longest else text
 
 
 def _integer(fields: Mapping[str, Any], name: str, *, least: int, most: int) -> int | None:
@@ -204,27 +216,19 @@ def _integer(fields: Mapping[str, Any], name: str, *, least: int, most: int) -> 
     return found
 
 
-def _one_of(
-    fields: Mapping[str, Any],
-    name: str,
-    known: frozenset[str] | set[str],
-    may_be_empty: bool = False,
-) -> str | None:
+def _known(fields: Mapping[str, Any], name: str, known: frozenset[str] | set[str]) -> str | None:
+    """Return an optional text of a closed list; None if it is absent or not in the list."""
     found = fields.get(name)
-    if found is None or (may_be_empty and found == ""):
-        return None
-    if not isinstance(found, str) or found not in known:
+    if found is not None and not isinstance(found, str):
         raise _NotAPlayError
-    return found
+    return found if found in known else None
 
 
-def _device(fields: Mapping[str, Any]) -> str | None:
-    found = fields.get("device")
-    if found is None:
-        return None
-    if not isinstance(found, str):
+def _kind(fields: Mapping[str, Any]) -> str:
+    found = fields.get("kind")
+    if found not in (None, "track", "episode", "video"):
         raise _NotAPlayError
-    return found if found in _DEVICES else "other"
+    return found or "track"
 
 
 def _has_unusual(fields: Mapping[str, Any]) -> bool:

@@ -38,7 +38,7 @@ def check_record(value: bytes | None, log_time_ms: int | None = EXAMPLE_LOG_TIME
         assert verdict.reason in set(Reason)
         assert 0 < len(verdict.detail) < LONGEST_DETAIL
         return
-    assert type(verdict) is Play
+    assert isinstance(verdict, Play)
     again = encode_play(verdict)
     if len(again) <= MAX_PLAY_BYTES:  # Some characters take more bytes in NFC.
         assert decode_play(again, log_time_ms) == verdict == judge_record(again, log_time_ms)

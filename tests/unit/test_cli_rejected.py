@@ -29,16 +29,16 @@ from support.handmade_lake import NOON, Record, a_lake, a_play
 _RUN = CliRunner()
 
 HOSTILE = b"[bold red]x[/] \x1b[2J\x07\xff\r\n\xe2\x80\xae \xc2\x9b done"
-BAD_COUNTRY = encode_play(a_play(1, country="se"))
+BAD_SONG_ID = encode_play(a_play(1, song_id=""))
 BAD_ID = encode_play(a_play(2, event_id="short"))
 COUNTED = a_play(3)
 
 RECORDS = [
     Record(0, 0, HOSTILE, NOON),
-    Record(0, 1, BAD_COUNTRY, NOON + 1),
+    Record(0, 1, BAD_SONG_ID, NOON + 1),
     Record(1, 0, BAD_ID, NOON + 2),
     Record(1, 1, encode_play(COUNTED), NOON + 3),
-    Record(1, 2, encode_play(a_play(3, country="se")), NOON + 4),
+    Record(1, 2, encode_play(a_play(3, song_id="")), NOON + 4),
 ]
 
 
@@ -77,12 +77,12 @@ def write(path: Path, *lines: str) -> str:
 
 def test_the_newest_are_shown_with_what_was_expected_and_all_counted(folder: DataFolder) -> None:
     shown = ask(folder, "--limit", "2").stdout
-    assert shown.count("country_invalid: country must be") == 1
+    assert shown.count("song_id_invalid: song_id must be") == 1
     assert shown.count("event_id_invalid: event_id must be") == 1
     assert "2026-01-01T12:00:00.004Z" in shown
     assert shown.splitlines()[-1] == (
         "The newest 2 of 4 are shown. 4 rejected in total: "
-        "country_invalid 2, encoding_invalid 1, event_id_invalid 1."
+        "song_id_invalid 2, encoding_invalid 1, event_id_invalid 1."
     )
 
 
@@ -117,14 +117,14 @@ def test_no_matching_record_is_reported_plainly(folder: DataFolder) -> None:
 
 
 def test_a_reason_that_does_not_exist_is_misuse_and_names_the_nearest(folder: DataFolder) -> None:
-    for words in (["--reason", "countri_invalid"], ["replay", "--reason", "countri_invalid"]):
-        with pytest.raises(MisuseError, match='Did you mean "country_invalid"'):
+    for words in (["--reason", "song_ids_invalid"], ["replay", "--reason", "song_ids_invalid"]):
+        with pytest.raises(MisuseError, match='Did you mean "song_id_invalid"'):
             ask(folder, *words)
 
 
 def test_options_before_replay_are_misuse(folder: DataFolder) -> None:
     with pytest.raises(MisuseError, match="Write them after it"):
-        ask(folder, "--reason", "country_invalid", "replay")
+        ask(folder, "--reason", "song_id_invalid", "replay")
 
 
 def test_without_a_run_the_error_says_how_to_get_one(data_folder: DataFolder) -> None:
@@ -136,8 +136,8 @@ def test_without_a_run_the_error_says_how_to_get_one(data_folder: DataFolder) ->
 def test_a_repaired_line_would_be_sent_and_one_in_silver_would_not(
     folder: DataFolder, tmp_path: Path
 ) -> None:
-    [in_silver, other] = rows_of(folder, "--reason", "country_invalid")
-    lines = [a_line(row, country="SE") for row in (in_silver, other)]
+    [in_silver, other] = rows_of(folder, "--reason", "song_id_invalid")
+    lines = [a_line(row, song_id="s-1") for row in (in_silver, other)]
     file = write(tmp_path / "repaired", *lines)
     report = dry_run(folder, file)
     assert (report["sent"], report["already_counted"], report["rejected"]) == (1, 1, 0)
@@ -146,8 +146,8 @@ def test_a_repaired_line_would_be_sent_and_one_in_silver_would_not(
 
 
 def test_no_record_of_an_erased_listener_would_be_sent(folder: DataFolder, tmp_path: Path) -> None:
-    rows = [row for row in rows_of(folder) if row["reason"] == "country_invalid"]
-    file = write(tmp_path / "repair.jsonl", *(a_line(row, country="SE") for row in rows))
+    rows = [row for row in rows_of(folder) if row["reason"] == "song_id_invalid"]
+    file = write(tmp_path / "repair.jsonl", *(a_line(row, song_id="s-1") for row in rows))
     before = dry_run(folder, file)
     add_listener(folder, a_play(1).user_id)
     after = dry_run(folder, file)
@@ -158,26 +158,26 @@ def test_no_record_of_an_erased_listener_would_be_sent(folder: DataFolder, tmp_p
 def test_a_line_that_is_still_rejected_is_named_and_exits_with_1(
     folder: DataFolder, tmp_path: Path
 ) -> None:
-    [bad, other] = rows_of(folder, "--reason", "country_invalid")
-    lines = [a_line(bad, country="SE"), "\n", a_line(other, country="sweden")]
+    [bad, other] = rows_of(folder, "--reason", "song_id_invalid")
+    lines = [a_line(bad, song_id="s-1"), "\n", a_line(other, song_id="")]
     file = write(tmp_path / "repaired", *lines)
     report = dry_run(folder, file, code=1)
-    assert report["reasons"] == {"country_invalid": 1}
+    assert report["reasons"] == {"song_id_invalid": 1}
     [problem] = report["problems"]
     assert (problem["line"], problem["partition"], problem["offset"]) == (3, 0, 1)
-    assert "country must be" in ask(folder, "replay", file, "--dry-run", code=1).stdout
+    assert "song_id must be" in ask(folder, "replay", file, "--dry-run", code=1).stdout
 
 
 def test_lines_that_repair_no_rejected_record_are_refused_with_their_number(
     folder: DataFolder, tmp_path: Path
 ) -> None:
-    [bad, other] = rows_of(folder, "--reason", "country_invalid")
+    [bad, other] = rows_of(folder, "--reason", "song_id_invalid")
     lines = [
-        a_line(bad, country="SE"),
+        a_line(bad, song_id="s-1"),
         a_line(bad, country="NO"),
-        a_line({**other, "offset": 77}, country="SE"),
-        a_line({**other, "partition": 1, "offset": 1}, country="SE"),
-        a_line({**other, "log_time": "2020-01-01T00:00:00Z"}, country="SE"),
+        a_line({**other, "offset": 77}, song_id="s-1"),
+        a_line({**other, "partition": 1, "offset": 1}, song_id="s-1"),
+        a_line({**other, "log_time": "2020-01-01T00:00:00Z"}, song_id="s-1"),
         '{"partition":0,"offset":0}\n',
         '{"partition":-1,"offset":0,"value":""}\n',
         '{"partition":0,"offset":99999999999999999999,"value":""}\n',
@@ -211,7 +211,7 @@ def test_stored_records_that_the_current_rules_accept_would_be_sent(
     records = [
         Record(0, 0, encode_play(past), past.event_time - FUTURE_MS - 1),
         Record(0, 1, encode_play(future), NOON),
-        Record(0, 2, BAD_COUNTRY, NOON),
+        Record(0, 2, BAD_SONG_ID, NOON),
         Record(0, 3, b"erased soon", NOON),
     ]
     lake = a_lake(records, boundary=NOON)
@@ -219,7 +219,7 @@ def test_stored_records_that_the_current_rules_accept_would_be_sent(
     lake.write(data_folder)
     report = dry_run(data_folder, code=1)
     assert (report["judged"], report["sent"], report["erased"]) == (3, 1, 1)
-    assert report["reasons"] == {"event_time_future": 1, "country_invalid": 1}
+    assert report["reasons"] == {"event_time_future": 1, "song_id_invalid": 1}
     assert report["problems"] == []
 
 
@@ -258,7 +258,7 @@ def test_a_record_that_needs_no_event_id_is_unchanged() -> None:
         Candidate((0, 0), good, line=1), lambda value: decode_play(value, NOON + 10_000)
     )
     assert (value, verdict) == (good, a_play(5))
-    for broken in (BAD_COUNTRY, b"[]", b"no", b'{"schema_version":2}'):
+    for broken in (BAD_SONG_ID, b"[]", b"no", b'{"schema_version":2}'):
         assert judge(Candidate((0, 0), broken, line=1)) == judge(Candidate((0, 0), broken))
     assert judge(Candidate((0, 0), BAD_ID)).reason == "event_id_invalid"
 

@@ -35,8 +35,32 @@ def names(examples: list[Example]) -> list[str]:
 
 
 @pytest.mark.parametrize("example", ACCEPTED, ids=names(ACCEPTED))
-def test_an_accepted_example_is_a_play(example: Example) -> None:
-    assert isinstance(decode_play(example.value, EXAMPLE_LOG_TIME_MS), Play)
+def test_an_accepted_example_is_a_play_and_lacks_only_the_field_of_its_folder(
+    example: Example,
+) -> None:
+    play = decode_play(example.value, EXAMPLE_LOG_TIME_MS)
+    assert isinstance(play, Play)
+    assert play.dropped == (() if example.dropped is None else (example.dropped,))
+
+
+REDUCED = [example for example in ACCEPTED if example.dropped is not None]
+
+
+@pytest.mark.parametrize("example", REDUCED, ids=names(REDUCED))
+def test_a_reduced_play_is_that_of_the_record_without_the_field(example: Example) -> None:
+    assert example.value is not None
+    fields = msgspec.json.decode(example.value)
+    dropped = fields.pop(example.dropped)
+    if example.dropped == "device":
+        fields["device"] = "other"
+    play, without = (
+        decode_play(value, EXAMPLE_LOG_TIME_MS)
+        for value in (example.value, msgspec.json.encode(fields))
+    )
+    assert play == without
+    assert without == play
+    assert hash(play) == hash(without)
+    assert dropped is not None
 
 
 @pytest.mark.parametrize("example", REJECTED, ids=names(REJECTED))

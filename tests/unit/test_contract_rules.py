@@ -115,6 +115,6 @@ def test_a_period_is_closed_when_all_its_days_have_passed() -> None:
     assert not june.is_closed(date(2019, 6, 30))
 
 
-def test_countries_are_the_249_of_iso_3166_and_unknown() -> None:
-    assert len(COUNTRIES) == 250
+def test_countries_are_the_249_of_iso_3166_kosovo_and_unknown() -> None:
+    assert len(COUNTRIES) == 251
     assert all(len(code) == 2 and code.isupper() for code in COUNTRIES)

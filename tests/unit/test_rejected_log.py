@@ -11,7 +11,7 @@ from crossfade.lake.rejected_log import Known, RejectedLog, RejectedRecord, desc
 from crossfade.lake.runs import require_run
 from support.handmade_lake import NOON, HandmadeLake, Record, a_lake, a_play, write_table
 
-BAD_COUNTRY = encode_play(a_play(country="se"))
+BAD_SONG_ID = encode_play(a_play(song_id=""))
 TOO_LARGE = b"x" * (MAX_PLAY_BYTES + 5)
 
 
@@ -35,7 +35,7 @@ def test_the_newest_come_first_across_days_and_topic_partitions(
     data_folder: DataFolder,
 ) -> None:
     times = [NOON, NOON + 2 * DAY_MS, NOON + MINUTE_MS, NOON - DAY_MS, NOON + 2 * DAY_MS]
-    values = [b"no", BAD_COUNTRY, b"[]", BAD_COUNTRY, b"neither"]
+    values = [b"no", BAD_SONG_ID, b"[]", BAD_SONG_ID, b"neither"]
     with a_log(
         data_folder,
         *(
@@ -47,17 +47,17 @@ def test_the_newest_come_first_across_days_and_topic_partitions(
         assert offsets(log.read()) == [1, 4, 2, 0, 3]
         assert offsets(log.read(is_newest_first=False)) == [3, 0, 2, 4, 1]
         assert offsets(log.read(limit=3)) == [1, 4, 2]
-        assert offsets(log.read(Reason.COUNTRY_INVALID)) == [1, 3]
-        assert offsets(log.read(Reason.COUNTRY_INVALID, limit=1)) == [1]
+        assert offsets(log.read(Reason.SONG_ID_INVALID)) == [1, 3]
+        assert offsets(log.read(Reason.SONG_ID_INVALID, limit=1)) == [1]
         assert offsets(log.read(Reason.TOO_DEEP)) == []
         assert list(log.count_by_reason().items()) == [
-            ("country_invalid", 2),
             ("json_syntax", 2),
+            ("song_id_invalid", 2),
             ("not_object", 1),
         ]
         first = next(log.read())
         assert first == RejectedRecord(
-            1, 1, NOON + 2 * DAY_MS, "country_invalid", BAD_COUNTRY, len(BAD_COUNTRY)
+            1, 1, NOON + 2 * DAY_MS, "song_id_invalid", BAD_SONG_ID, len(BAD_SONG_ID)
         )
 
 
@@ -101,7 +101,7 @@ def test_only_the_start_of_a_large_value_is_read_unless_all_is_requested(
 
 def test_what_was_expected_is_judged_again_at_the_records_own_log_time() -> None:
     early = encode_play(a_play(event_time=NOON + FUTURE_MS + 7))
-    for value in (BAD_COUNTRY, early, b"no"):
+    for value in (BAD_SONG_ID, early, b"no"):
         verdict = decode_play(value, NOON)
         assert isinstance(verdict, Rejection)
         assert explain(rejected(value, verdict.reason)) == verdict.detail
@@ -111,8 +111,8 @@ def test_what_was_expected_is_judged_again_at_the_records_own_log_time() -> None
 def test_rules_that_changed_since_are_reported() -> None:
     play = encode_play(a_play())
     assert explain(rejected(play, Reason.VALUE_INVALID)) == "The current rules accept it."
-    explained = explain(rejected(BAD_COUNTRY, Reason.VALUE_INVALID))
-    assert explained.endswith("(country_invalid by the current rules)")
+    explained = explain(rejected(BAD_SONG_ID, Reason.VALUE_INVALID))
+    assert explained.endswith("(song_id_invalid by the current rules)")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_deleted_bytes_are_reported(reason: Reason, expected: str) -> None:
 
 
 def test_an_erased_row_is_read_without_its_bytes(data_folder: DataFolder) -> None:
-    lake: HandmadeLake = a_lake([Record(0, 0, BAD_COUNTRY, NOON)], boundary=NOON)
+    lake: HandmadeLake = a_lake([Record(0, 0, BAD_SONG_ID, NOON)], boundary=NOON)
     lake.tables["silver/rejected"][0]["value"] = None
     with open_log(lake.write(data_folder)) as log:
         [row] = map(describe, log.read(is_whole=True))
@@ -136,7 +136,7 @@ def test_an_erased_row_is_read_without_its_bytes(data_folder: DataFolder) -> Non
         "partition": 0,
         "offset": 0,
         "log_time": "2026-01-01T12:00:00Z",
-        "reason": "country_invalid",
+        "reason": "song_id_invalid",
         "detail": "Its bytes were erased.",
         "bytes": 0,
         "value": None,

@@ -20,7 +20,7 @@ from support import handmade_lake as handmade
 from support.api_server import api_client
 
 BOUNDARY = handmade.NOON + 3_600_000
-REJECTED = (b"x" * 5_000, b"\xff", encode_play(handmade.a_play(99, country="se")))
+REJECTED = (b"x" * 5_000, b"\xff", encode_play(handmade.a_play(99, song_id="")))
 NO_KAFKA = KafkaAddress("127.0.0.1:9")
 
 
@@ -143,11 +143,11 @@ def test_rejected_records_are_listed_newest_first_with_their_bytes(
     client: httpx.Client,
 ) -> None:
     answer = client.get("/api/v1/rejected").json()
-    assert answer["by_reason"] == {"country_invalid": 1, "encoding_invalid": 1, "json_syntax": 1}
+    assert answer["by_reason"] == {"song_id_invalid": 1, "encoding_invalid": 1, "json_syntax": 1}
     assert (answer["boundary"], answer["as_of"]) == ("2026-01-01T13:00:00Z", "2026-01-01T12:00:00Z")
     country, encoding, syntax = answer["rows"]
     assert (country["partition"], country["offset"]) == (2, 2)
-    assert country["detail"].startswith("country must be")
+    assert country["detail"].startswith("song_id must be")
     assert country["value"] == REJECTED[2].decode()
     assert encoding["value_base64"] == "/w=="
     assert (syntax["value"], syntax["bytes"]) == ("x" * 4_096, 5_000)

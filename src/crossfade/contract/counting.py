@@ -1,6 +1,6 @@
 """The rules for counting and charting plays; changing one requires a new RULES_VERSION."""
 
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 """Stored with every batch run, to record which rules its charts were made with."""
 
 COUNTED_AFTER_MS = 30_000

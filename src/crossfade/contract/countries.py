@@ -1,4 +1,4 @@
-"""The country codes that a play may have: ISO 3166-1 alpha-2, and ZZ for unknown."""
+"""The country codes that a play may have: ISO 3166-1 alpha-2, XK for Kosovo, ZZ for unknown."""
 
 UNKNOWN_COUNTRY = "ZZ"
 
@@ -14,4 +14,7 @@ TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS
 ZW
 """
 
-COUNTRIES = frozenset(_CODES.split()) | {UNKNOWN_COUNTRY}
+KOSOVO = "XK"
+"""A user-assigned code of ISO 3166-1, which Kosovo's own institutions and many services use."""
+
+COUNTRIES = frozenset(_CODES.split()) | {KOSOVO, UNKNOWN_COUNTRY}

@@ -8,7 +8,7 @@ import msgspec
 
 from crossfade.contract.countries import COUNTRIES
 from crossfade.contract.judge import MAX_DEPTH, MAX_PLAY_BYTES, judge_record
-from crossfade.contract.play import DEVICES, EVENT_ID, UNKNOWN_DEVICE, Play
+from crossfade.contract.play import DEVICES, EVENT_ID, Play
 from crossfade.contract.reasons import Reason, Rejection
 from crossfade.contract.rules import RULES
 from crossfade.contract.text import is_normal, is_plain
@@ -51,12 +51,11 @@ def decode_play(value: bytes | None, log_time_ms: int | None) -> Play | Rejectio
         _is_event_id(play.event_id) is None
         or "@" in play.user_id
         or play.country not in COUNTRIES
+        or play.device not in _KNOWN_DEVICES
         or play.event_time > log_time_ms + FUTURE_MS
         or not (is_ascii or _is_clean(value, play))
     ):
         return judge_record(value, log_time_ms)
-    if play.device not in _KNOWN_DEVICES:
-        msgspec.structs.force_setattr(play, "device", UNKNOWN_DEVICE)
     return play
 
 

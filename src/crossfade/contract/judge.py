@@ -4,7 +4,7 @@ import json
 
 import msgspec
 
-from crossfade.contract.play import SCHEMA_VERSION, Play
+from crossfade.contract.play import SCHEMA_VERSION, Play, reduce_play
 from crossfade.contract.reasons import MEANINGS, Reason, Rejection
 from crossfade.contract.rules import RULES, BrokenRuleError
 from crossfade.contract.time_rules import FUTURE_MS
@@ -19,18 +19,23 @@ _read_integer = msgspec.json.Decoder(int).decode
 
 
 def judge_record(value: bytes | None, log_time_ms: int | None) -> Play | Rejection:
-    """Apply every rule to a record: those of the whole record first, then those of each field."""
+    """Apply every rule to a record: those of the whole record first, then those of each field.
+
+    The play's `dropped` names the fields that are absent because their content was invalid.
+    """
     try:
         if log_time_ms is None:
             reason = Reason.LOG_TIME_UNKNOWN
             raise BrokenRuleError(reason, MEANINGS[reason])
         fields = _open_record(value)
         _check_version(fields)
-        play = Play(**{rule.name: rule.judge(fields.get(rule.name)) for rule in RULES})
+        judged = {rule.name: rule.judge(fields.get(rule.name)) for rule in RULES}
+        play = Play(**{name: value for name, (value, _) in judged.items()})
         _check_future(play, log_time_ms)
     except BrokenRuleError as broken:
         return broken.rejection
-    return play
+    dropped = [name for name, (_, is_dropped) in judged.items() if is_dropped]
+    return reduce_play(play, dropped) if dropped else play
 
 
 def _open_record(value: bytes | None) -> dict[str, msgspec.Raw]:

@@ -1,12 +1,19 @@
 """The fields of a play: each with its type, its limits and the reason for rejection.
 
+A required field, a wrong type, `ms_played` and `kind` are strict: they reject the record. Any other
+optional field with invalid content is dropped: it becomes absent, and the play counts without it.
+
 `Meta.extra` has what a type cannot express: the `reason` for rejection (else `value_invalid`);
-`is_text`, if a text is normalised to NFC before its length is checked; `check`, a predicate for the
-value; `fallback`, which replaces a text that fails the check; `item`, the Struct of a list's items.
+`is_strict`, for an optional field that is never dropped; `is_text`, if a text is normalised to NFC
+before its length is checked; `removes_controls`, if control characters are removed from it;
+`tidy`, a function that is applied to a text first; `check`, a predicate for the value; `fallback`,
+which replaces a text that fails the check; `item`, the Struct of a list's items.
 """
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -30,6 +37,7 @@ DEVICES = (
 NO_CONTROLS = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 EVENT_ID = "^[A-Za-z0-9_-]{8,64}$"
 
+_NAME = f"1 to {MAX_TEXT} characters after NFC and the removal of control characters"
 _TEXT = f"1 to {MAX_TEXT} characters after NFC, no control characters"
 _LABEL = "1 to 256 characters, no control characters"
 _is_event_id = re.compile(EVENT_ID.strip("^$")).fullmatch
@@ -43,6 +51,14 @@ Text = Annotated[
         max_length=MAX_TEXT,
         extra_json_schema={"pattern": NO_CONTROLS},
         extra={"reason": Reason.TEXT_INVALID, "is_text": True},
+    ),
+]
+Name = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_TEXT,
+        extra={"reason": Reason.TEXT_INVALID, "is_text": True, "removes_controls": True},
     ),
 ]
 Label = Annotated[
@@ -96,8 +112,8 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
             extra={"reason": Reason.SONG_ID_INVALID},
         ),
     ]
-    title: Annotated[Text, Meta(description=f"the song's title: {_TEXT}")]
-    artist: Annotated[Text, Meta(description=f"the artist that the play counts for: {_TEXT}")]
+    title: Annotated[Name, Meta(description=f"the song's title: {_NAME}")]
+    artist: Annotated[Name, Meta(description=f"the artist that the play counts for: {_NAME}")]
     event_time: Annotated[
         int,
         Meta(
@@ -121,7 +137,7 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
         Meta(
             description="time heard in milliseconds: an integer from 0 to 86400000; absent if the "
             "source does not report it: the play then counts",
-            extra={"reason": Reason.MS_PLAYED_OUT_OF_RANGE},
+            extra={"reason": Reason.MS_PLAYED_OUT_OF_RANGE, "is_strict": True},
         ),
     ] = None
     duration_ms: Annotated[
@@ -138,16 +154,26 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
             extra={"item": Artist},
         ),
     ] = None
-    isrc: Annotated[Isrc | None, Meta(description="an ISRC without hyphens, upper case")] = None
+    isrc: Annotated[
+        Isrc | None,
+        Meta(
+            description="an ISRC; hyphens are removed, letters become upper case",
+            extra={"tidy": lambda isrc: isrc.replace("-", "").upper()},
+        ),
+    ] = None
     recording_mbid: Annotated[
-        Mbid | None, Meta(description="a MusicBrainz id: a lower-case UUID")
+        Mbid | None,
+        Meta(
+            description="a MusicBrainz id, a UUID; letters become lower case",
+            extra={"tidy": str.lower},
+        ),
     ] = None
     country: Annotated[
         str,
         Meta(
-            description="an ISO 3166-1 alpha-2 code in upper case; absent or empty: ZZ",
+            description="an ISO 3166-1 alpha-2 code, or XK, in upper case; absent or empty: ZZ",
             extra_json_schema={"enum": sorted(COUNTRIES)},
-            extra={"reason": Reason.COUNTRY_INVALID, "check": COUNTRIES.__contains__},
+            extra={"check": COUNTRIES.__contains__, "may_be_empty": True},
         ),
     ] = UNKNOWN_COUNTRY
     city: Annotated[Text | None, Meta(description=f"the city of the listener: {_TEXT}")] = None
@@ -179,7 +205,10 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     offline: Annotated[bool | None, Meta(description="true or false: heard offline")] = None
     kind: Annotated[
         Literal["track", "episode", "video"],
-        Meta(description="track, episode or video; absent: track; charts use tracks"),
+        Meta(
+            description="track, episode or video; absent: track; charts use tracks",
+            extra={"is_strict": True},
+        ),
     ] = "track"
     source: Annotated[Label | None, Meta(description=f"the importer's or app's name: {_LABEL}")] = (
         None
@@ -192,6 +221,9 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
         Meta(description="ms, s or min: the precision of event_time"),
     ] = None
 
+    dropped: ClassVar[tuple[str, ...]] = ()
+    """The fields whose content was invalid, and that are absent for that reason."""
+
     @property
     def identity(self) -> tuple[str, str, int]:
         """Return listener, event id and UTC day (days since the epoch); duplicates share them."""
@@ -203,3 +235,30 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
         if self.kind != "track":
             return False
         return self.ms_played is None or self.ms_played >= COUNTED_AFTER_MS
+
+
+class ReducedPlay(Play, frozen=True, kw_only=True, gc=True, dict=True):
+    """A play without the fields that its record has with invalid content: those in `dropped`.
+
+    It is equal to the same play of a record without those fields, and is encoded alike.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Play) and _values_of(self) == _values_of(other)
+
+    def __hash__(self) -> int:
+        return hash(Play(**_fields_of(self)))
+
+
+def reduce_play(play: Play, dropped: Sequence[str]) -> ReducedPlay:
+    """Return a play as one without the dropped fields, which are absent in it already."""
+    reduced = ReducedPlay(**_fields_of(play))
+    reduced.__dict__["dropped"] = tuple(dropped)
+    return reduced
+
+
+def _fields_of(play: Play) -> dict[str, Any]:
+    return dict(zip(Play.__struct_fields__, _values_of(play), strict=True))
+
+
+_values_of = attrgetter(*Play.__struct_fields__)

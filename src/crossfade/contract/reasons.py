@@ -23,7 +23,6 @@ class Reason(StrEnum):
     EVENT_TIME_INVALID = "event_time_invalid"
     EVENT_TIME_FUTURE = "event_time_future"
     MS_PLAYED_OUT_OF_RANGE = "ms_played_out_of_range"
-    COUNTRY_INVALID = "country_invalid"
     VALUE_INVALID = "value_invalid"
 
 
@@ -40,12 +39,11 @@ MEANINGS = {
     Reason.EVENT_ID_INVALID: "event_id is too short, too long, or has other characters.",
     Reason.USER_ID_INVALID: "user_id is empty, too long, or an e-mail address.",
     Reason.SONG_ID_INVALID: "song_id is empty, too long, or holds a control character.",
-    Reason.TEXT_INVALID: "A text is empty, too long, or holds a control character.",
+    Reason.TEXT_INVALID: "title or artist is empty or too long after normalisation.",
     Reason.EVENT_TIME_INVALID: "event_time is too small for milliseconds (perhaps in seconds).",
     Reason.EVENT_TIME_FUTURE: "event_time is more than 5 minutes ahead of log time.",
     Reason.MS_PLAYED_OUT_OF_RANGE: "ms_played is below 0 or above 24 hours.",
-    Reason.COUNTRY_INVALID: "country is not an ISO 3166-1 alpha-2 code in upper case.",
-    Reason.VALUE_INVALID: "Another optional field has a value outside its rule.",
+    Reason.VALUE_INVALID: "kind is not track, episode or video.",
 }
 """One sentence for each reason, in the order in which the rules are applied."""
 

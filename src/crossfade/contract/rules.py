@@ -7,11 +7,11 @@ import msgspec
 
 from crossfade.contract.play import MAX_TEXT, Play
 from crossfade.contract.reasons import Reason, Rejection
-from crossfade.contract.text import has_control, normalise
+from crossfade.contract.text import has_control, normalise, remove_controls
 
 _NULL, _EMPTY = b"null", b'""'
-_REASONS_OF_TEXTS = (Reason.TEXT_INVALID, Reason.COUNTRY_INVALID)
-"""An optional field with one of these reasons may be an empty text, which means absent."""
+_STRICT_REASONS = (Reason.MISSING_FIELD, Reason.TYPE_MISMATCH)
+"""An optional field is never dropped for one of these."""
 
 
 class BrokenRuleError(Exception):
@@ -31,8 +31,10 @@ class FieldRule(NamedTuple):
     reason: Reason
     expected: str
     absent: frozenset[bytes]
+    is_droppable: bool
     is_text: bool
     is_string: bool
+    removes_controls: bool
     check: Callable[[Any], object] | None
     fallback: str | None
     item_rules: "tuple[FieldRule, ...]"
@@ -46,27 +48,49 @@ class FieldRule(NamedTuple):
         """Build the error with this field's name and what was expected."""
         return BrokenRuleError(reason or self.reason, f"{self.name} must be {self.expected}.")
 
-    def judge(self, raw: msgspec.Raw | None) -> Any:
-        """Return the field's value from its JSON, or its default if it is absent.
+    @property
+    def outcome(self) -> str:
+        """Return what happens if the content breaks the rule: a reason, or what it becomes."""
+        if self.fallback is not None:
+            return f"becomes `{self.fallback}`"
+        if self.is_droppable:
+            return "dropped" if self.default is None else f"becomes `{self.default}`"
+        return f"`{self.reason}`"
+
+    def judge(self, raw: msgspec.Raw | None) -> tuple[Any, bool]:
+        """Return the field's value from its JSON, or its default, and whether it was dropped.
 
         Raises:
-            BrokenRuleError: it is required but absent, of another type, or outside its limits.
+            BrokenRuleError: it is required but absent, has another type, or is strict and outside
+                its limits.
         """
+        try:
+            return self._read(raw)
+        except BrokenRuleError as broken:
+            if not self.is_droppable or broken.rejection.reason in _STRICT_REASONS:
+                raise
+            return self.default, True
+
+    def _read(self, raw: msgspec.Raw | None) -> tuple[Any, bool]:
+        """Return the value and whether a fallback replaced it."""
         if raw is None or bytes(raw) in self.absent:
             if self.is_required:
                 raise self.build_error(Reason.MISSING_FIELD)
-            return self.default
+            return self.default, False
         try:
             value = self.decode(raw)
         except msgspec.DecodeError as error:
             raise self.build_error(_reason_of(error)) from None
-        return self._check_value(value)
+        checked = self._check_value(value)
+        return checked, self.fallback is not None and checked != value
 
     def _check_value(self, value: Any) -> Any:
         """Apply the rules that the type does not express, and return the value to keep."""
         if self.fallback is not None:
             return value if self.check is None or self.check(value) else self.fallback
-        if self.is_string and has_control(value):
+        if self.removes_controls:
+            value = remove_controls(value)
+        elif self.is_string and has_control(value):
             raise self.build_error()
         if self.is_text:
             value = normalise(value)
@@ -106,20 +130,39 @@ def _read_rules(struct: type[msgspec.Struct]) -> Iterator[FieldRule]:
             extra |= meta.extra or {}
         is_text = extra.get("is_text", False)
         reason = extra.get("reason", Reason.VALUE_INVALID)
-        may_be_empty = not field.required and reason in _REASONS_OF_TEXTS
+        may_be_empty = extra.get("may_be_empty", reason is Reason.TEXT_INVALID)
+        may_be_empty = may_be_empty and not field.required
         yield FieldRule(
             name=field.name,
-            decode=msgspec.json.Decoder(str if is_text else field.type).decode,
+            decode=_tidy_decoder(field.type, extra["tidy"])
+            if "tidy" in extra
+            else msgspec.json.Decoder(str if is_text else field.type).decode,
             default=field.default,
             reason=reason,
             expected=metas[0].description or "",
             absent=frozenset([_NULL, _EMPTY] if may_be_empty else [_NULL]),
+            is_droppable=not (field.required or extra.get("is_strict", False)),
             is_text=is_text,
             is_string=any(part.get("type") == "string" for part in _alternatives(field.type)),
+            removes_controls=extra.get("removes_controls", False),
             check=extra.get("check"),
             fallback=extra.get("fallback"),
             item_rules=tuple(_read_rules(extra["item"])) if "item" in extra else (),
         )
+
+
+def _tidy_decoder(kind: Any, tidy: Callable[[str], str]) -> Callable[[msgspec.Raw], Any]:
+    """Return a decoder that tidies a text before it checks the type's limits."""
+    decode = msgspec.json.Decoder(str).decode
+
+    def decode_tidy(raw: msgspec.Raw) -> Any:
+        text = decode(raw)
+        try:
+            return msgspec.convert(tidy(text), kind)
+        except msgspec.ValidationError as error:
+            raise msgspec.DecodeError(str(error)) from None
+
+    return decode_tidy
 
 
 def _alternatives(kind: Any) -> list[dict[str, Any]]:

@@ -32,6 +32,11 @@ def normalise(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def remove_controls(text: str) -> str:
+    """Return the text without control characters (Unicode's category Cc)."""
+    return _CONTROL.sub("", text)
+
+
 def has_control(text: str) -> bool:
     """Check whether a text holds a control character (Unicode's category Cc)."""
     return _CONTROL.search(text) is not None

@@ -27,7 +27,8 @@ def register_table(
 ) -> None:
     """Create a view over a table's files; by default silver/plays becomes `silver_plays`.
 
-    The view has every column of the table, even without files.
+    The view has every column of the table, even without files; columns that the files lack are
+    NULL.
     """
     name = view or table.name.replace("/", "_")
     columns = split_columns(table.columns)
@@ -39,11 +40,21 @@ def register_table(
     hive = ", ".join(f"'{col}': {_duckdb_type(types[col])}" for col in table.partitioned_by)
     partitioning = f", hive_partitioning = true, hive_types = {{{hive}}}" if hive else ""
     listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
-    selected = ", ".join(col for col, _ in columns)
-    connection.execute(
-        f"CREATE OR REPLACE VIEW {name} AS SELECT {selected} "
-        f"FROM read_parquet([{listed}], union_by_name = true{partitioning})"
+    source = f"read_parquet([{listed}], union_by_name = true{partitioning})"
+    missing = _find_missing(connection, table, source)
+    selected = ", ".join(
+        f"CAST(NULL AS {_duckdb_type(kind)}) AS {col}" if col in missing else col
+        for col, kind in columns
     )
+    connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {selected} FROM {source}")
+
+
+def _find_missing(connection: "duckdb.DuckDBPyConnection", table: Table, source: str) -> set[str]:
+    """Return the added columns that no file of the table has yet."""
+    if not table.added:
+        return set()
+    described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+    return set(table.added) - {name for name, *_ in described}
 
 
 def _duckdb_type(kind: str) -> str:

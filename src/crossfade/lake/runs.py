@@ -24,6 +24,7 @@ class RunCounts:
     duplicates: int = 0
     erased: int = 0
     rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
+    dropped_by_field: Mapping[str, int] = field(default_factory=dict)
     late: int = 0
     counted_plays: int = 0
     ms_played: int = 0
@@ -82,6 +83,17 @@ def read_newest_run(lake: Path, version: int | None = None) -> Run | None:
     return None if row is None else _run_from(dict(zip(columns, row, strict=True)))
 
 
+def read_proven_gaps(lake: Path) -> set[tuple[int, int]]:
+    """Read the positions that published runs proved to have no record: partition and offset."""
+    query = (
+        'SELECT "partition", unnest(range(begin_offset, end_offset)) '
+        "FROM (SELECT unnest(gaps, recursive := true) FROM gold_run)"
+    )
+    with connect() as connection:
+        register_table(connection, GOLD_RUN, list_files(lake, GOLD_RUN))
+        return set(connection.execute(query).fetchall())
+
+
 def require_run(lake: Path) -> Run:
     """Read the newest published run.
 
@@ -103,7 +115,9 @@ def row_of(run: Run) -> dict[str, Any]:
 
 def _run_from(row: Mapping[str, Any]) -> Run:
     values = {name: row[_COLUMN_OF.get(name, name)] for name in _RUN_FIELDS}
-    counts = RunCounts(**{one.name: row[one.name] for one in fields(RunCounts)})
+    # A run of an earlier release has NULL in the columns that were added later.
+    named = {one.name: row[one.name] for one in fields(RunCounts)}
+    counts = RunCounts(**{name: value for name, value in named.items() if value is not None})
     return Run(**values, counts=counts)
 
 

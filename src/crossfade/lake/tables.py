@@ -13,11 +13,15 @@ from crossfade.kafka.window_log import Grain
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A Delta table: its columns as Spark DDL, and its partition columns."""
+    """A Delta table: its columns as Spark DDL, its partition columns, and the columns added later.
+
+    Tables of an earlier release lack the `added` columns until the next run of batch adds them.
+    """
 
     name: str
     columns: str
     partitioned_by: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
 
 
 _SONG = ", ".join(f"{name} STRING" for name in Grain._fields)
@@ -87,7 +91,8 @@ GOLD_RUN = Table(
     "bronze_rows BIGINT, accepted BIGINT, rejected BIGINT, duplicates BIGINT, erased BIGINT, "
     "rejected_by_reason MAP<STRING, BIGINT>, late BIGINT, counted_plays BIGINT, "
     "ms_played BIGINT, revised_charts BIGINT, rules STRING, code_version STRING, "
-    "started_at TIMESTAMP, published_at TIMESTAMP",
+    "started_at TIMESTAMP, published_at TIMESTAMP, dropped_by_field MAP<STRING, BIGINT>",
+    added=("dropped_by_field",),
 )
 OPS_HANDOVER = Table(
     "ops/handover",

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from crossfade.contract.decode import Rejection, decode_plays
-from crossfade.contract.play import Play
+from crossfade.contract.play import Play, ReducedPlay
 from crossfade.erasure.suppression import ERASED, NOBODY, Suppression
 from crossfade.kafka.topics import LOG_APPEND_TIME
 from crossfade.kafka.window_log import encode_grains
@@ -59,7 +59,8 @@ def judge_archive(
         `partition`, `offset`, `log_time` and `timestamp_type` unchanged; `payload_hash` of the
         bytes; `reason`, NULL for an accepted record and `ERASED` for one of an erased listener;
         `event_time` (timestamp) and `fields`, NULL unless accepted; `value`, the bytes of a
-        rejected record, else NULL.
+        rejected record, else NULL; `dropped`, the names of an accepted record's dropped fields,
+        joined by commas, or NULL.
     """
     judge = _Judge(tuple(fields), True, suppression)
     hashed = records.withColumn("payload_hash", F.xxhash64("value"))
@@ -87,7 +88,7 @@ def _judge_frame(records: DataFrame, judge: "_Judge", more: Sequence[str] = ()) 
         "reason",
         F.timestamp_millis("event_ms").alias("event_time"),
         *judge.fields,
-        "value" if judge.is_archive else "is_repeat",
+        *(("value", "dropped") if judge.is_archive else ("is_repeat",)),
     )
 
 
@@ -115,7 +116,7 @@ class _Judge:
         )
         if self.suppression:
             verdicts = _leave_out(verdicts, batch, self.suppression)
-        has_others = not set(map(type, verdicts)) <= {Play}
+        has_others = not set(map(type, verdicts)) <= {Play, ReducedPlay}
         if has_others and self.is_archive:
             verdicts = _leave_out_blank(verdicts, batch)
         plays: Sequence[object] = verdicts
@@ -135,12 +136,15 @@ class _Judge:
         if self.is_archive:
             is_rejected = pc.fill_null(pc.not_equal(judged["reason"], ERASED), False)
             judged["value"] = pc.if_else(is_rejected, batch.column("value"), None)
+            judged["dropped"] = _join_dropped(list(map(attrgetter("dropped"), plays)))
         else:
             judged["is_repeat"] = _mark_repeats(list(map(attrgetter("identity"), plays)), seen)
         return pa.RecordBatch.from_pydict(judged)
 
 
-_NO_PLAY = SimpleNamespace(**dict.fromkeys((*Play.__struct_fields__, "is_counted", "identity")))
+_NO_PLAY = SimpleNamespace(
+    **dict.fromkeys((*Play.__struct_fields__, "is_counted", "identity")), dropped=()
+)
 """Stands for a record that is not an accepted play: every field is NULL."""
 
 
@@ -149,7 +153,7 @@ def _leave_out(
 ) -> Sequence[_Verdict]:
     """Replace the verdicts on erased listeners' records by None."""
     keys = batch.column("key").to_pylist()
-    users = [verdict.user_id if type(verdict) is Play else None for verdict in verdicts]
+    users = [verdict.user_id if isinstance(verdict, Play) else None for verdict in verdicts]
     erased = suppression.covers_any(keys)
     if not _are_same(keys, users):
         erased |= suppression.covers_any(users)
@@ -193,6 +197,13 @@ def _column(plays: Sequence[object], name: str, kind: pa.DataType) -> pa.Array:
     return pa.array(list(map(attrgetter(name), plays)), kind)
 
 
+def _join_dropped(dropped: Sequence[Sequence[str]]) -> pa.Array:
+    """Return each play's dropped fields as one text; NULL where there are none."""
+    if not any(dropped):
+        return pa.nulls(len(dropped), pa.string())
+    return pa.array([",".join(fields) or None for fields in dropped], pa.string())
+
+
 def _known_log_times(batch: pa.RecordBatch) -> list[int | None]:
     """Return log times in milliseconds; None where the clock was not the broker's."""
     times = batch.column("log_time").cast(pa.timestamp("ms", tz="UTC")).cast(pa.int64())
@@ -221,6 +232,6 @@ def _name_types(judge: _Judge) -> str:
         *(f"{name} {_ARCHIVE_TYPES[name]}" for name in judge.unchanged if name not in _POSITION),
         "reason STRING, event_ms BIGINT",
         *(f"{name} {FIELD_TYPES[name]}" for name in judge.fields),
-        "value BINARY" if judge.is_archive else "is_repeat BOOLEAN",
+        "value BINARY, dropped STRING" if judge.is_archive else "is_repeat BOOLEAN",
     ]
     return ", ".join(columns)

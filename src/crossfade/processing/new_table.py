@@ -22,6 +22,13 @@ _WITH_STATISTICS = (
 """Columns whose smallest and greatest value a commit may hold: none names a listener or song."""
 
 
+def add_missing_columns(opened: DeltaTable, table: Table, commit: CommitProperties) -> None:
+    """Add the columns that a table of an earlier release lacks; its rows have NULL in them."""
+    present = {field.name for field in opened.schema().fields}
+    if missing := [one for one in _schema_of(table).fields if one.name not in present]:
+        opened.alter.add_columns(missing, commit_properties=commit)
+
+
 def create_table(lake: Path, table: Table, note: str) -> DeltaTable:
     """Create an empty table; `note` says in the commit which command created it."""
     columns = [name.strip('"') for name, _ in split_columns(table.columns)]
@@ -29,7 +36,7 @@ def create_table(lake: Path, table: Table, note: str) -> DeltaTable:
     path.mkdir(parents=True, exist_ok=True)
     return DeltaTable.create(
         path,
-        Schema.from_json(T.StructType.fromDDL(table.columns).json()),
+        _schema_of(table),
         partition_by=list(table.partitioned_by) or None,
         configuration={
             "delta.enableDeletionVectors": "false",
@@ -41,3 +48,7 @@ def create_table(lake: Path, table: Table, note: str) -> DeltaTable:
         },
         commit_properties=CommitProperties(custom_metadata={"userMetadata": note}),
     )
+
+
+def _schema_of(table: Table) -> Schema:
+    return Schema.from_json(T.StructType.fromDDL(table.columns).json())

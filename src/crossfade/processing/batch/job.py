@@ -3,6 +3,7 @@
 import threading
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 
 from pyspark.sql import SparkSession
 
@@ -15,7 +16,7 @@ from crossfade.erasure.settle import settle_erasures
 from crossfade.errors import LakeError
 from crossfade.folder import DataFolder
 from crossfade.kafka.address import KafkaAddress
-from crossfade.lake.binding import begin_batch, bind_batch, read_archive_binding
+from crossfade.lake.binding import ArchiveBinding, begin_batch, bind_batch, read_archive_binding
 from crossfade.lake.lock import hold_batch
 from crossfade.lake.runs import Run, RunCounts, read_newest_run
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files
@@ -106,13 +107,17 @@ def run_locked(
     spark: SparkSession, folder: DataFolder, settings: Settings, address: KafkaAddress | None
 ) -> Run | None:
     """Compute and publish one run, or return None; the caller holds batch's lock."""
-    if read_archive_binding(folder) is None:
+    binding = read_archive_binding(folder)
+    if binding is None:
         return None
     previous = read_newest_run(folder.lake) or set_up(spark, folder)
     bind_batch(folder, previous.pins)
     run_uuid = uuid.uuid4().hex
     sign_commits(spark, run_uuid)
-    context = RunContext(spark, folder, settings, address, previous, run_uuid)
+    base = previous
+    if previous.rules != RULES_VERSION:
+        base = _before_first_record(previous, binding)
+    context = RunContext(spark, folder, settings, address, previous, base, run_uuid)
     with record_run_times(folder, previous.run + 1):
         run = compute_run(context)
     settle_erasures(folder, run or previous)
@@ -129,6 +134,18 @@ def run_locked(
             took_ms=run.published_at_ms - run.started_at_ms,
         )
     return run
+
+
+def _before_first_record(run: Run, binding: ArchiveBinding) -> Run:
+    """Return a run like this one that covers no record, from which all of bronze is new."""
+    pins = {name: pin for name, pin in run.pins.items() if name != BRONZE_SONG_PLAYS.name}
+    return replace(
+        run,
+        pins=pins,
+        end_offsets=binding.first_offsets,
+        last_log_times={},
+        boundary=NO_BOUNDARY,
+    )
 
 
 def build_batch_session(

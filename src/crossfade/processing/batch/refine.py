@@ -23,12 +23,12 @@ def decode_records(records: DataFrame, suppression: Suppression) -> DataFrame:
 
 
 def summarize_partitions(decoded: DataFrame) -> DataFrame:
-    """Count the records of each topic partition and reason, with their first and last offset.
+    """Count the records by topic partition, reason and dropped fields, with first and last offset.
 
     `last_log_time` ignores records whose time is not from the broker's clock.
     """
     has_log_time = F.col("timestamp_type") == LOG_APPEND_TIME
-    return decoded.groupBy("partition", "reason").agg(
+    return decoded.groupBy("partition", "reason", "dropped").agg(
         F.count("*").alias("records"),
         F.min("offset").alias("first_offset"),
         F.max("offset").alias("last_offset"),

@@ -9,20 +9,22 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 
-from crossfade.lake.commits import WRITER, commit_note, with_note
+from crossfade.lake.commits import WRITER, commit_note, signed, with_note
 from crossfade.lake.table_files import read_files
 from crossfade.lake.tables import (
     ADDED_TABLES,
     BATCH_TABLES,
+    GOLD_CHART,
     GOLD_RUN,
     Table,
     list_files,
     open_table,
+    require_table,
     split_columns,
     table_path,
 )
 from crossfade.processing.batch.tuning import is_tuned_for_few
-from crossfade.processing.new_table import create_table
+from crossfade.processing.new_table import add_missing_columns, create_table
 
 _METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
@@ -40,6 +42,20 @@ def create_tables(lake: Path, run_uuid: str) -> None:
 def create_added_tables(lake: Path, run_uuid: str) -> None:
     """Create, empty, the tables that a folder of an earlier release lacks."""
     _create_missing(lake, [one for one in BATCH_TABLES if one.name in ADDED_TABLES], run_uuid)
+
+
+def add_columns(lake: Path, run_uuid: str) -> None:
+    """Add the columns that tables of an earlier release lack, with NULL in their rows."""
+    for table in (*BATCH_TABLES, GOLD_RUN):
+        if table.added:
+            add_missing_columns(require_table(lake, table), table, signed(run_uuid))
+
+
+def empty_tables(lake: Path, run_uuid: str) -> None:
+    """Delete every row that a run computes from bronze; charts keep their revisions."""
+    for table in BATCH_TABLES:
+        if table is not GOLD_CHART:
+            require_table(lake, table).delete(commit_properties=signed(run_uuid))
 
 
 def read_table(
