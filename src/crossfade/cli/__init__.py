@@ -31,6 +31,7 @@ from crossfade.cli import (
     trending,
     up,
 )
+from crossfade.cli.command_line import Command, CommandGroup
 from crossfade.cli.help_text import set_help_texts
 from crossfade.errors import CrossfadeError
 from crossfade.telemetry import configure_logs
@@ -72,8 +73,8 @@ _DISK_FAULTS = {
 
 app = typer.Typer(
     name="crossfade",
+    cls=CommandGroup,
     help="What are people listening to, right now and over the years, and can you prove it?",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode="rich",
@@ -83,7 +84,7 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line; print an expected error as one line and exit with its code."""
     try:
-        app()
+        app(prog_name="crossfade")
     except CrossfadeError as error:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(error.exit_code)
@@ -95,16 +96,22 @@ def main() -> None:
         sys.exit(1)
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        sys.stdout.write(f"crossfade {crossfade.__version__}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def _configure(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", is_eager=True)
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
     ] = False,
 ) -> None:
     configure_logs()
-    if version:
-        sys.stdout.write(f"crossfade {crossfade.__version__}\n")
-        raise typer.Exit
 
 
 def _register() -> None:
@@ -114,6 +121,8 @@ def _register() -> None:
         app.add_typer(group, name=name)
     for commands in (app, *_GROUPS.values()):
         set_help_texts(commands)
+        for registered in commands.registered_commands:
+            registered.cls = Command
 
 
 _register()

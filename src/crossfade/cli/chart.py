@@ -30,7 +30,7 @@ class ChartKind(StrEnum):
     ARTISTS = "artists"
 
 
-KindArgument = Annotated[ChartKind, typer.Argument(metavar="KIND", help="songs or artists.")]
+KindArgument = Annotated[ChartKind, typer.Argument(metavar="KIND", help="What to count.")]
 
 
 def chart(

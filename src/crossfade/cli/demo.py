@@ -27,9 +27,16 @@ _DEMO_SETTINGS = {
 """Short enough that a hand-over between the layers happens within seconds."""
 
 ForOption = Annotated[
-    str, typer.Option("--for", help="How long to run, counted from the first visible window.")
+    str,
+    typer.Option(
+        "--for",
+        help="How long to run, such as 90s or 5m, counted from the first visible window.",
+        metavar="TIME",
+    ),
 ]
-RateOption = Annotated[int, typer.Option("--rate", min=1, help="Simulated plays a second.")]
+RateOption = Annotated[
+    int, typer.Option("--rate", min=1, help="Simulated plays a second.", metavar="N")
+]
 KeepOption = Annotated[bool, typer.Option("--keep", help="Keep the data folder.")]
 
 

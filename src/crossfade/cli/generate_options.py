@@ -13,7 +13,7 @@ RateOption = Annotated[
 ]
 ForOption = Annotated[
     str | None,
-    typer.Option("--for", help="Stop after this long, such as 90s or 10m.", metavar="D"),
+    typer.Option("--for", help="Stop after this long, such as 90s or 10m.", metavar="TIME"),
 ]
 EventsOption = Annotated[
     int | None, typer.Option("--events", help="Stop after this many records.", metavar="N")
@@ -79,13 +79,17 @@ EventsimOption = Annotated[
 ]
 ReportOption = Annotated[
     Report | None,
-    typer.Option("--report", help="Send a play at its end or at its start. (default: end)"),
+    typer.Option(
+        "--report",
+        help="Send a play at its end or at its start. (default: end)",
+        metavar="end|start",
+    ),
 ]
 ListenersOption = Annotated[
     int | None,
     typer.Option("--listeners", help="How many people listen. (default: 1000000)", metavar="N"),
 ]
-SongsOption = Annotated[int, typer.Option("--songs", help="How many songs there are.")]
+SongsOption = Annotated[int, typer.Option("--songs", help="How many songs there are.", metavar="N")]
 GrowthOption = Annotated[
     float | None,
     typer.Option(
@@ -100,7 +104,7 @@ StayOption = Annotated[
         "--stay",
         help="How long a person stays a listener before another one replaces them, such as 700d. "
         "(default: for ever)",
-        metavar="D",
+        metavar="TIME",
     ),
 ]
 AllFieldsOption = Annotated[

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column, Table
 
+from crossfade.cli.command_line import CommandGroup
 from crossfade.cli.disk import format_bytes
 from crossfade.cli.options import JsonOption
 from crossfade.config import load_settings
@@ -19,7 +20,7 @@ from crossfade.stack.jars import check_jars, fetch_jars
 
 AgainOption = Annotated[bool, typer.Option("--again", help="Record them again.")]
 
-app = typer.Typer(no_args_is_help=True, help="Fetch, verify and list the locked jars.")
+app = typer.Typer(cls=CommandGroup, help="Fetch, verify and list the locked jars.")
 
 
 @app.command()

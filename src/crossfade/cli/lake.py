@@ -10,13 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
+from crossfade.cli.command_line import CommandGroup
 from crossfade.cli.disk import format_bytes
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.config import load_settings
 from crossfade.errors import MisuseError
 from crossfade.folder import open_folder
 
-app = typer.Typer(help="Show the lake's tables and their files.", no_args_is_help=True)
+app = typer.Typer(cls=CommandGroup, help="Show the lake's tables and their files.")
 
 TableArgument = Annotated[
     str,
@@ -27,7 +28,9 @@ TableArgument = Annotated[
 ]
 VersionOption = Annotated[
     int | None,
-    typer.Option("--version", min=0, help="A version of the table. (default: the pinned one)"),
+    typer.Option(
+        "--version", min=0, help="A version of the table. (default: the pinned one)", metavar="N"
+    ),
 ]
 
 

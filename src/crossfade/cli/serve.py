@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from crossfade.cli.options import DataOption
-from crossfade.config import load_settings
+from crossfade.clock import parse_duration
+from crossfade.config import load_settings, split_origins
 from crossfade.errors import MachineError
 
 PortOption = Annotated[
-    int | None, typer.Option("--port", help="Port of the API; 0: a free one. (default: 8000)")
+    int | None,
+    typer.Option("--port", help="Port of the API; 0: a free one. (default: 8000)", metavar="PORT"),
 ]
 
 
@@ -46,7 +48,12 @@ def serve(data: DataOption = None, *, port: PortOption = None) -> None:
     # Open windows are very many long-lived objects: collect garbage among them rarely.
     gc.set_threshold(50_000, 20, 50)
     uvicorn.run(
-        build_app(folder, address),
+        build_app(
+            folder,
+            address,
+            batch_every_ms=parse_duration(settings.batch_every),
+            cors=split_origins(settings.cors),
+        ),
         host=settings.host,
         port=settings.port,
         log_level="info",

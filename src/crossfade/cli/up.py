@@ -17,24 +17,39 @@ from crossfade.stack.stop_request import StopRequest, stop_on_signals
 _POLL_S = 0.2
 
 PortOption = Annotated[
-    int | None, typer.Option("--port", help="Port of the API; 0: a free one. (default: 8000)")
+    int | None,
+    typer.Option("--port", help="Port of the API; 0: a free one. (default: 8000)", metavar="PORT"),
 ]
 KafkaPortOption = Annotated[
-    int | None, typer.Option("--kafka-port", help="Port of Kafka; 0: a free one. (default: 9092)")
+    int | None,
+    typer.Option(
+        "--kafka-port", help="Port of Kafka; 0: a free one. (default: 9092)", metavar="PORT"
+    ),
 ]
 GrainOption = Annotated[
-    str | None, typer.Option("--grain", help="Window length; only at a folder's first start.")
+    str | None,
+    typer.Option(
+        "--grain",
+        help="Window length, such as 10m; only at a folder's first start. (default: 10m)",
+        metavar="TIME",
+    ),
 ]
 LateAfterOption = Annotated[
     str | None,
     typer.Option(
         "--late-after",
-        help="How far behind log time a play counts as late; only at a folder's first start.",
+        help="How far behind log time a play counts as late, such as 30m; only at a folder's first "
+        "start. (default: 30m)",
+        metavar="TIME",
     ),
 ]
 BatchEveryOption = Annotated[
     str | None,
-    typer.Option("--batch-every", help="Time between the starts of batch runs. (default: 60s)"),
+    typer.Option(
+        "--batch-every",
+        help="Time between the starts of batch runs, such as 60s or 1h. (default: 60s)",
+        metavar="TIME",
+    ),
 ]
 
 
