@@ -29,7 +29,9 @@ class Reason(StrEnum):
 MEANINGS = {
     Reason.LOG_TIME_UNKNOWN: "Its timestamp is not the broker's clock (LogAppendTime).",
     Reason.EVENT_TOO_LARGE: "It is larger than 64 KiB.",
-    Reason.ENCODING_INVALID: "It is not UTF-8, has a byte order mark, or escapes half a character.",
+    Reason.ENCODING_INVALID: (
+        "It is not UTF-8, has a byte order mark, or has half of a surrogate pair as an escape."
+    ),
     Reason.TOO_DEEP: "Its objects and lists are nested more than 8 deep.",
     Reason.JSON_SYNTAX: "It is not one JSON value (RFC 8259), or it is empty.",
     Reason.NOT_OBJECT: "It is JSON but not an object, or a Kafka record without a value.",
