@@ -1,20 +1,40 @@
 """All settings: names, defaults and descriptions."""
 
 import os
+import re
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from crossfade.errors import MisuseError
+from crossfade.errors import MachineError, MisuseError
 
 _PREFIX = "CROSSFADE_"
+CHILD_MARK = "CROSSFADE_HELD_FOLDER"
+"""The variable that marks the processes of a stack with its data folder."""
+
+_OTHER_VARIABLES = frozenset({"CROSSFADE_DEBUG", "CROSSFADE_PYTHON", CHILD_MARK})
+"""Variables that are no settings: CROSSFADE_PYTHON is the Python of `scripts/setup`, and with
+CROSSFADE_DEBUG an unexpected error shows its trace."""
+
+_PathT = TypeVar("_PathT", str, Path)
+_ORIGIN = re.compile(r"https?://[^/?#\s]+")
 
 
 def _default_cache() -> Path:
-    """Return the per-user cache folder, following the XDG base directory specification."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "crossfade"
+    """Return the per-user cache folder, following the XDG base directory specification.
+
+    Raises:
+        MachineError: the user has no home folder, and no variable names another one.
+    """
+    try:
+        named = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+        return (named if named.is_absolute() else Path("~/.cache").expanduser()) / "crossfade"
+    except RuntimeError:
+        what = f"The user {os.getuid()} has no home folder for the cache of jars."
+        raise MachineError(what, "Set CROSSFADE_CACHE to a folder that you may write.") from None
 
 
 class Settings(BaseSettings):
@@ -71,10 +91,55 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address that the API listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port of the API; 0: free.")
+    cors: str = Field(
+        "", description="Origins whose web pages may read the API, with commas; * is every origin."
+    )
+
+    @field_validator("data", "cache")
+    @classmethod
+    def _expand_home(cls, path: Path) -> Path:
+        return expand_home(path)
+
+    @field_validator("ssl_ca")
+    @classmethod
+    def _expand_home_of_file(cls, path: str) -> str:
+        return expand_home(path)
+
+    @field_validator("cors")
+    @classmethod
+    def _refuse_odd_origin(cls, text: str) -> str:
+        for origin in split_origins(text):
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                what = f"{origin!r} is not an origin such as https://example.org"
+                raise ValueError(what)
+        return text
+
+
+def split_origins(text: str) -> list[str]:
+    """Split a list of origins at its commas."""
+    return [origin.strip() for origin in text.split(",") if origin.strip()]
+
+
+def expand_home(path: _PathT) -> _PathT:
+    """Return a path with the home folder for a leading `~`, which shells leave in `--data=~/x`.
+
+    Raises:
+        MisuseError: the user that it names, or this one, has no home folder.
+    """
+    try:
+        return type(path)(Path(path).expanduser()) if str(path).startswith("~") else path
+    except RuntimeError:
+        what = f"{path} begins with ~, and that user has no home folder here."
+        raise MisuseError(what, "Write the whole path.") from None
 
 
 def load_settings(**options: Any) -> Settings:
-    """Load the settings; options that are not None override CROSSFADE_* variables."""
+    """Load the settings; options that are not None override CROSSFADE_* variables.
+
+    Raises:
+        MisuseError: a value is wrong, or a CROSSFADE_* variable is no setting.
+    """
+    _refuse_unknown_variables()
     given = {name: value for name, value in options.items() if value is not None}
     try:
         return Settings(**given)
@@ -83,6 +148,16 @@ def load_settings(**options: Any) -> Settings:
         name = str(first["loc"][0]) if first["loc"] else "setting"
         what = f"Setting {name} has value {first['input']!r}: {first['msg']}."
         raise MisuseError(what, f"Correct {_PREFIX}{name.upper()} or its option.") from None
+
+
+def _refuse_unknown_variables() -> None:
+    known = {_PREFIX + name.upper() for name in Settings.model_fields} | _OTHER_VARIABLES
+    ours = {name.upper(): name for name in os.environ if name.upper().startswith(_PREFIX)}
+    for variable in sorted(ours.keys() - known):
+        words = [name.removeprefix(_PREFIX) for name in sorted(known - {CHILD_MARK})]
+        [near] = get_close_matches(variable.removeprefix(_PREFIX)[:64], words, n=1, cutoff=0)
+        what = f"{ours[variable]} is not a setting."
+        raise MisuseError(what, f"Did you mean {_PREFIX}{near}? If not, unset it.")
 
 
 def setting_origin(name: str) -> str:

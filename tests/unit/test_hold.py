@@ -7,10 +7,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from crossfade.config import CHILD_MARK
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder
 from crossfade.stack.hold import hold_folder
-from crossfade.stack.orphans import MARK
 
 HOLDS = """
 import pathlib, sys
@@ -79,8 +79,8 @@ def test_the_next_holder_ends_what_a_killed_one_left(data_folder: DataFolder) ->
     assert is_alive(left)
     with hold_folder(data_folder):
         assert not is_alive(left)
-        assert os.environ[MARK] == str(data_folder.root)
-    assert MARK not in os.environ
+        assert os.environ[CHILD_MARK] == str(data_folder.root)
+    assert CHILD_MARK not in os.environ
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

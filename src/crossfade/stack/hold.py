@@ -11,9 +11,10 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from crossfade.clock import format_time, now_ms
+from crossfade.config import CHILD_MARK
 from crossfade.errors import StackError
 from crossfade.folder import DataFolder, write_atomically
-from crossfade.stack.orphans import MARK, kill_orphans
+from crossfade.stack.orphans import kill_orphans
 
 _CURE = "Stop it first, or use another folder with --data."
 
@@ -39,10 +40,10 @@ def hold_folder(folder: DataFolder) -> Iterator[None]:
     with _locked(folder, "stack", _CURE):
         try:
             kill_orphans(folder.root)
-            os.environ[MARK] = str(folder.root)
+            os.environ[CHILD_MARK] = str(folder.root)
             yield
         finally:
-            os.environ.pop(MARK, None)
+            os.environ.pop(CHILD_MARK, None)
 
 
 @contextmanager

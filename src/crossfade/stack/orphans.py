@@ -7,11 +7,9 @@ from pathlib import Path
 
 import psutil
 
+from crossfade.config import CHILD_MARK
 from crossfade.errors import StackError
 from crossfade.telemetry import get_logger
-
-MARK = "CROSSFADE_HELD_FOLDER"
-"""Environment variable that holds the data folder for which a process was started."""
 
 _WITHIN_S = 10.0
 _POLL_S = 0.02
@@ -50,6 +48,6 @@ def is_alive(process: psutil.Process) -> bool:
 
 def _has_mark(process: psutil.Process, root: str) -> bool:
     try:
-        return is_alive(process) and process.environ().get(MARK) == root
+        return is_alive(process) and process.environ().get(CHILD_MARK) == root
     except (psutil.Error, OSError):
         return False
