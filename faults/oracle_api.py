@@ -12,6 +12,7 @@ import httpx
 from faults.oracle_findings import Findings, Kind, Tally
 from faults.oracle_gold import find_uncharted, read_plays
 from faults.oracle_lake import DAY_MS, Lake, Run, TimeRules
+from faults.oracle_plays import fold
 from faults.oracle_speed import Speed
 
 CHECK = "API"
@@ -52,7 +53,7 @@ class ExpectedCounts:
             for at, key, is_counted, ms_played, *place in rows:
                 in_day = days[0] <= at < days[1]
                 is_charted = is_counted and not (in_day and tuple(place) in uncharted)
-                _add(sums[key], is_charted, is_counted, 1, ms_played or 0)
+                _add(sums[_key(by, key)], is_charted, is_counted, 1, ms_played or 0)
 
     def _count_speed(self, sums: Sums, begin: int, end: int, by: str) -> None:
         assert self.speed is not None
@@ -60,7 +61,7 @@ class ExpectedCounts:
         for (window, grain), (_, _, value) in self.speed.generation.recent.items():
             if begin <= window < end:
                 plays, counted, ms_played = value
-                _add(sums[str(grain[column])], counted, counted, plays, ms_played)
+                _add(sums[_key(by, str(grain[column]))], counted, counted, plays, ms_played)
 
 
 class ApiAnswer(NamedTuple):
@@ -126,7 +127,10 @@ def _compare(expected: ExpectedCounts, name: str, asked: ApiAnswer, findings: Fi
         ranked = [one for one in ranked if one[1][0] > 0]
     wanted = [_row(key, measures) for key, measures in ranked[:_LIMIT]]
     held = [
-        (row[by], *(row[name] for name in ("charted_plays", "counted_plays", "plays", "minutes")))
+        (
+            _key(by, row[by]),
+            *(row[name] for name in ("charted_plays", "counted_plays", "plays", "minutes")),
+        )
         for row in answer["rows"]
     ]
     wrong = Tally()
@@ -137,6 +141,10 @@ def _compare(expected: ExpectedCounts, name: str, asked: ApiAnswer, findings: Fi
             wrong.add(f"{name}, rank {rank + 1}: {theirs} answered, {ours} counted")
     findings.add(Kind.WRONG, CHECK, wrong.names, total=wrong.total)
     findings.note_checked("rows of answers", len(held))
+
+
+def _key(by: str, name: str) -> str:
+    return fold(name) if by == "artist" else name
 
 
 def _row(key: str, measures: list[int]) -> tuple[Any, ...]:

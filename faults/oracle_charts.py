@@ -1,6 +1,6 @@
 """Days to charts: rank every closed period again, by the rules that the charts' files state."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -9,10 +9,9 @@ import pyarrow as pa
 
 from faults.oracle_findings import Findings, Kind, Tally
 from faults.oracle_lake import DAY_MS, Lake, Run, partition_value
+from faults.oracle_plays import fold
 
 CHECK = "days to charts"
-CHARTS = {"songs": "song_id", "artists": "artist"}
-"""Each chart, and the column that identifies its entries."""
 
 _DAY = timedelta(days=1)
 _EPOCH = date(1970, 1, 1)
@@ -30,6 +29,7 @@ def check_charts(lake: Lake, run: Run, findings: Findings, *, chart_size: int) -
 
     The order is charted plays, counted plays, plays and time heard, best first, then id. Entries
     without a charted play are left out. A song is named as on its newest day, with most plays.
+    Artists whose names differ only in case or spaces are one, in the most played spelling.
     """
     wanted = _rank(lake, run)
     held = _read_charts(lake, run)
@@ -53,6 +53,7 @@ def _rank(lake: Lake, run: Run) -> dict[Period, list[Entry]]:
     closed = _EPOCH + max(run.boundary // DAY_MS, 0) * _DAY
     sums: dict[Period, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0] * 4))
     names: dict[Period, dict[str, tuple[object, ...]]] = defaultdict(dict)
+    spellings: dict[Period, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     columns = ["date", "plays", "title", "artist", "song_id", *_MEASURES]
     for batch in lake.rows(
         "gold/song_day", list(dict.fromkeys(columns)), run.pins["gold/song_day"]
@@ -60,23 +61,21 @@ def _rank(lake: Lake, run: Run) -> dict[Period, list[Entry]]:
         for row in batch.to_pylist():
             newest = tuple(row[name] for name in columns[:4])
             for kind, first in _periods_of(row["date"], closed):
-                for chart, column in CHARTS.items():
-                    period, key = (chart, kind, first), row[column]
+                for chart, key in (("songs", row["song_id"]), ("artists", fold(row["artist"]))):
+                    period = chart, kind, first
                     for number, measure in enumerate(_MEASURES):
                         sums[period][key][number] += row[measure]
                     names[period][key] = max(newest, names[period].get(key, newest))
-    return {period: _order(period, entries, names[period]) for period, entries in sums.items()}
+                    spellings[period][key][row["artist"]] += row["plays"]
+    for period, keys in spellings.items():
+        for key, counts in keys.items() if period[0] == "artists" else ():
+            names[period][key] = None, max(counts, key=lambda name: (counts[name], name))
+    return {period: _order(entries, names[period]) for period, entries in sums.items()}
 
 
-def _order(
-    period: Period, entries: dict[str, list[int]], names: dict[str, tuple[object, ...]]
-) -> list[Entry]:
+def _order(entries: dict[str, list[int]], names: dict[str, tuple[object, ...]]) -> list[Entry]:
     ranked = sorted(entries.items(), key=lambda one: ([-measure for measure in one[1]], one[0]))
-    return [
-        (key, *(names[key][2:] if period[0] == "songs" else (None, key)), *measures)
-        for key, measures in ranked
-        if measures[0] > 0
-    ]
+    return [(key, *names[key][-2:], *measures) for key, measures in ranked if measures[0] > 0]
 
 
 def _periods_of(day: date, closed: date) -> Iterator[tuple[str, date]]:

@@ -112,6 +112,11 @@ def read_play(value: bytes | None, log_time: int | None) -> tuple[Decision, Play
     return Decision.PLAY, play
 
 
+def fold(artist: str) -> str:
+    """Return the key by which charts group an artist: NFC, case-folded, with single spaces."""
+    return " ".join(unicodedata.normalize("NFC", artist).casefold().split())
+
+
 def event_id_of(value: bytes | None) -> str | None:
     """Return a record's event id for a message; None if it cannot be read."""
     try:

@@ -8,7 +8,8 @@ from crossfade.clock import parse_time
 from crossfade.config import load_settings
 from crossfade.folder import open_folder
 from crossfade.ingest.files import open_source
-from crossfade.ingest.importing import ImportFormat, read_plays, reader_of
+from crossfade.ingest.formats import ImportFormat
+from crossfade.ingest.importing import ImportOptions, read_plays, reader_of
 from crossfade.ingest.report import ImportReport
 from crossfade.ingest.sample import sample_year_path
 from support.batch_bench import BatchBench, newest_entries
@@ -74,7 +75,7 @@ def year(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Bat
 
 
 def records_of_the_year(first_offset: int) -> list[Record]:
-    read = reader_of(ImportFormat.SPOTIFY, user_id="me")
+    read = reader_of(ImportFormat.SPOTIFY, ImportOptions(user_id="me"))
     name = str(sample_year_path())
     with open_source(name) as file:
         plays = read_plays(name, file, read, ImportReport(), clock_slack_ms=1_000)
@@ -120,7 +121,7 @@ def test_the_best_of_known_periods(
     assert tuple(entry.values()) == best
 
 
-@pytest.mark.parametrize(("chart", "entry"), [("songs", "song_id"), ("artists", "artist")])
+@pytest.mark.parametrize(("chart", "entry"), [("songs", "song_id"), ("artists", "artist_key")])
 def test_duckdb_finds_the_same_entries_in_the_same_files(
     year: BatchBench, chart: str, entry: str
 ) -> None:

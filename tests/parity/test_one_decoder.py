@@ -15,7 +15,8 @@ from crossfade.contract.examples.generated import generate_examples
 from crossfade.contract.play import Play
 from crossfade.contract.time_rules import FUTURE_MS
 from crossfade.ingest.files import open_source
-from crossfade.ingest.importing import ImportFormat, read_plays, reader_of
+from crossfade.ingest.formats import ImportFormat
+from crossfade.ingest.importing import ImportOptions, read_plays, reader_of
 from crossfade.ingest.report import ImportReport
 from crossfade.kafka.topics import LOG_APPEND_TIME
 from crossfade.kafka.window_log import encode_grains
@@ -112,7 +113,7 @@ def import_line(line: bytes, folder: Path) -> tuple[list[tuple[Play, bytes]], Im
     path = folder / "plays.jsonl"
     path.write_bytes(b"\n" + line + b"\n")
     report = ImportReport()
-    read = reader_of(ImportFormat.JSONL, user_id="")
+    read = reader_of(ImportFormat.JSONL, ImportOptions())
     with open_source(str(path)) as file:
         sent = list(read_plays(str(path), file, read, report, clock_slack_ms=SECOND_MS))
     return sent, report

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import httpx
@@ -14,9 +14,12 @@ from crossfade.serving.app import build_app
 
 
 @contextmanager
-def api_client(folder: DataFolder, address: KafkaAddress | None) -> Iterator[httpx.Client]:
+def api_client(
+    folder: DataFolder, address: KafkaAddress | None, *, cors: Sequence[str] = ()
+) -> Iterator[httpx.Client]:
     """Yield a client of a running API server."""
-    config = uvicorn.Config(build_app(folder, address), port=0, log_level="error", ws="none")
+    app = build_app(folder, address, cors=cors)
+    config = uvicorn.Config(app, port=0, log_level="error", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

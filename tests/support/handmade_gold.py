@@ -12,7 +12,7 @@ from crossfade.contract.periods import period_holding
 
 Row = dict[str, Any]
 
-_GRAIN = ("country", "song_id", "title", "artist", "album", "genre")
+_GRAIN = ("country", "song_id", "title", "artist", "album", "genre", "artist_key")
 
 
 def derive_gold(silver: list[Row], *, boundary: int, grain_ms: int) -> dict[str, list[Row]]:
@@ -64,7 +64,7 @@ def _listeners(silver: list[Row], *, boundary: int, grain_ms: int) -> list[Row]:
             spans.append(("day", at // DAY_MS * DAY_MS))
         if closed_day - DAY_MS <= at < boundary:
             spans.append(("window", at // grain_ms * grain_ms))
-        keys = {"song": play["song_id"], "artist": play["artist"], "country": play["country"]}
+        keys = {"song": play["song_id"], "artist": play["artist_key"], "country": play["country"]}
         if play["city"] is not None:
             keys["city"] = f"{play['country']}/{play['city']}"
         for span, start in spans:
@@ -107,14 +107,16 @@ def _charts(days: list[Row], closed_until: date) -> list[Row]:
     sums: dict[tuple[str, str, date], dict[str, Counter[str]]] = defaultdict(
         lambda: defaultdict(Counter)
     )
+    spellings: dict[tuple[str, date, str], Counter[str]] = defaultdict(Counter)
     names = {row["song_id"]: (row["title"], row["artist"]) for row in sorted(days, key=_newness)}
     for row in days:
         for kind in ("day", "week", "month", "year"):
             period = period_holding(kind, row["date"])
             if period.start is None or not period.is_closed(closed_until):
                 continue
-            for chart, entry in (("songs", row["song_id"]), ("artists", row["artist"])):
+            for chart, entry in (("songs", row["song_id"]), ("artists", row["artist_key"])):
                 sums[chart, kind, period.start][entry].update({m: row[m] for m in measures})
+                spellings[kind, period.start, entry][row["artist"]] += row["plays"]
     return [
         {
             "chart": chart,
@@ -124,7 +126,9 @@ def _charts(days: list[Row], closed_until: date) -> list[Row]:
             "rank": rank,
             "id": entry,
             "title": names[entry][0] if chart == "songs" else None,
-            "artist": names[entry][1] if chart == "songs" else entry,
+            "artist": names[entry][1]
+            if chart == "songs"
+            else max((plays, name) for name, plays in spellings[kind, start, entry].items())[1],
             **counts,
         }
         for (chart, kind, start), entries in sums.items()

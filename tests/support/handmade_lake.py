@@ -14,6 +14,7 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from crossfade.clock import DAY_MS, HOUR_MS, utc_date
+from crossfade.contract.counting import RULES_VERSION
 from crossfade.contract.decode import Rejection, decode_play, encode_play
 from crossfade.contract.play import Play
 from crossfade.folder import DataFolder
@@ -191,7 +192,8 @@ def a_run(run: int, end_offsets: dict[int, int], *, boundary: int, **counts: int
         "boundary": boundary,
         "gaps": [],
         "rejected_by_reason": {},
-        "rules": "1",
+        "dropped_by_field": {},
+        "rules": RULES_VERSION,
         "code_version": "0",
         "started_at": NOON,
         "published_at": NOON,
@@ -243,6 +245,7 @@ def _refine(records: list[Record]) -> tuple[list[Row], list[Row], list[Row]]:
                 **{name: getattr(verdict, name) for name in _SILVER_TEXTS},
                 "ms_played": verdict.ms_played,
                 "is_counted": verdict.is_counted,
+                "artist_key": " ".join(verdict.artist.casefold().split()),
                 "date": utc_date(verdict.event_time),
                 "month": f"{utc_date(verdict.event_time):%Y-%m}",
             }

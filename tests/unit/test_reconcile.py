@@ -150,7 +150,7 @@ FAULTS = {
     "a sketch of too few listeners": (
         change("gold/listeners", 1, listeners=sketch_of(["user-0"])),
         "gold/listeners = listeners of silver, within the sketch's error",
-        "day 2026-01-01T00:00:00Z, artist Artist 0: 4 listeners in silver, 1 by the sketch",
+        "day 2026-01-01T00:00:00Z, artist artist 0: 4 listeners in silver, 1 by the sketch",
     ),
     "a sketch missing": (
         drop("gold/listeners", 0),

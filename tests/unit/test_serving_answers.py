@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import datasketches
+import msgspec
 import pytest
 
 from crossfade.clock import DAY_MS, floor_to, format_time, now_ms, parse_time, utc_date
@@ -62,7 +63,7 @@ def _write_gold(tmp_path: Path, plays: Iterable[Play]) -> DataFolder:
     return lake.write(folder)
 
 
-def _speed_of(plays: Iterable[Play]) -> WindowState:
+def _speed_of(plays: Iterable[Play], end: int = 1) -> WindowState:
     """Count all plays as speed does, including those that batch owns."""
     counted: dict[WindowKey, list[Play]] = {}
     for play in plays:
@@ -75,9 +76,9 @@ def _speed_of(plays: Iterable[Play]) -> WindowState:
         counted.setdefault(key, []).append(play)
     state = WindowState()
     state.note_first_log_time(NOON - 30 * DAY_MS)
-    state.note_end_offsets(NOW - 500, {0: 1})
+    state.note_end_offsets(NOW - 500, {0: end})
     state.feed([PlacedRecord(_to_row(key, of_key), NOW) for key, of_key in counted.items()])
-    state.feed([PlacedRecord(Marker("g1", 1, 3, {0: 1}, sent_at=NOW - 100), NOW)])
+    state.feed([PlacedRecord(Marker("g1", 1, 3, {0: end}, sent_at=NOW - 100), NOW)])
     state.finish_reading()
     return state
 
@@ -289,6 +290,98 @@ def test_the_watcher_finds_a_new_run_and_forgets_old_windows(tmp_path: Path) -> 
     assert answer_trending(RequestView(watcher.current, speed, RULES, NOW))["complete"]
 
 
+def _late_in_2019(folder: DataFolder) -> WindowState:
+    """Return speed with two late plays of June 2019 beyond what the newest run covers."""
+    run = build_snapshot(folder).run
+    assert run is not None
+    end = run.end_offsets[0] + 2
+    speed = _speed_of([], end)
+    june = parse_time("2019-06-09")
+    marker = Marker("g1", 1, 4, {0: end}, sent_at=NOW - 50, late=2, newest_late=june + 1)
+    marker = msgspec.structs.replace(marker, late_by_day={june // DAY_MS: 2})
+    speed.feed([PlacedRecord(marker, NOW)])
+    return speed
+
+
+@pytest.mark.parametrize(
+    ("texts", "is_complete"),
+    [
+        (RangeTexts(month="2019-06"), False),
+        (RangeTexts(day="2019-06-09"), False),
+        (RangeTexts(week="2019-06-07"), False),
+        (RangeTexts(year="2019"), False),
+        (RangeTexts(since="2019-06-01", until="2019-06-10"), False),
+        (RangeTexts(all_time=True), False),
+        (RangeTexts(month="2019-05"), True),
+        (RangeTexts(day="2019-06-10"), True),
+        (RangeTexts(since="2019-06-10", until="2025-12-30"), True),
+        (RangeTexts(day="2025-12-30"), True),
+    ],
+    ids=str,
+)
+def test_an_answer_with_late_plays_on_their_way_is_incomplete_also_without_rows(
+    tmp_path: Path, texts: RangeTexts, is_complete: bool
+) -> None:
+    folder = _write_gold(tmp_path, _plays())
+    snapshot, speed = build_snapshot(folder), _late_in_2019(folder)
+    view = RequestView(snapshot, speed, RULES, NOW, batch_every_ms=60_000)
+    asked = read_range(texts, now=NOW, rules=RULES)
+
+    for answer in (answer_chart(view, By.SONG, asked), answer_geography(view, asked)):
+        assert answer["complete"] == is_complete
+        assert answer["why"].startswith("" if is_complete else "2 late plays wait for batch")
+        assert is_complete or answer["why"].endswith("at the next run, at most 1m from now")
+    assert answer_trending(view)["complete"]
+
+
+def test_late_plays_are_answered_once_a_run_covers_them(tmp_path: Path) -> None:
+    plays = _plays()
+    speed = _late_in_2019(_write_gold(tmp_path / "before", plays))
+    after = [*plays, *(handmade.a_play(n, event_id=f"more-events-{n}") for n in range(9))]
+    view = _view(_write_gold(tmp_path / "after", after), speed)
+    asked = read_range(RangeTexts(month="2019-06"), now=NOW, rules=RULES)
+
+    assert answer_chart(view, By.SONG, asked)["why"] == ""
+
+
+def test_listeners_never_exceed_the_plays_whatever_their_sketch_estimates(
+    tmp_path: Path,
+) -> None:
+    plays = _plays()
+    folder = open_folder(load_settings(data=tmp_path / "data"))
+    lake = handmade.a_lake(handmade.records_of(*plays), boundary=BOUNDARY)
+    many = datasketches.hll_sketch(10)
+    for number in range(1_000):
+        many.update(f"user-{number}")
+    for kind, key in (("song", "song-1"), ("artist", "artist 1"), ("country", "SE")):
+        for grain in ("day", "window"):
+            of_key = {"grain": grain, "kind": kind, "key": key, "listeners": _bytes(many)}
+            for play in plays:
+                start = floor_to(play.event_time, DAY_MS if grain == "day" else G)
+                day = {"period_start": start, "date": utc_date(play.event_time)}
+                lake.tables["gold/listeners"].append({**of_key, **day})
+    for row in lake.tables["gold/chart"]:
+        row["listeners"] = row["plays"] + 1
+    view = _view(lake.write(folder), _speed_of(plays))
+    day = read_range(RangeTexts(day="2025-12-30"), now=NOW, rules=RULES)
+    ever = read_range(RangeTexts(), now=NOW, rules=RULES)
+    answers = [
+        *(
+            answer_chart(view, by, asked, limit=2)
+            for by in (By.SONG, By.ARTIST)
+            for asked in (day, ever)
+        ),
+        answer_geography(view, ever),
+        answer_trending(view),
+    ]
+
+    for answer in answers:
+        assert answer["rows"]
+        listeners = [(row["listeners"], row["plays"]) for row in answer["rows"]]
+        assert all(people <= plays for people, plays in listeners)
+        assert any(people == plays for people, plays in listeners)
+
+
 def test_the_shares_of_countries_are_of_all_counted_plays_whatever_the_limit(
     tmp_path: Path,
 ) -> None:
@@ -311,11 +404,48 @@ def test_pending_late_plays_are_unknown_once_speed_is_silent(
 ) -> None:
     folder = _write_gold(tmp_path, _plays())
     speed = _speed_of([])
-    marker = Marker("g1", 1, 4, {0: 10}, sent_at=NOW, late=2)
+    marker = Marker("g1", 1, 4, {0: 1_000}, sent_at=NOW, late=2)
     speed.feed([PlacedRecord(marker, NOW)])
     view = RequestView(build_snapshot(folder), speed, RULES, NOW + age)
 
     assert answer_status(view, folder)["speed"]["late_pending"] == known
+
+
+def test_status_names_song_ids_that_different_songs_share(tmp_path: Path) -> None:
+    def song(number: int, song_id: str, title: str, artist: str) -> Play:
+        names = {"song_id": song_id, "title": title, "artist": artist}
+        return handmade.a_play(number, event_time=NOON - DAY_MS + number, **names)
+
+    plays = [
+        song(1, "42", "Song of server one", "Artist One"),
+        song(2, "42", "Song of server two", "Artist Two"),
+        song(3, "43", "One title", "Two"),
+        song(4, "43", "One title", "Artists"),
+        song(5, "44", "Straße  44", "Björk"),
+        song(6, "44", "STRASSE 44", "Bjo\u0308rk"),
+        song(7, "45", "Other", "Artist"),
+    ]
+    folder = _write_gold(tmp_path, plays)
+
+    conflicts = answer_status(_view(folder, None), folder)["song_id_conflicts"]
+
+    assert conflicts == {"count": 2, "examples": ["42", "43"]}
+
+
+def test_song_id_conflicts_are_counted_once_for_a_snapshot_and_few_are_named(
+    tmp_path: Path,
+) -> None:
+    yesterday = NOON - DAY_MS
+    plays = [
+        handmade.a_play(n, event_time=yesterday + n, song_id=f"id-{n % 9}", title=f"Title {n}")
+        for n in range(18)
+    ]
+    folder = _write_gold(tmp_path, plays)
+    view = _view(folder, None)
+    first = answer_status(view, folder)["song_id_conflicts"]
+
+    assert first == {"count": 9, "examples": [f"id-{n}" for n in range(5)]}
+    assert answer_status(view, folder)["song_id_conflicts"] is first
 
 
 def test_the_run_in_progress_is_reported(tmp_path: Path) -> None:

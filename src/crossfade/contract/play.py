@@ -21,10 +21,11 @@ from msgspec import Meta
 from crossfade.clock import DAY_MS
 from crossfade.contract.counting import COUNTED_AFTER_MS
 from crossfade.contract.countries import COUNTRIES, UNKNOWN_COUNTRY
+from crossfade.contract.identities import artist_key
 from crossfade.contract.reasons import Reason
+from crossfade.contract.text import MAX_TEXT
 
 SCHEMA_VERSION = 1
-MAX_TEXT = 512
 MIN_EVENT_TIME = 100_000_000_000
 """In milliseconds, March 1973: a smaller number must be a time in seconds."""
 
@@ -228,6 +229,11 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     def identity(self) -> tuple[str, str, int]:
         """Return listener, event id and UTC day (days since the epoch); duplicates share them."""
         return self.user_id, self.event_id, self.event_time // DAY_MS
+
+    @property
+    def artist_key(self) -> str:
+        """Return the artist as charts group it, whatever its case and spaces."""
+        return artist_key(self.artist)
 
     @property
     def is_counted(self) -> bool:

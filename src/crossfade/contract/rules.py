@@ -5,9 +5,9 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hi
 
 import msgspec
 
-from crossfade.contract.play import MAX_TEXT, Play
+from crossfade.contract.play import Play
 from crossfade.contract.reasons import Reason, Rejection
-from crossfade.contract.text import has_control, normalise, remove_controls
+from crossfade.contract.text import MAX_TEXT, has_control, normalise, remove_controls
 
 _NULL, _EMPTY = b"null", b'""'
 _STRICT_REASONS = (Reason.MISSING_FIELD, Reason.TYPE_MISMATCH)

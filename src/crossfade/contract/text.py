@@ -3,7 +3,8 @@
 import re
 import unicodedata
 
-from crossfade.contract.play import MAX_TEXT
+MAX_TEXT = 512
+"""The most characters of a title, an artist and other texts that people read."""
 
 _MAX_TO_NORMALISE = 4 * MAX_TEXT
 """A longer text is too long in NFC as well, which combines at most four code points into one."""

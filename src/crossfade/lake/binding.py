@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from crossfade.contract.counting import RULES_VERSION
 from crossfade.errors import DamagedError, LakeError
 from crossfade.folder import ARCHIVE, SPEED, DataFolder, write_atomically
 from crossfade.lake.checkpoint import read_query_id
@@ -32,7 +33,7 @@ class SpeedBinding(msgspec.Struct, frozen=True):
 
     The generation reads from `first_offsets` (empty: Kafka's first records), so its windows from
     `windows_from` on are complete (None: all). `query` is the id in its checkpoint (empty: never
-    started, or started by an earlier release).
+    started, or started by an earlier release). `rules` is the version that it counts by.
     """
 
     topic_id: str
@@ -41,6 +42,7 @@ class SpeedBinding(msgspec.Struct, frozen=True):
     first_offsets: dict[int, int] = {}
     windows_from: int | None = None
     query: str = ""
+    rules: str = "1"
 
 
 class BatchBinding(msgspec.Struct, frozen=True):
@@ -131,11 +133,18 @@ def bind_speed(
         what = f"The checkpoint {checkpoint} is not the one that {path.name} names."
         raise DamagedError(what, "Restore both from one backup, or remove both.")
     if bound is None or not has_checkpoint:
-        bound = SpeedBinding(topic_id, uuid.uuid4().hex[:12], 0, *find_beginning())
+        generation = uuid.uuid4().hex[:12]
+        bound = SpeedBinding(topic_id, generation, 0, *find_beginning(), rules=RULES_VERSION)
     _refuse_other_topic(bound.topic_id, topic_id, SPEED)
     bound = msgspec.structs.replace(bound, epoch=bound.epoch + 1)
     write_atomically(path, msgspec.json.encode(bound))
     return bound
+
+
+def has_other_rules(folder: DataFolder) -> bool:
+    """Check whether speed's generation counts by other rules than this release."""
+    bound = _read(_path(folder, SPEED), SpeedBinding)
+    return bound is not None and bound.rules != RULES_VERSION
 
 
 def tie_speed(folder: DataFolder, query: str) -> None:

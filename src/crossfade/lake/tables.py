@@ -37,8 +37,10 @@ SILVER_PLAYS = Table(
     "silver/plays",
     f"{_LOG_POSITION}, event_time TIMESTAMP, event_id STRING, user_id STRING, {_SONG}, "
     "album_artist STRING, city STRING, device STRING, tier STRING, kind STRING, source STRING, "
-    "ms_played BIGINT, is_counted BOOLEAN, payload_hash BIGINT, date DATE, month STRING",
+    "ms_played BIGINT, is_counted BOOLEAN, payload_hash BIGINT, date DATE, month STRING, "
+    "artist_key STRING",
     ("month",),
+    added=("artist_key",),
 )
 SILVER_REJECTED = Table(
     "silver/rejected", f"{_LOG_POSITION}, reason STRING, value BINARY, date DATE", ("date",)
@@ -53,13 +55,15 @@ SILVER_ERASED = Table("silver/erased", f"{_LOG_POSITION}, date DATE", ("date",))
 GOLD_SONG_WINDOW = Table(
     "gold/song_window",
     f"window_start TIMESTAMP, {_SONG}, plays BIGINT, counted_plays BIGINT, ms_played BIGINT, "
-    "date DATE",
+    "date DATE, artist_key STRING",
     ("date",),
+    added=("artist_key",),
 )
 GOLD_SONG_DAY = Table(
     "gold/song_day",
     f"{_SONG}, plays BIGINT, counted_plays BIGINT, charted_plays BIGINT, ms_played BIGINT, "
-    "date DATE",
+    "date DATE, artist_key STRING",
+    added=("artist_key",),
 )
 GOLD_ACTIVITY_HOUR = Table(
     "gold/activity_hour",

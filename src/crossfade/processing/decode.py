@@ -143,7 +143,7 @@ class _Judge:
 
 
 _NO_PLAY = SimpleNamespace(
-    **dict.fromkeys((*Play.__struct_fields__, "is_counted", "identity")), dropped=()
+    **dict.fromkeys((*Play.__struct_fields__, "is_counted", "identity", "artist_key")), dropped=()
 )
 """Stands for a record that is not an accepted play: every field is NULL."""
 

@@ -6,7 +6,7 @@ from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.errors import BrokerError
 from crossfade.folder import DataFolder
 from crossfade.kafka.address import KafkaAddress
-from crossfade.kafka.topics import require_broker
+from crossfade.kafka.reach import require_broker
 from crossfade.lake.handovers import Handover, HandoverVerdict, read_handovers
 from crossfade.lake.runs import read_newest_run
 from crossfade.proof.handover_facts import find_handovers
@@ -40,8 +40,8 @@ def find_verdicts(
     pinned: PinnedLake, address: KafkaAddress, *, after_run: int = 0
 ) -> list[Handover]:
     """Compare all windows that the runs after `after_run` took over."""
-    boundaries = {run: boundary for run, boundary, _ in pinned.fetch("runs")}
-    covered = {run: dict(ends) for run, _, ends in pinned.fetch("runs")}
+    boundaries = {run: boundary for run, boundary, *_ in pinned.fetch("runs")}
+    covered = {run: dict(ends) for run, _, ends, _ in pinned.fetch("runs")}
     windows_from, windows_to = boundaries.get(after_run, NO_BOUNDARY), pinned.run.boundary
     if windows_from == windows_to:
         return []

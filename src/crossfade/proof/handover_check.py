@@ -1,7 +1,7 @@
 """The check of hand-overs, compared again where Kafka still holds speed's values."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from crossfade.clock import format_time
 from crossfade.kafka.address import KafkaAddress
@@ -25,7 +25,8 @@ def check_handovers(pinned: PinnedLake, address: KafkaAddress | None) -> list[Fi
         findings = [*_report(recorded), leave_out(HANDED_OVER, PLAYS_BY_WINDOW, why)]
         prepare_on_time(pinned)
     else:
-        findings = _report(_prefer_recorded(find_verdicts(pinned, address), recorded))
+        others = {run for run, _, _, rules in pinned.fetch("runs") if rules != pinned.run.rules}
+        findings = _report(_prefer_recorded(find_verdicts(pinned, address), recorded, others))
     late = [
         f"{format_position(partition, offset)}: of window {format_time(window)}, beyond run {run}"
         for partition, offset, window, run in pinned.fetch("handed_over_too_early")
@@ -34,12 +35,18 @@ def check_handovers(pinned: PinnedLake, address: KafkaAddress | None) -> list[Fi
     return findings
 
 
-def _prefer_recorded(found: Iterable[Handover], recorded: Iterable[Handover]) -> list[Handover]:
-    """Replace the verdict `not_retained` of a window by its recorded verdict, if there is one."""
+def _prefer_recorded(
+    found: Iterable[Handover], recorded: Iterable[Handover], by_other_rules: Collection[int]
+) -> list[Handover]:
+    """Replace verdicts that can no longer be computed by the recorded ones, where there are any.
+
+    These are the windows that Kafka no longer retains, and those of runs by other rules, which
+    speed had counted by these rules too.
+    """
     known = {one.window_start: one for one in recorded}
     verdicts = {}
     for one in found:
-        lost = one.verdict is HandoverVerdict.NOT_RETAINED
+        lost = one.verdict is HandoverVerdict.NOT_RETAINED or one.run in by_other_rules
         verdicts[one.window_start] = known.get(one.window_start, one) if lost else one
     return [verdicts[start] for start in sorted(verdicts)]
 

@@ -33,6 +33,7 @@ _SCHEMA = pa.schema(
         ("event_time", pa.int64()),
         ("ms_played", pa.int64()),
         ("is_counted", pa.bool_()),
+        ("artist_key", pa.string()),
     ]
 )
 _FIELDS = _SCHEMA.names[3:]

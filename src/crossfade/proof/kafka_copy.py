@@ -9,13 +9,20 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
 
 from crossfade.erasure.suppression import ERASED_HEADER, is_blank
 from crossfade.kafka.address import KafkaAddress
-from crossfade.kafka.topics import LOG_APPEND_TIME, SONG_PLAYS, read_end_offsets, read_start_offsets
+from crossfade.kafka.topics import (
+    LOG_APPEND_TIME,
+    SONG_PLAYS,
+    read_end_offsets,
+    read_settings,
+    read_start_offsets,
+)
 from crossfade.lake.findings import Finding, judge, leave_out
 from crossfade.proof.pinned import PinnedLake
 from crossfade.proof.positions import format_position
 from crossfade.proof.read_topic import read_topic
 
 SAME_BYTES = "bronze = Kafka, byte for byte"
+KEPT = "Kafka deletes only the oldest records"
 
 _CHUNK = 20_000
 
@@ -40,10 +47,15 @@ class StoredRecord(NamedTuple):
 
 
 def check_kafka_copy(pinned: PinnedLake, address: KafkaAddress) -> list[Finding]:
-    """Read again the records that Kafka still holds in each covered range; compare with bronze."""
+    """Read again the records that Kafka still holds in each covered range; compare with bronze.
+
+    Only committed records are read. Where a run noted a gap, Kafka must skip the same offsets, and
+    must not have compacted the topic: then it proves nothing about gaps.
+    """
+    policy = read_settings(address, SONG_PLAYS)["cleanup.policy"]
     starts = read_start_offsets(address, SONG_PLAYS)
     ends = read_end_offsets(address, SONG_PLAYS)
-    findings = []
+    findings = [judge(KEPT, f"{SONG_PLAYS}: cleanup.policy", expected="delete", found=policy)]
     for partition, first, end in pinned.fetch("covered"):
         subject = f"{SONG_PLAYS} [{partition}]"
         begin = max(first, starts.get(partition, 0))

@@ -25,7 +25,7 @@ def check_positions(pinned: PinnedLake) -> list[Finding]:
                 expected=in_range - gaps,
                 found=held,
                 wrong=bronze[partition],
-                note=f"{gaps:,} offsets that Kafka never used" if gaps else "",
+                note=f"{gaps:,} offsets without a play: of transactions" if gaps else "",
             )
         )
         findings.append(

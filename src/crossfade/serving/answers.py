@@ -3,6 +3,7 @@
 The API and the command line get the same answers from here.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,7 +39,10 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class RankedRow:
-    """A row of an answer before it is formatted; only a country has a share."""
+    """A row of an answer before it is formatted; only a country has a share.
+
+    `listeners` is the estimate of a sketch, which can exceed the plays.
+    """
 
     rank: int
     key: str
@@ -49,13 +53,33 @@ class RankedRow:
 
 @dataclass(frozen=True, slots=True)
 class RequestView:
-    """What one request reads: a snapshot of batch, speed if it is read here, and the time."""
+    """What one request reads: a snapshot of batch, speed if it is read here, and the time.
+
+    `batch_every_ms` is the interval between runs of batch, None if no schedule is known.
+    """
 
     snapshot: Snapshot
     speed: WindowState | None
     rules: TimeRules
     now: int
     cache: AnswerCache[list[RankedRow]] = field(default_factory=AnswerCache)
+    status_cache: AnswerCache[Answer] = field(default_factory=AnswerCache)
+    batch_every_ms: int | None = None
+
+    @property
+    def speed_status(self) -> SpeedStatus | None:
+        """Return how far speed is beyond the snapshot; None if it is not read here."""
+        run = self.snapshot.run
+        if self.speed is None:
+            return None
+        if run is None:
+            return self.speed.status(self.now)
+        return self.speed.status(self.now, boundary=run.boundary, covered=run.end_offsets)
+
+    @property
+    def time_context(self) -> TimeContext:
+        """Return what the completeness of an answer is checked against."""
+        return TimeContext(self.snapshot.boundary, self.now, self.rules, self.batch_every_ms)
 
 
 def answer_trending(view: RequestView, *, limit: int = 50, country: str | None = None) -> Answer:
@@ -70,7 +94,7 @@ def answer_trending(view: RequestView, *, limit: int = 50, country: str | None =
     answer = _answer(view, asked, By.SONG, limit=limit, country=country)
     if is_batch_only:
         beyond = Plan(days=None, windows=(), speed=(boundary, _end_of_open_window(view)))
-        why = explain_incompleteness(beyond, None, TimeContext(boundary, view.now, view.rules))
+        why = explain_incompleteness(beyond, None, view.time_context)
         return answer | {"complete": False, "why": why}
     return answer
 
@@ -134,8 +158,11 @@ def _rank_rows(
     has_sketches = batch.is_empty or country is None or by is By.COUNTRY
     sketches = batch.read_sketches(by, keys) if has_sketches else {}
     details = speed.describe(by, keys, plan.speed, country) if speed and plan.speed else {}
+    artists = _choose_spellings(batch, speed, plan, keys, country) if by is By.ARTIST else {}
     ranked = []
     for place, (key, totals) in enumerate(top, 1):
+        if key in artists:
+            totals = totals._replace(names=artists[key])
         united = list(sketches.get(key, ()))
         if key in details:
             names, sketch = details[key]
@@ -147,11 +174,30 @@ def _rank_rows(
     return ranked
 
 
+def _choose_spellings(
+    batch: BatchRows,
+    speed: WindowState | None,
+    plan: Plan,
+    keys: Sequence[str],
+    country: str | None,
+) -> dict[str, Names]:
+    """Return the most played spelling of each artist in the range."""
+    of_batch = batch.count_spellings(keys, country)
+    counts = {key: of_batch.get(key, Counter()) for key in keys}
+    if speed is not None and plan.speed is not None:
+        speed.count_spellings(counts, plan.speed, country)
+    return {
+        key: Names(utc_date(0), 0, "", max(spellings, key=lambda name: (spellings[name], name)))
+        for key, spellings in counts.items()
+        if spellings
+    }
+
+
 def _to_row(by: By, one: RankedRow) -> Answer:
     names = one.totals.names or Names(utc_date(0), 0, "", "")
     shown: Mapping[By, Mapping[str, str]] = {
         By.SONG: {"song_id": one.key, "title": names.title, "artist": names.artist},
-        By.ARTIST: {"artist": one.key},
+        By.ARTIST: {"artist": names.artist},
         By.COUNTRY: {"country": one.key},
     }
     return {
@@ -161,7 +207,7 @@ def _to_row(by: By, one: RankedRow) -> Answer:
         "counted_plays": one.totals.counted_plays,
         "plays": one.totals.plays,
         "minutes": round(one.totals.ms_played / 60_000, 2),
-        "listeners": one.listeners,
+        "listeners": None if one.listeners is None else min(one.listeners, one.totals.plays),
         **({"share": one.share} if by is By.COUNTRY else {}),
     }
 
@@ -181,8 +227,8 @@ def _read_published(batch: BatchRows, by: By, period: Period | None, limit: int)
 
 def _wrap(view: RequestView, asked: AskedRange, plan: Plan, rows: Sequence[Answer]) -> Answer:
     boundary = view.snapshot.boundary
-    status = view.speed.status(view.now) if view.speed is not None else None
-    why = explain_incompleteness(plan, status, TimeContext(boundary, view.now, view.rules))
+    status = view.speed_status
+    why = explain_incompleteness(plan, status, view.time_context)
     as_of = _find_as_of(view, plan, status)
     return {
         "rows": list(rows),

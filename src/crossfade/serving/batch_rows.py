@@ -1,17 +1,23 @@
 """The batch part of an answer, read with DuckDB from one snapshot."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from crossfade.clock import utc_date
+from crossfade.contract.counting import RULES_VERSION
 from crossfade.contract.periods import Period
 from crossfade.lake.tables import GOLD_CHART, GOLD_LISTENERS, GOLD_SONG_DAY, GOLD_SONG_WINDOW, Table
 from crossfade.serving.merge import Names, Plan, Span, Totals
 from crossfade.serving.rollup import By
 from crossfade.serving.snapshot import Snapshot, scan_sql
 
-_KEY = {By.SONG: "song_id", By.ARTIST: "artist", By.COUNTRY: "country"}
+_KEY = {By.SONG: "song_id", By.ARTIST: "artist_key", By.COUNTRY: "country"}
+_NAMES = {
+    By.SONG: "{'day': date, 'plays': plays, 'title': title, 'artist': artist}",
+    By.ARTIST: "artist",
+    By.COUNTRY: "NULL",
+}
 _CHART = {By.SONG: "songs", By.ARTIST: "artists"}
 """The names of the published charts; there is none of countries."""
 _ENTRY = (
@@ -58,6 +64,25 @@ class BatchRows:
         ).fetchall()
         return {row[0]: _to_totals(row[1:], has_names=by is By.SONG) for row in rows}
 
+    def count_spellings(
+        self, keys: Sequence[str], country: str | None = None
+    ) -> dict[str, Counter[str]]:
+        """Count the plays of each spelling of some artists, by key."""
+        parts = list(self._count_parts(By.ARTIST, country))
+        if not parts:
+            return {}
+        queries = " UNION ALL ".join(query for query, _ in parts)
+        values = [value for _, given in parts for value in given]
+        rows = self._cursor.execute(
+            f"SELECT key, names, sum(plays) FROM ({queries}) "
+            "WHERE key IN (SELECT unnest(?)) GROUP BY ALL",
+            [*values, list(keys)],
+        ).fetchall()
+        found: dict[str, Counter[str]] = defaultdict(Counter)
+        for key, artist, plays in rows:
+            found[key][artist] += int(plays)
+        return found
+
     def read_sketches(self, by: By, keys: Sequence[str]) -> dict[str, list[bytes]]:
         """Read the sketches of each key's listeners, one for each day or window."""
         found: dict[str, list[bytes]] = defaultdict(list)
@@ -91,9 +116,10 @@ class BatchRows:
         return [dict(zip(_ENTRY, row, strict=True)) for row in result.fetchall()]
 
     def _count_parts(self, by: By, country: str | None) -> Iterable[tuple[str, list[Any]]]:
-        names = "{'day': date, 'plays': plays, 'title': title, 'artist': artist}"
-        names = names if by is By.SONG else "NULL"
-        selected = f"SELECT {_KEY[by]} AS key, counted_plays, plays, ms_played, {names} AS names"
+        run = self._snapshot.run
+        by_artist = by is By.ARTIST and run is not None and run.rules != RULES_VERSION
+        column = "artist" if by_artist else _KEY[by]  # runs by older rules have no artist_key
+        selected = f"SELECT {column} AS key, counted_plays, plays, ms_played, {_NAMES[by]} AS names"
         of_country = " AND country = ?" if country is not None else ""
         countries = [country] if country is not None else []
         for grain, span in self._spans():

@@ -1,7 +1,7 @@
 """The rows of one window, summed by song, artist and country as they arrive."""
 
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
@@ -9,6 +9,7 @@ from datasketches import hll_sketch, hll_union
 
 from crossfade.clock import utc_date
 from crossfade.contract.counting import SKETCH_LG_K
+from crossfade.contract.identities import artist_key
 from crossfade.kafka.window_log import Grain, WindowRow, WindowValue
 from crossfade.serving.merge import Names
 
@@ -26,10 +27,10 @@ class By(StrEnum):
     COUNTRY = "country"
 
     def key_of(self, grain: Grain) -> str:
-        """Return a row's key: its song id, artist or country."""
+        """Return a row's key: its song id, its artist's key or its country."""
         if self is By.SONG:
             return grain.song_id
-        return grain.artist if self is By.ARTIST else grain.country
+        return artist_key(grain.artist) if self is By.ARTIST else grain.country
 
 
 Sums = tuple[int, int, int]
@@ -132,6 +133,12 @@ class WindowRollup:
         names = (Names(self._day, plays, grain.title, grain.artist) for grain, plays in rows)
         return max(names, default=None)
 
+    def count_spellings(self, counts: Counter[str], key: str, country: str | None) -> None:
+        """Add the plays of each spelling of an artist."""
+        for grain in self._grains(By.ARTIST, key):
+            if country in (None, grain.country):
+                counts[grain.artist] += self._rows[grain][1].plays
+
     def sketches(self, by: By, key: str, country: str | None = None) -> Iterator[bytes]:
         """Yield the sketches whose union holds a key's listeners."""
         if by is By.COUNTRY:
@@ -159,7 +166,7 @@ class WindowRollup:
     def _tallies_of(self, grain: Grain) -> tuple[_Tally, _Tally, _Tally]:
         return (
             self._songs[grain.song_id],
-            self._artists[grain.artist],
+            self._artists[artist_key(grain.artist)],
             self._countries[grain.country],
         )
 

@@ -6,13 +6,15 @@ dropped permanently: neither a dead driver's late write nor a replay after a res
 """
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from crossfade.clock import HOUR_MS
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.kafka.window_log import Marker, WindowRow
-from crossfade.serving.completeness import SpeedStatus
+from crossfade.serving.completeness import FRESH_MS, SpeedStatus
 from crossfade.serving.lag import LagMeter
 from crossfade.serving.merge import Span, Totals
 from crossfade.serving.rollup import By, Sums, WindowRollup
@@ -23,6 +25,7 @@ HELD_MS = 36 * HOUR_MS
 """Windows further than this behind the newest are forgotten, whichever layer owns them."""
 
 _VIEWS_KEPT = 4
+_NOTHING: Mapping[int, int] = MappingProxyType({})
 
 
 class PlacedRecord(NamedTuple):
@@ -47,6 +50,7 @@ class WindowState:
         self._lag = LagMeter()
         self._views: dict[tuple[By, Span], SpanView] = {}
         self._first_log_time: int | None = None
+        self._end_offsets: tuple[int, Mapping[int, int]] | None = None
         self._version = 0
         self._trouble = ""
 
@@ -74,9 +78,10 @@ class WindowState:
             self._choose_generation()
 
     def note_end_offsets(self, at: int, end_offsets: Mapping[int, int]) -> None:
-        """Keep the end offsets of `song-plays` at a time, to measure speed's lag."""
+        """Keep the end offsets of `song-plays` at a time, to see how far both layers are."""
         with self._lock:
             self._trouble = ""
+            self._end_offsets = at, end_offsets
             self._lag.note_end_offsets(at, end_offsets)
             self._lag.note_reached(self._marker())
 
@@ -94,11 +99,12 @@ class WindowState:
             self._held_from = max(self._held_from, window_start)
 
     def forget_before(self, boundary: int, covered: Mapping[int, int]) -> None:
-        """Forget windows before the boundary, and late plays below the covered end offsets."""
+        """Forget windows before the boundary, and the late plays that batch answers."""
         with self._lock:
             self._held_from = max(self._held_from, boundary)
             for generation in self._generations.values():
-                generation.forget_before(self._held_from, covered)
+                generation.forget_windows(self._held_from)
+                generation.forget_late(boundary, covered)
             self._forget_views()
 
     def roll_up(self, by: By, span: Span, country: str | None = None) -> dict[str, Totals]:
@@ -123,6 +129,15 @@ class WindowState:
             view = self._view(by, span)
             return {key: view.describe(windows, key) for key in keys}
 
+    def count_spellings(
+        self, counts: Mapping[str, Counter[str]], span: Span, country: str | None = None
+    ) -> None:
+        """Add the plays of each spelling of some artists, by key."""
+        with self._lock:
+            for window in self._windows(span):
+                for key, spellings in counts.items():
+                    window.count_spellings(spellings, key, country)
+
     def marker(self) -> Marker | None:
         """Return the newest marker of the generation in use."""
         with self._lock:
@@ -134,10 +149,18 @@ class WindowState:
             chosen = self._chosen()
             return sum(map(len, chosen.windows.values())) if chosen else 0
 
-    def status(self, now: int) -> SpeedStatus:
-        """Return how far speed is."""
+    def status(
+        self,
+        now: int,
+        *,
+        boundary: int = NO_BOUNDARY,
+        covered: Mapping[int, int] = _NOTHING,
+    ) -> SpeedStatus:
+        """Return how far speed is, and what a run of batch with these end offsets lacks."""
         with self._lock:
             chosen, marker = self._chosen(), self._marker()
+            held = chosen.late.values() if chosen else ()
+            polled_at, ends = self._end_offsets or (NO_BOUNDARY, {})
             return SpeedStatus(
                 is_ready=self._is_ready,
                 sent_at=marker.sent_at if marker else None,
@@ -145,7 +168,8 @@ class WindowState:
                 held_from=max(self._held_from, chosen.windows_from if chosen else NO_BOUNDARY),
                 dropped_before=chosen.dropped_before if chosen else None,
                 first_log_time=self._first_log_time,
-                late_pending=sum(late for late, _ in chosen.late.values()) if chosen else None,
+                late=[one for one in held if not one.is_answered(boundary, covered)],
+                is_batch_at_end=now - polled_at <= FRESH_MS and reaches(covered, ends),
                 trouble=self._trouble,
             )
 
@@ -172,7 +196,7 @@ class WindowState:
             return
         if start not in generation.windows:
             self._held_from = max(self._held_from, start - HELD_MS)
-            generation.forget_before(self._held_from, {})
+            generation.forget_windows(self._held_from)
             self._forget_views()
         if generation.apply_row(row) and generation is self._chosen():
             for view in self._views.values():

@@ -8,6 +8,9 @@ from crossfade.contract.counting import DAILY_CAP, SKETCH_LG_K
 from crossfade.kafka.window_log import Grain
 from crossfade.processing.counting import floor_ms, measure_plays
 
+GRAIN = (*Grain._fields, "artist_key")
+"""What plays of a window or a day are counted by; the key depends only on the artist."""
+
 
 def mark_charted(plays: DataFrame) -> DataFrame:
     """Add `is_charted`: one of the first `DAILY_CAP` counted plays of a listener, song and UTC day.
@@ -21,14 +24,14 @@ def mark_charted(plays: DataFrame) -> DataFrame:
 
 def count_song_windows(plays: DataFrame, grain_ms: int) -> DataFrame:
     """Return the rows of gold/song_window."""
-    return plays.groupBy(
-        _floor("event_time", grain_ms).alias("window_start"), *Grain._fields, "date"
-    ).agg(*measure_plays())
+    return plays.groupBy(_floor("event_time", grain_ms).alias("window_start"), *GRAIN, "date").agg(
+        *measure_plays()
+    )
 
 
 def count_song_days(charted: DataFrame) -> DataFrame:
     """Return the rows of gold/song_day."""
-    return charted.groupBy(*Grain._fields, "date").agg(*measure_plays(), _charted())
+    return charted.groupBy(*GRAIN, "date").agg(*measure_plays(), _charted())
 
 
 def count_activity_hours(plays: DataFrame, *, is_day_closed: bool) -> DataFrame:
@@ -52,7 +55,7 @@ def sketch_day_listeners(plays: DataFrame) -> DataFrame:
 def _sketch_listeners(plays: DataFrame, grain: str, period_start: Column) -> DataFrame:
     keys = {
         "song": F.col("song_id"),
-        "artist": F.col("artist"),
+        "artist": F.col("artist_key"),
         "country": F.col("country"),
         "city": F.concat_ws("/", "country", "city"),
     }

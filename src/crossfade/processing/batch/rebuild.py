@@ -9,7 +9,6 @@ from pyspark.sql import functions as F
 
 from crossfade.clock import DAY_MS, Range, floor_to, utc_date
 from crossfade.contract.boundary import windows_kept_from
-from crossfade.kafka.window_log import Grain
 from crossfade.lake.table_files import TableFile, count_rows_on, read_files
 from crossfade.lake.tables import (
     GOLD_ACTIVITY_HOUR,
@@ -20,6 +19,7 @@ from crossfade.lake.tables import (
     Table,
 )
 from crossfade.processing.batch.partials import (
+    GRAIN,
     count_activity_hours,
     count_song_days,
     count_song_windows,
@@ -33,7 +33,7 @@ from crossfade.processing.batch.tuning import tune_for
 
 _COLUMNS = (
     *("date", "event_time", "event_id", "user_id", "city", "ms_played", "is_counted"),
-    *Grain._fields,
+    *GRAIN,
 )
 
 

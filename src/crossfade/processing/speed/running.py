@@ -8,7 +8,7 @@ from crossfade.errors import StackError
 from crossfade.folder import SPEED, DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import SONG_PLAYS, topic_id
-from crossfade.lake.binding import SpeedBinding, bind_speed, tie_speed
+from crossfade.lake.binding import SpeedBinding, bind_speed, has_other_rules, tie_speed
 from crossfade.lake.checkpoint import read_committed, require_metadata
 from crossfade.processing.speed.job import WindowSink, first_marker, start_speed
 from crossfade.processing.speed.markers import MarkerLog
@@ -39,14 +39,16 @@ class RunningSpeed:
         self._query: StreamingQuery | None = None
 
     def start(self) -> StreamingQuery:
-        """Begin a new epoch: carry out a pending renewal, send the first marker, start the query.
+        """Begin a new epoch: send the first marker, and start the query.
+
+        If a renewal is pending, or the rules have changed, this is a new generation.
 
         Raises:
             DamagedError: the checkpoint cannot be read, or belongs to another query.
             LakeError: the checkpoint does not belong to this topic.
             BrokerError: Kafka is away, or no longer holds the next records to read.
         """
-        if SPEED_RENEWAL_REQUEST.is_pending(self._folder):
+        if SPEED_RENEWAL_REQUEST.is_pending(self._folder) or has_other_rules(self._folder):
             remove_generation(self._folder)
             SPEED_RENEWAL_REQUEST.take(self._folder)
         require_metadata(self._checkpoint)

@@ -30,8 +30,18 @@ WITH
     SELECT 'songs' AS chart, song_id AS id, *
     FROM periods
     UNION ALL
-    SELECT 'artists' AS chart, artist AS id, *
+    SELECT 'artists' AS chart, artist_key AS id, *
     FROM periods
+  ),
+  spellings AS (
+    SELECT chart, period, period_start, id, artist, sum(plays) AS plays
+    FROM entries
+    GROUP BY ALL
+  ),
+  most_played AS (
+    SELECT chart, period, period_start, id, arg_max(artist, (plays, artist)) AS artist
+    FROM spellings
+    GROUP BY ALL
   ),
   summed AS (
     SELECT
@@ -58,10 +68,11 @@ SELECT
   ) AS "rank",
   id,
   CASE WHEN chart = 'songs' THEN names.title END AS title,
-  names.artist,
+  CASE WHEN chart = 'songs' THEN names.artist ELSE most_played.artist END AS artist,
   CAST(charted_plays AS BIGINT) AS charted_plays,
   CAST(counted_plays AS BIGINT) AS counted_plays,
   CAST(plays AS BIGINT) AS plays,
   CAST(ms_played AS BIGINT) AS ms_played
 FROM summed
+JOIN most_played USING (chart, period, period_start, id)
 WHERE charted_plays > 0

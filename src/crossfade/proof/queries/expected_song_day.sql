@@ -27,6 +27,7 @@ SELECT
   count(*) FILTER (WHERE is_counted) AS counted_plays,
   count(*) FILTER (WHERE nth <= $daily_cap) AS charted_plays,
   CAST(coalesce(sum(ms_played), 0) AS BIGINT) AS ms_played,
-  event_date AS date
+  event_date AS date,
+  artist_key
 FROM closed
 GROUP BY ALL

@@ -17,6 +17,7 @@ SELECT
   count(*) AS plays,
   count(*) FILTER (WHERE is_counted) AS counted_plays,
   CAST(coalesce(sum(ms_played), 0) AS BIGINT) AS ms_played,
-  CAST(make_timestamptz(window_ms * 1000) AS DATE) AS date
+  CAST(make_timestamptz(window_ms * 1000) AS DATE) AS date,
+  artist_key
 FROM windowed
 GROUP BY ALL

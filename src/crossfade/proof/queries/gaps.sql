@@ -1,4 +1,4 @@
--- Offsets that runs noted as never given to a record, such as the ends of transactions.
+-- Offsets that runs noted as having no play: the ends of transactions, and what they took back.
 CREATE OR REPLACE TABLE gaps AS
 WITH
   noted AS (

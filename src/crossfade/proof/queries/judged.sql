@@ -19,5 +19,6 @@ CREATE OR REPLACE TABLE judged (
   source VARCHAR,
   event_time BIGINT,
   ms_played BIGINT,
-  is_counted BOOLEAN
+  is_counted BOOLEAN,
+  artist_key VARCHAR
 )

@@ -21,7 +21,7 @@ WITH
   keyed AS (
     SELECT span, start_ms, 'song' AS kind, song_id AS key, user_id FROM spans
     UNION ALL
-    SELECT span, start_ms, 'artist' AS kind, artist AS key, user_id FROM spans
+    SELECT span, start_ms, 'artist' AS kind, artist_key AS key, user_id FROM spans
     UNION ALL
     SELECT span, start_ms, 'country' AS kind, country AS key, user_id FROM spans
     UNION ALL

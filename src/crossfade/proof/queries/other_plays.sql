@@ -27,6 +27,9 @@ WITH
           CASE
             WHEN judged.is_counted IS DISTINCT FROM silver_plays.is_counted THEN 'is_counted'
           END,
+          CASE
+            WHEN judged.artist_key IS DISTINCT FROM silver_plays.artist_key THEN 'artist_key'
+          END,
           CASE WHEN silver_plays.date IS DISTINCT FROM CAST(silver_plays.event_time AS DATE) THEN 'date' END,
           CASE
             WHEN silver_plays.log_time IS DISTINCT FROM bronze_song_plays.log_time THEN 'log_time'

@@ -1,4 +1,4 @@
--- Every published run: its boundary, and the end offsets that it covers.
-SELECT run, boundary, end_offsets
+-- Every published run: its boundary, the end offsets that it covers, and its rules.
+SELECT run, boundary, end_offsets, rules
 FROM gold_run
 ORDER BY run
