@@ -13,8 +13,10 @@ import pytest
 
 from crossfade.config import load_settings
 from crossfade.contract.decode import encode_play
+from crossfade.errors import MisuseError
 from crossfade.folder import DataFolder, StackAddresses, open_folder, write_atomically, write_stack
 from crossfade.kafka.address import KafkaAddress
+from crossfade.serving.ranges import check_country
 from crossfade.stack.supervisor import ChildState
 from support import handmade_lake as handmade
 from support.api_server import api_client
@@ -95,6 +97,15 @@ def test_a_range_is_answered_with_its_rows(client: httpx.Client) -> None:
         "trending?month=2019-06",
         "trending?country=se",
         "trending?country=%27%3B--",
+        "trending?country=UK",
+        "trending?country=",
+        "geography?country=EU",
+        "charts/songs?country=SE&country=XX",
+        "trending?limits=5",
+        "charts/songs?limit=1001",
+        "charts/songs?limit=-1",
+        "charts/songs?all_time=perhaps",
+        "charts/songs?day=",
         "charts/songs?month=2019-13",
         "charts/songs?month=2019-06&year=2019",
         "charts/songs?week=2019-06-27",
@@ -124,6 +135,74 @@ def test_a_missing_resource_is_refused_in_the_error_shape(client: httpx.Client) 
     for response in (client.get("/api/v1/nothing"), client.post("/api/v1/trending")):
         assert response.json().keys() == {"error", "hint", "status"}
         assert response.json()["status"] == response.status_code
+
+
+def test_a_country_is_refused_as_the_command_line_refuses_it(client: httpx.Client) -> None:
+    for path in ("trending", "charts/songs", "charts/artists", "geography"):
+        answer = client.get(f"/api/v1/{path}", params={"country": "UK"})
+        with pytest.raises(MisuseError) as refused:
+            check_country("UK")
+        assert answer.status_code == 422
+        assert answer.json()["error"] == refused.value.what == '"UK" is not a country.'
+        assert answer.json()["hint"] == refused.value.cure
+
+
+PAGES = ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics")
+
+
+def test_every_path_answers_head_as_get_without_a_body(client: httpx.Client) -> None:
+    api = client.get("/openapi.json").json()
+    for path in {*api["paths"], *PAGES, "/api/v1/charts/songs?month=2019-13", "/nothing"}:
+        head, get = client.head(path), client.get(path)
+        assert (head.status_code, head.content) == (get.status_code, b"")
+        names = set(get.headers) - {"date", "content-length"}
+        assert {name: head.headers[name] for name in names} == {
+            name: get.headers[name] for name in names
+        }
+        assert "content-length" in head.headers
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_a_method_that_a_path_does_not_have_is_refused_with_those_that_it_has(
+    client: httpx.Client, method: str
+) -> None:
+    for path in ("/healthz", "/readyz", "/metrics", "/docs", "/api/v1/status", "/openapi.json"):
+        response = client.request(method, path)
+        assert response.status_code == 405
+        assert response.headers["allow"] == "GET, HEAD"
+        assert response.json()["status"] == 405
+
+
+def _ask_from_page(client: httpx.Client, origin: str) -> tuple[httpx.Response, httpx.Response]:
+    """Return the responses to a browser's preflight request and to its request."""
+    asks = {"Origin": origin, "Access-Control-Request-Method": "GET"}
+    preflight = client.options("/api/v1/status", headers=asks)
+    return preflight, client.get("/api/v1/status", headers={"Origin": origin})
+
+
+def test_no_page_of_another_origin_may_read_answers_by_default(client: httpx.Client) -> None:
+    for response in _ask_from_page(client, "https://example.org"):
+        assert not [name for name in response.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize(
+    ("cors", "origin", "allowed"),
+    [
+        (["https://example.org"], "https://example.org", "https://example.org"),
+        (["https://other.example", "http://127.0.0.1:3000"], "http://127.0.0.1:3000", None),
+        (["https://example.org"], "https://example.com", ""),
+        (["https://example.org"], "http://example.org", ""),
+        (["*"], "https://example.com", "*"),
+    ],
+)
+def test_pages_of_allowed_origins_may_read_answers(
+    gold: DataFolder, cors: list[str], origin: str, allowed: str | None
+) -> None:
+    with api_client(gold, None, cors=cors) as client:
+        for response in _ask_from_page(client, origin):
+            found = response.headers.get("access-control-allow-origin", "")
+            assert found == (origin if allowed is None else allowed)
+            assert "access-control-allow-credentials" not in response.headers
 
 
 def test_a_week_refused_names_the_nearest_friday(client: httpx.Client) -> None:
@@ -170,6 +249,18 @@ def test_pages_load_nothing_from_elsewhere(client: httpx.Client) -> None:
         assert "default-src 'none'" in response.headers["content-security-policy"]
         assert "//" not in response.text.replace("<!--", "")
         assert "innerHTML" not in response.text
+
+
+def test_every_route_and_parameter_has_a_text_and_an_example(client: httpx.Client) -> None:
+    for path, methods in client.get("/openapi.json").json()["paths"].items():
+        for route in methods.values():
+            assert " " in route["summary"], path
+            for parameter in route.get("parameters", ()):
+                schema = parameter["schema"]
+                assert schema["description"].endswith("."), (path, parameter["name"])
+                [example] = schema["examples"]
+                answer = client.get(path, params={parameter["name"]: example})
+                assert answer.status_code == 200, answer.text
 
 
 def test_every_route_is_in_the_api_page(client: httpx.Client) -> None:

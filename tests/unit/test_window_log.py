@@ -27,6 +27,8 @@ MARKER = Marker(
     sent_at=1_559_390_401_000,
     accepted=50,
     late=2,
+    late_by_day={17_897: 2},
+    newest_late=1_546_300_800_000,
     repeats=1,
     rejected=3,
     dropped=0,
@@ -86,12 +88,23 @@ def test_a_markers_value_has_the_fields_that_the_topic_promises() -> None:
         "sent_at": 1_559_390_401_000,
         "accepted": 50,
         "late": 2,
+        "late_by_day": {"17897": 2},
+        "newest_late": 1_546_300_800_000,
         "repeats": 1,
         "rejected": 3,
         "dropped": 0,
         "watermark": None,
         "windows_from": None,
     }
+
+
+def test_a_marker_of_an_earlier_release_has_no_days_of_late_plays() -> None:
+    value = msgspec.json.decode(MARKER.encode())
+    del value["late_by_day"], value["newest_late"]
+
+    read = decode_record(MARKER.encode_key(), msgspec.json.encode(value))
+
+    assert read == msgspec.structs.replace(MARKER, late_by_day={}, newest_late=None)
 
 
 @pytest.mark.parametrize(

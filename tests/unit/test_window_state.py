@@ -1,12 +1,14 @@
 """Serving's state of open windows, fed record by record without a broker."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pytest
 from datasketches import hll_sketch
 
 from crossfade.clock import HOUR_MS, MINUTE_MS
 from crossfade.kafka.window_log import Grain, Marker, WindowKey, WindowRow, WindowValue
+from crossfade.serving.completeness import FRESH_MS
 from crossfade.serving.merge import Totals, estimate_listeners
 from crossfade.serving.rollup import By
 from crossfade.serving.window_state import HELD_MS, PlacedRecord, WindowState
@@ -49,7 +51,7 @@ def markers(
     log_time: int = W,
     partitions: Iterable[int] = (0,),
     sent_at: int = NOW,
-    **counts: int,
+    **counts: Any,
 ) -> list[PlacedRecord]:
     marker = Marker(generation, epoch, batch, dict(ends), sent_at=sent_at, **counts)
     return [PlacedRecord(marker, log_time, partition) for partition in partitions]
@@ -306,12 +308,47 @@ def test_late_plays_are_pending_until_a_run_covers_their_micro_batch(state: Wind
     assert state.status(NOW).late_pending == 0
 
 
+def test_late_plays_are_pending_until_batch_owns_their_windows(state: WindowState) -> None:
+    state.feed(markers({0: 10}, late=2, late_by_day={1: 1, 9: 1}, newest_late=W + G + 1))
+    state.forget_before(W + G, {0: 10})
+    assert state.status(NOW).late_pending == 2
+
+    state.forget_before(W + 2 * G, {0: 10})
+    assert state.status(NOW).late_pending == 0
+
+
+def test_late_plays_that_a_run_answers_are_pending_for_earlier_runs_only(
+    state: WindowState,
+) -> None:
+    state.feed(markers({0: 10}, late=2, late_by_day={1: 2}, newest_late=W))
+
+    assert state.status(NOW, boundary=W + G, covered={0: 10}).late_pending == 0
+    assert state.status(NOW, boundary=W, covered={0: 10}).late_pending == 2
+    earlier = state.status(NOW, boundary=W + G, covered={0: 9})
+    assert [one.by_day for one in earlier.late] == [{1: 2}]
+
+
+def test_batch_is_at_the_end_of_kafka_while_a_recent_poll_found_no_record_beyond_it(
+    state: WindowState,
+) -> None:
+    covered = {0: 10, 1: 5}
+    assert not state.status(NOW, covered=covered).is_batch_at_end
+
+    state.note_end_offsets(NOW, {0: 10, 1: 5})
+    assert state.status(NOW + FRESH_MS, covered=covered).is_batch_at_end
+    assert not state.status(NOW + FRESH_MS + 1, covered=covered).is_batch_at_end
+    assert not state.status(NOW).is_batch_at_end
+    state.note_end_offsets(NOW + 1, {0: 11, 1: 5})
+    assert not state.status(NOW + 2, covered=covered).is_batch_at_end
+
+
 def test_late_plays_of_a_replayed_micro_batch_are_pending_once(state: WindowState) -> None:
     state.feed(markers({0: 10}, late=2))
     state.feed(markers({0: 10}, epoch=2, late=0))
-    state.feed(markers({0: 10}, epoch=2, late=2))
+    state.feed(markers({0: 10}, epoch=2, late=2, late_by_day={1: 2}))
 
     assert state.status(NOW).late_pending == 2
+    assert [one.by_day for one in state.status(NOW).late] == [{1: 2}]
 
 
 def test_what_the_watermark_dropped_is_remembered_with_its_time(state: WindowState) -> None:

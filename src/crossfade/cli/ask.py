@@ -14,15 +14,15 @@ from rich.text import Text
 from crossfade.cli.api import fetch_answer
 from crossfade.clock import now_ms
 from crossfade.config import load_settings
-from crossfade.contract.countries import COUNTRIES
-from crossfade.errors import MisuseError
 from crossfade.folder import open_folder, read_stack
-from crossfade.serving.ranges import RangeTexts
+from crossfade.serving.ranges import RangeTexts, check_country
 
 if TYPE_CHECKING:
     from crossfade.serving.answers import RequestView
 
-LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Most rows to show.")]
+LimitOption = Annotated[
+    int, typer.Option("--limit", min=1, max=1000, help="Most rows to show.", metavar="N")
+]
 CountryOption = Annotated[
     str | None, typer.Option("--country", help="Only this country, such as SE.", metavar="CC")
 ]
@@ -31,13 +31,22 @@ DayOption = Annotated[
 ]
 WeekOption = Annotated[
     str | None,
-    typer.Option("--week", help="A chart week, by its first day: a Friday.", metavar="2019-06-28"),
+    typer.Option(
+        "--week", help="A chart week (UTC), by its first day: a Friday.", metavar="2019-06-28"
+    ),
 ]
-MonthOption = Annotated[str | None, typer.Option("--month", help="One month.", metavar="2019-06")]
-YearOption = Annotated[str | None, typer.Option("--year", help="One year.", metavar="2019")]
+MonthOption = Annotated[
+    str | None, typer.Option("--month", help="One month (UTC).", metavar="2019-06")
+]
+YearOption = Annotated[str | None, typer.Option("--year", help="One year (UTC).", metavar="2019")]
 AllTimeOption = Annotated[bool, typer.Option("--all-time", help="All time; the default.")]
 FromOption = Annotated[
-    str | None, typer.Option("--from", help="Start of the range.", metavar="TIME")
+    str | None,
+    typer.Option(
+        "--from",
+        help="Start of the range: 2019-06-01 (UTC) or 2019-06-01T12:30Z.",
+        metavar="TIME",
+    ),
 ]
 ToOption = Annotated[
     str | None, typer.Option("--to", help="End of the range, exclusive.", metavar="TIME")
@@ -53,7 +62,8 @@ def ask(
     answer_from_gold: Callable[["RequestView"], dict[str, Any]],
 ) -> dict[str, Any]:
     """Return the API's answer if a stack runs on the folder, else one computed only from gold."""
-    _refuse_country(parameters.get("country"))
+    country = parameters.get("country")
+    check_country(None if country is None else str(country))
     folder = open_folder(load_settings(data=data), create=False)
     stack = read_stack(folder)
     if stack is not None:
@@ -67,12 +77,6 @@ def ask(
         return answer_from_gold(RequestView(snapshot, None, folder.time_rules, now_ms()))
     finally:
         snapshot.connection.close()
-
-
-def _refuse_country(country: str | int | None) -> None:
-    if country is not None and country not in COUNTRIES:
-        what = f'"{country}" is not a country.'
-        raise MisuseError(what, "Write two upper-case letters such as SE; ZZ means unknown.")
 
 
 def range_parameters(texts: RangeTexts) -> dict[str, str | int | None]:

@@ -54,8 +54,10 @@ class Marker(msgspec.Struct, frozen=True, rename={"generation": "g", "epoch": "e
     """How far speed is after a micro-batch; the counts are of that micro-batch only.
 
     `end_offsets` are exclusive ends in `song-plays`; `batch` is -1 before the first micro-batch.
-    `dropped` counts rows that Spark's watermark dropped. Windows that begin before `windows_from`
-    may lack rows of this generation: it began to read later. Times are milliseconds since 1970.
+    `late_by_day` divides `late` by UTC day, in days since 1970; `newest_late` is the newest event
+    time of them. A marker of an earlier release has neither. `dropped` counts rows that Spark's
+    watermark dropped. Windows that begin before `windows_from` may lack rows of this generation: it
+    began to read later. Times are milliseconds since 1970.
     """
 
     generation: str
@@ -65,6 +67,8 @@ class Marker(msgspec.Struct, frozen=True, rename={"generation": "g", "epoch": "e
     sent_at: int
     accepted: int = 0
     late: int = 0
+    late_by_day: dict[int, int] = {}
+    newest_late: int | None = None
     repeats: int = 0
     rejected: int = 0
     dropped: int = 0

@@ -1,18 +1,18 @@
 """The HTTP API: each answer comes from one snapshot of batch and the state of speed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, FastAPI, Query, Response
+from starlette.middleware.cors import CORSMiddleware
 
 import crossfade
 from crossfade.clock import now_ms
-from crossfade.folder import DataFolder
+from crossfade.folder import DataFolder, read_stack
 from crossfade.kafka.address import KafkaAddress
-from crossfade.lake.runs import Run
 from crossfade.serving.alarms import read_alarms
 from crossfade.serving.answer_cache import AnswerCache
 from crossfade.serving.answers import (
@@ -24,6 +24,7 @@ from crossfade.serving.answers import (
     answer_trending,
 )
 from crossfade.serving.error_responses import error_response, install_error_handlers
+from crossfade.serving.head_requests import HeadRequests
 from crossfade.serving.metrics import Metrics, TimedRequests
 from crossfade.serving.queries import NoQuery, RangeQuery, RejectedQuery, TrendingQuery
 from crossfade.serving.ranges import AskedRange, read_range
@@ -44,6 +45,7 @@ from crossfade.serving.status import answer_reconciliation, answer_status
 from crossfade.serving.window_reader import WindowReader
 from crossfade.serving.window_state import WindowState
 
+_METHODS = ("GET", "HEAD")
 _ABOUT = "What are people listening to, right now and over the years, and can you prove it?"
 _PAGE_RULES = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
@@ -52,14 +54,22 @@ _PAGE_RULES = (
 
 
 class Service:
-    """Serves one data folder: watches batch, and reads speed if Kafka's address is known."""
+    """Serves one data folder: watches batch, and reads speed if Kafka's address is known.
 
-    def __init__(self, folder: DataFolder, address: KafkaAddress | None) -> None:
+    `batch_every_ms` is the interval between runs of batch while a stack runs on the folder.
+    """
+
+    def __init__(
+        self, folder: DataFolder, address: KafkaAddress | None, batch_every_ms: int | None = None
+    ) -> None:
         self.folder = folder
+        self._batch_every_ms = batch_every_ms
+        self._is_batch_scheduled = False
         self._rules = folder.time_rules
         self._cache: AnswerCache[list[RankedRow]] = AnswerCache()
+        self._status_cache: AnswerCache[Answer] = AnswerCache()
         self._state = WindowState() if address is not None else None
-        self._watcher = SnapshotWatcher(folder, self._forget_merged)
+        self._watcher = SnapshotWatcher(folder, self._note_poll)
         self._reader = (
             WindowReader(address, self._state, self._rules, self._find_boundary)
             if address is not None and self._state is not None
@@ -86,7 +96,15 @@ class Service:
 
     def view(self) -> RequestView:
         """Return what one request reads."""
-        return RequestView(self._watcher.current, self._state, self._rules, now_ms(), self._cache)
+        return RequestView(
+            self._watcher.current,
+            self._state,
+            self._rules,
+            now_ms(),
+            self._cache,
+            self._status_cache,
+            self._batch_every_ms if self._is_batch_scheduled else None,
+        )
 
     def read_range(self, query: RangeQuery) -> AskedRange:
         """Read the range of a query."""
@@ -97,16 +115,25 @@ class Service:
         self._watcher.try_refresh()
         return self._watcher.current.boundary
 
-    def _forget_merged(self, before: Snapshot) -> None:
-        """Forget what batch owned in the previous snapshot: requests may still need the rest."""
-        run: Run | None = self._watcher.current.run
-        if self._state is not None and run is not None:
-            self._state.forget_before(before.boundary, run.end_offsets)
+    def _note_poll(self, before: Snapshot) -> None:
+        """Forget what batch answers in the previous snapshot: requests may still need the rest."""
+        if self._state is not None and before.run is not None:
+            self._state.forget_before(before.boundary, before.run.end_offsets)
+        self._is_batch_scheduled = read_stack(self.folder) is not None
 
 
-def build_app(folder: DataFolder, address: KafkaAddress | None) -> FastAPI:
-    """Build the API of a data folder; answers before everything is read are marked incomplete."""
-    service = Service(folder, address)
+def build_app(
+    folder: DataFolder,
+    address: KafkaAddress | None,
+    *,
+    batch_every_ms: int | None = None,
+    cors: Sequence[str] = (),
+) -> FastAPI:
+    """Build the API of a data folder; answers before everything is read are marked incomplete.
+
+    Pages of the origins in `cors` may read it; "*" stands for every origin.
+    """
+    service = Service(folder, address, batch_every_ms)
 
     @asynccontextmanager
     async def live(_: FastAPI) -> AsyncIterator[None]:
@@ -124,6 +151,9 @@ def build_app(folder: DataFolder, address: KafkaAddress | None) -> FastAPI:
     )
     metrics = Metrics(service.view, lambda: read_alarms(folder))
     app.add_middleware(TimedRequests, metrics=metrics)
+    app.add_middleware(HeadRequests)
+    if cors:
+        app.add_middleware(CORSMiddleware, allow_origins=list(cors), allow_methods=_METHODS)
     app.include_router(_answers(service), prefix="/api/v1")
     app.include_router(_pages(service, metrics))
     install_error_handlers(app)

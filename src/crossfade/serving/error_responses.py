@@ -1,5 +1,6 @@
 """Error responses of the API: `error`, `hint` and `status` for every path."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -12,13 +13,18 @@ from crossfade.telemetry import get_logger
 
 _UNPROCESSABLE, _FAILED, _UNAVAILABLE = 422, 500, 503
 
+_HEADERS = {405: {"Allow": "GET, HEAD"}}
+"""Every path has these methods."""
+
 _log = get_logger("serve")
 
 
-def error_response(error: str, hint: str, status: int) -> Response:
+def error_response(
+    error: str, hint: str, status: int, headers: Mapping[str, str] | None = None
+) -> Response:
     """Return an error as JSON."""
     body = msgspec.json.encode({"error": error, "hint": hint, "status": status})
-    return Response(body, status_code=status, media_type="application/json")
+    return Response(body, status, headers, media_type="application/json")
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -41,7 +47,10 @@ async def _answer_parameters(_: Request, error: Any) -> Response:
 
 
 async def _answer_http(_: Request, error: Any) -> Response:
-    return error_response(f"{error.detail}.", "See /docs for the paths.", error.status_code)
+    headers = _HEADERS.get(error.status_code)
+    return error_response(
+        f"{error.detail}.", "See /docs for the paths.", error.status_code, headers
+    )
 
 
 async def _answer_bug(request: Request, error: Any) -> Response:

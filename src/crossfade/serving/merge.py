@@ -34,6 +34,12 @@ class Plan:
     speed: Span | None
 
     @property
+    def span(self) -> Span:
+        """Return the whole range."""
+        parts = [part for part in (self.days, *self.windows, self.speed) if part is not None]
+        return min(begin for begin, _ in parts), max(end for _, end in parts)
+
+    @property
     def is_provisional(self) -> bool:
         """Check whether a part is not of closed days: charted plays are known only of those."""
         return bool(self.windows) or self.speed is not None

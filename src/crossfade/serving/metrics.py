@@ -50,15 +50,15 @@ class _Layers(Collector):
         if boundary > NO_BOUNDARY:
             age = (view.now - boundary) / SECOND_MS
             yield _gauge("boundary_age_seconds", "Age of the time boundary.", age)
-        if view.speed is None:
+        status = view.speed_status
+        if view.speed is None or status is None:
             return
-        status = view.speed.status(view.now)
         yield _gauge("speed_ready", "Whether open windows were read.", int(status.is_ready))
         yield _gauge("speed_rows", "Rows held of open windows.", view.speed.count_rows())
         if status.lag_ms is not None:
             yield _gauge("speed_lag_seconds", "How far speed lags.", status.lag_ms / SECOND_MS)
-        if status.late_pending is not None:
-            what = "Late plays that batch has not counted yet."
+        if status.sent_at is not None:
+            what = "Late plays that batch does not answer yet."
             yield _gauge("late_pending", what, status.late_pending)
 
 

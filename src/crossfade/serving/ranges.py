@@ -1,9 +1,10 @@
-"""The range of a question: a period, from and to, or all time."""
+"""What a question is about: its range (a period, from and to, or all time) and its country."""
 
 from dataclasses import dataclass
 from datetime import date
 
 from crossfade.clock import day_start_ms, parse_time
+from crossfade.contract.countries import COUNTRIES
 from crossfade.contract.periods import Period, PeriodKind, parse_period
 from crossfade.contract.time_rules import FUTURE_MS, TimeRules
 from crossfade.errors import MisuseError
@@ -54,6 +55,18 @@ def read_range(texts: RangeTexts, *, now: int, rules: TimeRules) -> AskedRange:
         what = f"{texts.since if begin < 0 else texts.until} is out of range."
         raise MisuseError(what, "Name times from 1970 to 9000, or ask for all time.")
     return AskedRange(begin, end)
+
+
+def check_country(country: str | None) -> str | None:
+    """Return a country's code; None stands for all countries.
+
+    Raises:
+        MisuseError: there is no such code.
+    """
+    if country is not None and country not in COUNTRIES:
+        what = f'"{country}" is not a country.'
+        raise MisuseError(what, "Write two upper-case letters such as SE; ZZ means unknown.")
+    return country
 
 
 def _of_period(period: Period) -> AskedRange:

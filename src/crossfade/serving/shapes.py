@@ -19,7 +19,9 @@ class _RankedShape(_Shape):
     counted_plays: int = Field(description="plays of 30 seconds or more, or of unknown length")
     plays: int
     minutes: float = Field(description="listening time")
-    listeners: int | None = Field(description="estimated distinct listeners; null: not kept")
+    listeners: int | None = Field(
+        description="distinct listeners, an estimate of at most the plays; null: not kept"
+    )
 
 
 class SongRow(_RankedShape):
@@ -56,12 +58,20 @@ class Ranking(_Shape, Generic[_RowT]):
     provisional: bool = Field(description="true unless the range is only of closed days")
 
 
+class SongIdConflicts(_Shape):
+    """Song ids whose plays name more than one song; case and white space make no difference."""
+
+    count: int
+    examples: list[str] = Field(description="the first of these song ids")
+
+
 class Status(_Shape):
     """The progress of batch, speed and the streaming queries."""
 
     boundary: str | None
     boundary_age_ms: int | None
     as_of: str | None
+    song_id_conflicts: SongIdConflicts
     batch: dict[str, Any] | None = Field(description="the newest run; null before the first")
     run_at_work: dict[str, Any] | None = Field(
         description="the run in progress and its start; null between runs"

@@ -1,24 +1,38 @@
 """One generation of speed: the windows and markers that one checkpoint wrote."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.kafka.window_log import Marker, WindowRow
 from crossfade.serving.rollup import WindowRollup
 
 
+class LatePlays(NamedTuple):
+    """The late plays of one micro-batch: their number, also by UTC day; the newest event time."""
+
+    plays: int
+    by_day: Mapping[int, int]
+    newest: int
+    end_offsets: Mapping[int, int]
+
+    def is_answered(self, boundary: int, covered: Mapping[int, int]) -> bool:
+        """Check whether batch has read all of them, and owns the windows of all of them."""
+        return self.newest < boundary and reaches(covered, self.end_offsets)
+
+
 class SpeedGeneration:
     """The rows and markers of one checkpoint of speed.
 
-    `late` has each micro-batch's late plays and end offsets, so that a replay counts once. Windows
-    that begin before `windows_from` may lack rows: the generation began later.
+    `late` has each micro-batch's late plays, so that a replay counts once. Windows that begin
+    before `windows_from` may lack rows: the generation began later.
     """
 
     def __init__(self, born_at: int) -> None:
         self.born_at = born_at
         self.windows: dict[int, WindowRollup] = {}
         self.markers: dict[int, Marker] = {}
-        self.late: dict[int, tuple[int, Mapping[int, int]]] = {}
+        self.late: dict[int, LatePlays] = {}
         self.dropped_before: int | None = None
         self.windows_from = NO_BOUNDARY
 
@@ -36,9 +50,12 @@ class SpeedGeneration:
             self.dropped_before = max(self.dropped_before or 0, marker.watermark)
         if marker.windows_from is not None:
             self.windows_from = marker.windows_from
-        counted = max(marker.late, self.late.get(marker.batch, (0, {}))[0])
-        if counted:
-            self.late[marker.batch] = (counted, marker.end_offsets)
+        held = self.late.get(marker.batch)
+        if marker.late and (held is None or marker.late >= held.plays):
+            newest = NO_BOUNDARY if marker.newest_late is None else marker.newest_late
+            self.late[marker.batch] = LatePlays(
+                marker.late, marker.late_by_day, newest, marker.end_offsets
+            )
         known = self.markers.get(partition)
         if known is None or _order(marker) >= _order(known):
             self.markers[partition] = marker
@@ -49,13 +66,15 @@ class SpeedGeneration:
             return None
         return min(self.markers.values(), key=_order, default=None)
 
-    def forget_before(self, oldest: int, covered: Mapping[int, int]) -> None:
-        """Forget windows before `oldest`, and late plays below the covered end offsets."""
+    def forget_windows(self, oldest: int) -> None:
+        """Forget the windows that begin before `oldest`."""
         for start in [start for start in self.windows if start < oldest]:
             del self.windows[start]
-        for batch, (_, ends) in list(self.late.items()):
-            if reaches(covered, ends):
-                del self.late[batch]
+
+    def forget_late(self, boundary: int, covered: Mapping[int, int]) -> None:
+        """Forget the late plays that batch answers with this boundary and these end offsets."""
+        for batch in [n for n, late in self.late.items() if late.is_answered(boundary, covered)]:
+            del self.late[batch]
 
 
 def reaches(end_offsets: Mapping[int, int], others: Mapping[int, int]) -> bool:

@@ -14,6 +14,7 @@ from crossfade.lake.tables import OPS_HANDOVER, list_files
 from crossfade.serving.alarms import read_alarms
 from crossfade.serving.answers import Answer, RequestView
 from crossfade.serving.completeness import FRESH_MS
+from crossfade.serving.song_id_conflicts import find_song_id_conflicts
 
 _HANDOVERS_SHOWN = 200
 _UNEXPLAINED = "unexplained"
@@ -28,6 +29,9 @@ def answer_status(view: RequestView, folder: DataFolder) -> Answer:
         "boundary": _time(boundary),
         "boundary_age_ms": view.now - boundary if boundary > NO_BOUNDARY else None,
         "as_of": _time(run.published_at_ms) if run is not None else None,
+        "song_id_conflicts": view.status_cache.get_or_compute(
+            view.snapshot, "song_id_conflicts", lambda: find_song_id_conflicts(view.snapshot)
+        ),
         "batch": _describe_run(run),
         "run_at_work": _describe_run_at_work(folder),
         "speed": _describe_speed(view),
@@ -70,9 +74,9 @@ def _describe_run(run: Run | None) -> Answer | None:
 
 
 def _describe_speed(view: RequestView) -> Answer | None:
-    if view.speed is None:
+    status = view.speed_status
+    if view.speed is None or status is None:
         return None
-    status = view.speed.status(view.now)
     marker = view.speed.marker()
     age = view.now - status.sent_at if status.sent_at is not None else None
     is_fresh = age is not None and age <= FRESH_MS

@@ -90,16 +90,22 @@ def _rank_chart(totals: DataFrame, chart: ChartFile) -> DataFrame:
 
 
 def _count_listeners(entries: DataFrame, calendar: DataFrame, sketches: DataFrame) -> DataFrame:
-    """Add each entry's number of listeners, estimated from the union of its days' sketches."""
+    """Add each entry's number of listeners, estimated from the union of its days' sketches.
+
+    An estimate can exceed the plays that it is of; the listeners of an entry cannot.
+    """
     key = ["chart", "period", "period_start", "id"]
     heard = (
         sketches.selectExpr("kind", "key AS id", "date", "listeners")
         .join(calendar, on="date", how="inner")
         .join(entries.select(*key, "kind"), on=["kind", "id", *key[1:3]], how="inner")
         .groupBy(*key)
-        .agg(estimate_united("listeners").alias("listeners"))
+        .agg(estimate_united("listeners").alias("estimate"))
     )
-    return entries.join(heard, on=key, how="left")
+    listeners = F.when(F.col("estimate").isNotNull(), F.least("estimate", "plays"))
+    return entries.join(heard, on=key, how="left").select(
+        *entries.columns, listeners.alias("listeners")
+    )
 
 
 def estimate_united(sketch: str) -> Column:

@@ -3,10 +3,14 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from crossfade.clock import DAY_MS
 from crossfade.contract.counting import SKETCH_LG_K
 from crossfade.contract.time_rules import FUTURE_MS, TimeRules
 from crossfade.erasure.suppression import ERASED
 from crossfade.processing.counting import floor_ms, measure_plays
+
+_MOST_DAYS = 100_000
+"""More days than there are: below this, `histogram_numeric` counts each day exactly."""
 
 _FIELDS = ("user_id", "grain", "ms_played", "is_counted")
 
@@ -40,12 +44,15 @@ def observe_verdicts(judged: DataFrame, rules: TimeRules, name: str) -> DataFram
     """Count the outcomes of each micro-batch's records, without an extra pass over them."""
     is_accepted = F.col("reason").isNull()
     is_late = is_accepted & ~_is_on_time(rules) & ~F.col("is_repeat")
+    late_day = F.when(is_late, (floor_ms("event_time", DAY_MS) / DAY_MS).cast("int"))
     return judged.observe(
         name,
         F.count_if(is_accepted).alias("accepted"),
         F.count_if(~is_accepted).alias("rejected"),
         F.count_if(F.col("is_repeat")).alias("repeats"),
         F.count_if(is_late).alias("late"),
+        F.histogram_numeric(late_day, F.lit(_MOST_DAYS)).alias("late_days"),
+        F.max(F.when(is_late, F.unix_millis("event_time"))).alias("newest_late"),
     )
 
 
