@@ -142,10 +142,18 @@ def open_folder(settings: Settings, *, create: bool = True) -> DataFolder:
         identity = _read_identity(path)
         _refuse_other_settings(identity, settings)
         return DataFolder(root, identity)
+    if not create and root.exists():
+        what = f"{root} is not a data folder of Crossfade."
+        raise MisuseError(what, 'Name another one with --data, or start with "crossfade up".')
     if not create:
         what = f"No data folder at {root}."
         raise StackError(what, 'Start with "crossfade up", or name another one with --data.')
     return DataFolder(root, _create(root, settings))
+
+
+def is_data_folder(root: Path) -> bool:
+    """Check whether a path is a data folder, of whatever format."""
+    return (root / _IDENTITY_FILE).exists()
 
 
 def check_path(root: Path) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from crossfade.cli.disk import format_bytes
-from crossfade.cli.options import DataOption, JsonOption
+from crossfade.cli.options import DataOption, JsonOption, expand_home_option
 from crossfade.config import load_settings
 from crossfade.folder import open_folder
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from crossfade.backup.manifest import Manifest
 
 TargetArgument = Annotated[
-    Path, typer.Argument(metavar="DIR", help="The backup: a new or empty folder.")
+    Path,
+    typer.Argument(
+        metavar="DIR", help="The backup: a new or empty folder.", callback=expand_home_option
+    ),
 ]
 
 

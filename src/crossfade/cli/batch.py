@@ -9,11 +9,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from crossfade.cli.options import DataOption, JsonOption
+from crossfade.cli.options import DataOption, JsonOption, open_or_create_folder
 from crossfade.clock import format_time
 from crossfade.config import Settings, load_settings
 from crossfade.errors import StackError
-from crossfade.folder import DataFolder, StackAddresses, open_folder, read_stack
+from crossfade.folder import DataFolder, StackAddresses, read_stack
 from crossfade.kafka.address import KafkaAddress, address_from
 from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 
@@ -41,7 +41,7 @@ def batch(
         crossfade batch --once --json
     """
     settings = load_settings(data=data)
-    folder = open_folder(settings)
+    folder = open_or_create_folder(settings)
     stack = read_stack(folder)
     if not once:
         _run_schedule(folder, settings, address_from(settings, stack.readers if stack else ""))

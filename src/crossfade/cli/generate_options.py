@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from crossfade.cli.options import expand_home_option
 from crossfade.generator.options import Report
 
 RateOption = Annotated[
@@ -43,6 +44,7 @@ OutOption = Annotated[
         "--out",
         help="Write JSON lines to a file instead of Kafka (.gz or .zst: compressed; -: stdout).",
         metavar="FILE",
+        callback=expand_home_option,
     ),
 ]
 LedgerOption = Annotated[
@@ -52,6 +54,7 @@ LedgerOption = Annotated[
         help="Write a ledger to this new folder: every record and the right answer to it, for "
         '"crossfade reconcile --ledger".',
         metavar="DIR",
+        callback=expand_home_option,
     ),
 ]
 ScenarioOption = Annotated[
@@ -61,12 +64,16 @@ ScenarioOption = Annotated[
         help="Add a scenario: viral-song, album-drop, country-offline, bot-farm, messy-clients, "
         "or a TOML file (docs/scenarios.md).",
         metavar="NAME|FILE",
+        callback=expand_home_option,
     ),
 ]
 CatalogOption = Annotated[
     str | None,
     typer.Option(
-        "--catalog", help="Play these songs: CSV or JSON lines with weights.", metavar="FILE"
+        "--catalog",
+        help="Play these songs: CSV or JSON lines with weights.",
+        metavar="FILE",
+        callback=expand_home_option,
     ),
 ]
 EventsimOption = Annotated[
@@ -75,6 +82,7 @@ EventsimOption = Annotated[
         "--eventsim-config",
         help="Use the supported settings of an eventsim configuration (docs/eventsim.md).",
         metavar="FILE",
+        callback=expand_home_option,
     ),
 ]
 ReportOption = Annotated[

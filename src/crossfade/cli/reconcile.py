@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from crossfade.cli.options import DataOption, JsonOption
+from crossfade.cli.options import DataOption, JsonOption, expand_home_option
 from crossfade.clock import format_time
 from crossfade.config import Settings, load_settings
 from crossfade.folder import DataFolder, open_folder, read_stack
@@ -26,6 +26,7 @@ LedgerOption = Annotated[
     typer.Option(
         "--ledger",
         metavar="DIR",
+        callback=expand_home_option,
         help="A ledger of generate: check every record that was sent. May be repeated.",
     ),
 ]

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from crossfade.cli.options import DataOption, JsonOption
+from crossfade.cli.options import DataOption, JsonOption, expand_home_option
 from crossfade.config import Settings, load_settings
 from crossfade.contract.reasons import Reason
 from crossfade.erasure.suppression import load_suppression
@@ -33,6 +33,7 @@ FileArgument = Annotated[
         metavar="FILE",
         help='Repaired lines of "crossfade rejected --json": plain, .gz or .xz; - for stdin. '
         "Without it: the stored records that the current rules accept.",
+        callback=expand_home_option,
     ),
 ]
 ReasonOption = Annotated[

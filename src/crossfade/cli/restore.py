@@ -8,11 +8,16 @@ from typing import Annotated
 import typer
 
 from crossfade.cli.backup import describe, show_summary
-from crossfade.cli.options import DataOption, JsonOption
+from crossfade.cli.options import DataOption, JsonOption, expand_home_option
 from crossfade.config import load_settings
 
 BackupArgument = Annotated[
-    Path, typer.Argument(metavar="BACKUP", help='A folder that "crossfade backup" wrote.')
+    Path,
+    typer.Argument(
+        metavar="BACKUP",
+        help='A folder that "crossfade backup" wrote.',
+        callback=expand_home_option,
+    ),
 ]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from crossfade.cli.options import DataOption
+from crossfade.cli.options import DataOption, open_or_create_folder
 from crossfade.config import load_settings
 from crossfade.folder import ARCHIVE, CLASSIC, SPEED, open_folder, read_stack
 from crossfade.kafka.address import address_from
@@ -69,7 +69,7 @@ def _run(name: str, data: DataOption, names: Sequence[str]) -> None:
     from crossfade.stack.stop_request import stop_on_signals
 
     settings = load_settings(data=data)
-    folder = open_folder(settings)
+    folder = open_or_create_folder(settings)
     stack = read_stack(folder)
     address = address_from(settings, stack.readers if stack else "")
     with stop_on_signals() as request, keep_heartbeat(folder, name):

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from crossfade.cli.options import DataOption
+from crossfade.cli.options import DataOption, open_or_create_folder
 from crossfade.config import load_settings
-from crossfade.folder import open_folder
 from crossfade.stack.hold import hold_folder
 from crossfade.stack.launch import Stack, is_answering, prepare_stack
 from crossfade.stack.stop_request import StopRequest, stop_on_signals
@@ -78,7 +77,7 @@ def up(
         late_after=late_after,
         batch_every=batch_every,
     )
-    folder = open_folder(settings)
+    folder = open_or_create_folder(settings)
     with stop_on_signals() as request, hold_folder(folder):
         stack = prepare_stack(folder, settings)
         threading.Thread(target=_announce, args=(stack, request), daemon=True).start()
