@@ -25,7 +25,7 @@ from crossfade.lake.handovers import read_handovers
 from crossfade.lake.runs import require_run
 from crossfade.processing.batch.job import run_once
 from crossfade.processing.speed import renewal
-from crossfade.processing.streams.driver import Driver
+from crossfade.processing.streams.queries import Queries
 from crossfade.serving.answers import answer_trending
 from crossfade.serving.app import Service
 from crossfade.stack.request_files import SPEED_RENEWAL_REQUEST
@@ -43,9 +43,9 @@ _WITHIN_S = 60.0
 @contextmanager
 def running(
     spark: "SparkSession", folder: DataFolder, address: KafkaAddress, *names: str
-) -> Iterator[Driver]:
+) -> Iterator[Queries]:
     """Run the queries of one driver, which the test supervises."""
-    driver = Driver(spark, folder, _SETTINGS, address)
+    driver = Queries(spark, folder, _SETTINGS, address)
     try:
         for name in names:
             driver.start(name)
@@ -54,7 +54,7 @@ def running(
         driver.stop()
 
 
-def look_until(driver: Driver, condition: Callable[[], object]) -> None:
+def look_until(driver: Queries, condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + _WITHIN_S
     while not condition():
         driver.check_once()
@@ -62,7 +62,7 @@ def look_until(driver: Driver, condition: Callable[[], object]) -> None:
         threading.Event().wait(0.05)
 
 
-def read_all(driver: Driver, folder: DataFolder, address: KafkaAddress, *names: str) -> None:
+def read_all(driver: Queries, folder: DataFolder, address: KafkaAddress, *names: str) -> None:
     """Supervise the driver until its queries have read all of Kafka."""
     ends = read_end_offsets(address, SONG_PLAYS)
     look_until(
@@ -90,7 +90,7 @@ def test_a_renewal_in_the_middle_leaves_every_window_explained_and_answers_compl
     number = iter(range(10_000))
     played: list[int] = []
 
-    def play_on(driver: Driver) -> None:
+    def play_on(driver: Queries) -> None:
         """Send plays, wait until both queries have read them, and run batch."""
         plays = [a_play(next(number)) for _ in range(20)]
         played.extend(play.event_time for play in plays)
@@ -98,7 +98,7 @@ def test_a_renewal_in_the_middle_leaves_every_window_explained_and_answers_compl
         read_all(driver, folder, empty_topics, *queries)
         run_once(spark, folder, _SETTINGS, empty_topics)
 
-    def take_over(driver: Driver) -> None:
+    def take_over(driver: Queries) -> None:
         """Run batch until it has taken over all plays so far, without a comparison."""
 
         def is_taken_over() -> bool:
@@ -107,7 +107,7 @@ def test_a_renewal_in_the_middle_leaves_every_window_explained_and_answers_compl
 
         look_until(driver, is_taken_over)
 
-    def hand_over(driver: Driver) -> None:
+    def hand_over(driver: Queries) -> None:
         """Run batch until it has taken over and compared all plays so far."""
 
         def is_handed_over() -> bool:
@@ -232,7 +232,7 @@ def test_records_that_kafka_lost_are_named_before_a_query_runs(
         outcome.result(30)
     lost = rf"2 records that {query} has not read: song-plays \[0\] offsets 1 to 2\. .*{cure}"
     with pytest.raises(BrokerError, match=lost):
-        Driver(spark, data_folder, _SETTINGS, empty_topics).start(query)
+        Queries(spark, data_folder, _SETTINGS, empty_topics).start(query)
     if query == SPEED:
         SPEED_RENEWAL_REQUEST.ask(data_folder)
         with running(spark, data_folder, empty_topics, SPEED) as driver:

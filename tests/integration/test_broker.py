@@ -13,10 +13,10 @@ from crossfade.config import load_settings
 from crossfade.errors import BrokerError, MachineError
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer, read_record
+from crossfade.kafka.reach import await_broker
 from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
-    await_broker,
     create_topics,
     partition_count,
     read_end_offsets,

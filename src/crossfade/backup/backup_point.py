@@ -7,13 +7,12 @@ from pathlib import Path
 from crossfade.backup.version_files import list_version_files, verify_table_copy
 from crossfade.errors import LakeError
 from crossfade.folder import ARCHIVE, DataFolder
+from crossfade.lake.archived import newest_archived, read_archived_ends
 from crossfade.lake.binding import read_archive_binding, refuse_other_tables
 from crossfade.lake.checkpoint import (
     NO_BATCH,
     newest_committed,
     newest_planned,
-    read_plan,
-    read_query_id,
 )
 from crossfade.lake.runs import Run, read_newest_run
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, GOLD_RUN, TABLES, open_table
@@ -110,16 +109,14 @@ def _read_archive(folder: DataFolder) -> ArchivePoint:
     topic_id = None if binding is None else binding.topic_id
     checkpoint = folder.checkpoints / ARCHIVE
     committed = newest_committed(checkpoint)
-    query_id = read_query_id(checkpoint)
     bronze = open_table(folder.lake, BRONZE_SONG_PLAYS)
     if bronze is None:
         return ArchivePoint(None, NO_BATCH, {}, topic_id)
-    written = None if query_id is None else bronze.transaction_version(query_id)
-    batch = NO_BATCH if written is None else int(written)
+    batch = newest_archived(checkpoint, bronze)
     if batch < committed:
         what = f"Bronze ends with micro-batch {batch}, but {checkpoint} is at {committed}."
         raise LakeError(what, "Restore both from one backup.")
-    ends = {} if batch == NO_BATCH else read_plan(checkpoint, batch).end_offsets
+    ends = read_archived_ends(checkpoint, bronze)
     if not ends and binding is not None:
         ends = binding.first_offsets
     return ArchivePoint(bronze.version(), batch, ends, topic_id)

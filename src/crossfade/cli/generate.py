@@ -153,7 +153,8 @@ def _find_folder(options: SimulationOptions, data: Path | None) -> "DataFolder |
 def _find_kafka(data: Path | None, given_up: Event) -> "KafkaAddress":
     """Return the address of Kafka; wait until it has started, and create its topics."""
     from crossfade.kafka.address import address_from
-    from crossfade.kafka.topics import await_broker, create_topics
+    from crossfade.kafka.reach import await_broker
+    from crossfade.kafka.topics import create_topics
 
     settings = load_settings(data=data)
     stack = None if settings.bootstrap else read_stack(open_folder(settings, create=False))

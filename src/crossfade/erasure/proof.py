@@ -9,7 +9,7 @@ from crossfade.erasure.suppression import load_suppression
 from crossfade.erasure.traces import TELLING_BYTES, Needle, holds_bytes, search_columns
 from crossfade.folder import DataFolder
 from crossfade.kafka.address import KafkaAddress
-from crossfade.kafka.topics import SONG_PLAYS, read_retention
+from crossfade.kafka.topics import SONG_PLAYS, read_settings
 from crossfade.lake.connection import connect, register_table
 from crossfade.lake.findings import Finding, Verdict, judge, leave_out, name_some
 from crossfade.lake.runs import Run, require_run
@@ -202,7 +202,8 @@ def _list_remains(
 
 
 def _describe_retention(address: KafkaAddress, last: int, newest: str) -> tuple[str, str]:
-    retention, segment = read_retention(address, SONG_PLAYS)
+    settings = read_settings(address, SONG_PLAYS)
+    retention, segment = int(settings["retention.ms"]), int(settings["segment.ms"])
     if retention < 0:
         return "never", f"{newest}, and the topic's retention.ms is -1: set it."
     until = format_time(last + retention)

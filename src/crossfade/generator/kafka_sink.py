@@ -13,7 +13,8 @@ from crossfade.generator.partitions import place_keys
 from crossfade.generator.records import Records
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import producer_config
-from crossfade.kafka.topics import SONG_PLAYS, partition_count, require_broker
+from crossfade.kafka.reach import require_broker
+from crossfade.kafka.topics import SONG_PLAYS, partition_count
 
 DELIVERY_TIMEOUT_MS = 10 * MINUTE_MS
 """How long a play may wait for its acknowledgement before the simulation gives up: long enough for

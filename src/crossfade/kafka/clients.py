@@ -1,9 +1,10 @@
 """Kafka clients with Crossfade's settings: producers, and consumers without a group."""
 
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from crossfade.errors import BrokerError
 from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.reach import explain_unreachable
 from crossfade.kafka.topics import MAX_RECORD_BYTES, read_end_offsets
 
 _GIVEN_WITHIN_S = 30.0
@@ -31,14 +32,14 @@ def producer_config(
 
 
 def open_reader(address: KafkaAddress, **config: str | int | bool) -> Consumer:
-    """Open a consumer that joins no group, commits no offsets and reads uncommitted records too."""
+    """Open a consumer that joins no group, commits no offsets and reads only committed records."""
     return Consumer(
         {
             **address.client_config(),
             "group.id": "crossfade-reader",
             "enable.auto.commit": False,
             "auto.offset.reset": "error",
-            "isolation.level": "read_uncommitted",
+            "isolation.level": "read_committed",
             "fetch.message.max.bytes": MAX_RECORD_BYTES,
             **config,
         }
@@ -46,16 +47,20 @@ def open_reader(address: KafkaAddress, **config: str | int | bool) -> Consumer:
 
 
 def read_record(address: KafkaAddress, topic: str, partition: int, offset: int) -> Message | None:
-    """Read the first record at or after an offset; None if Kafka has none yet."""
+    """Read the first committed record at or after an offset; None if Kafka has none yet."""
     if read_end_offsets(address, topic).get(partition, 0) <= offset:
         return None
-    reader = open_reader(address)
+    reader = open_reader(address, **{"enable.partition.eof": True})
     try:
         reader.assign([TopicPartition(topic, partition, offset)])
         message = reader.poll(_GIVEN_WITHIN_S)
     finally:
         reader.close()
-    if message is None or message.error():
-        what = f"Kafka did not return {topic} [{partition}] offset {offset}."
-        raise BrokerError(what, "Check the broker's log.")
+    error = message.error() if message is not None else None
+    if error is not None and error.code() == KafkaError._PARTITION_EOF:
+        return None
+    if message is None or error is not None:
+        reason = f": {error.str()}" if error is not None else ""
+        what = f"Kafka did not return {topic} [{partition}] offset {offset}{reason}."
+        raise explain_unreachable(address) or BrokerError(what, "Check the broker's log.")
     return message

@@ -1,17 +1,23 @@
-"""Kafka's topics: whether the broker answers, its topics' settings, and their offsets."""
+"""Kafka's topics: their creation, their settings, and their offsets."""
 
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka import (
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 from crossfade.clock import parse_duration
 from crossfade.config import Settings
 from crossfade.errors import BrokerError, MisuseError
 from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.reach import Admin, explain_failure, require_broker
 from crossfade.telemetry import get_logger
 
 SONG_PLAYS = "song-plays"
@@ -34,53 +40,9 @@ _UNSETTLED = {
 """Transient errors: a topic was just created, or a broker has just returned."""
 
 _LEARN_S = 0.05
-_ASK_FOR_S = 2.0
-_ANSWER_WITHIN_S = 10.0
-_SILENT = 0
-"""librdkafka's log level for clients whose errors are all raised."""
 _TEN_MINUTES_MS = 600_000
 
 _log = get_logger("kafka")
-
-
-def require_broker(address: KafkaAddress, within_s: float = _ANSWER_WITHIN_S) -> None:
-    """Check that Kafka answers.
-
-    Raises:
-        BrokerError: it does not within that time.
-    """
-    try:
-        _admin(address).list_topics(timeout=within_s)
-    except KafkaException as error:
-        raise _away(address, error) from None
-
-
-def await_broker(
-    address: KafkaAddress,
-    within_s: float,
-    given_up: threading.Event,
-    *,
-    report: Callable[[BrokerError], None] = lambda error: _log.info("waiting", why=str(error)),
-) -> None:
-    """Wait until Kafka, which may be starting, answers.
-
-    Args:
-        address: where it is expected.
-        within_s: how long to wait.
-        given_up: set to stop waiting.
-        report: called with the error each time that Kafka did not answer.
-
-    Raises:
-        BrokerError: it does not within that time, or until the wait is given up.
-    """
-    deadline = time.monotonic() + within_s
-    while True:
-        try:
-            return require_broker(address, _ASK_FOR_S)
-        except BrokerError as error:
-            if given_up.is_set() or time.monotonic() > deadline:
-                raise
-            report(error)
 
 
 def create_topics(address: KafkaAddress, settings: Settings) -> None:
@@ -89,7 +51,7 @@ def create_topics(address: KafkaAddress, settings: Settings) -> None:
     `song-plays` uses the broker's clock for log time. `plays-by-window` is compacted too.
 
     Raises:
-        MisuseError: `song-plays` exists and uses the producers' clocks.
+        MisuseError: a topic exists and uses the producers' clocks, or `song-plays` is compacted.
         BrokerError: Kafka is away or refuses.
     """
     require_broker(address)
@@ -108,7 +70,7 @@ def create_topics(address: KafkaAddress, settings: Settings) -> None:
         NewTopic(name, settings.topic_partitions, settings.topic_replication, config=config)
         for name, config in ((SONG_PLAYS, shared), (PLAYS_BY_WINDOW, shared | compacted))
     ]
-    admin = _admin(address)
+    admin = Admin(address)
     for name, outcome in admin.create_topics(topics, operation_timeout=_TIMEOUT_S).items():
         try:
             outcome.result(_TIMEOUT_S)
@@ -116,34 +78,45 @@ def create_topics(address: KafkaAddress, settings: Settings) -> None:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 what = f"Kafka refuses to make the topic {name}: {error.args[0].str()}."
                 raise BrokerError(what, "Check the broker's settings and rights.") from None
-    _refuse_producer_clocks(address)
+    for name in (SONG_PLAYS, PLAYS_BY_WINDOW):
+        _check_settings(name, read_settings(address, name), retention_ms=int(retention))
 
 
 def topic_id(address: KafkaAddress, topic: str) -> str:
     """Return Kafka's id of a topic; a topic that is deleted and created again gets another."""
-    admin = _admin(address)
+    admin = Admin(address)
     outcome = admin.describe_topics(TopicCollection([topic]))[topic]
     try:
         return str(outcome.result(_TIMEOUT_S).topic_id)
     except KafkaException as error:
-        raise _away(address, error) from None
+        raise explain_failure(address, error.args[0]) from None
 
 
 def partition_count(address: KafkaAddress, topic: str) -> int:
     """Count the partitions of a topic."""
     try:
-        metadata = _admin(address).list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
+        metadata = Admin(address).list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
     except KafkaException as error:
-        raise _away(address, error) from None
+        raise explain_failure(address, error.args[0]) from None
     if metadata.error is not None:
         what = f"Kafka at {address.bootstrap} has no topic {topic}."
         raise BrokerError(what, 'Start "crossfade up" once: it creates the topics.')
     return len(metadata.partitions)
 
 
-def read_end_offsets(address: KafkaAddress, topic: str) -> dict[int, int]:
-    """Return, for each partition, the offset that the next record will have."""
-    return _list_offsets(address, topic, OffsetSpec.latest())
+def read_end_offsets(
+    address: KafkaAddress, topic: str, *, include_open: bool = False
+) -> dict[int, int]:
+    """Return, for each partition, the offset up to which committed records can be read.
+
+    Args:
+        address: where Kafka is.
+        topic: the topic.
+        include_open: whether to go on to the offset that the next record will get, beyond the
+            records of transactions that are not committed or aborted yet.
+    """
+    level = IsolationLevel.READ_UNCOMMITTED if include_open else IsolationLevel.READ_COMMITTED
+    return _list_offsets(address, topic, OffsetSpec.latest(), level)
 
 
 def read_start_offsets(address: KafkaAddress, topic: str) -> dict[int, int]:
@@ -158,41 +131,70 @@ def read_offsets_for_time(address: KafkaAddress, topic: str, time_ms: int) -> di
     return {p: offset if offset >= 0 else ends[p] for p, offset in found.items()}
 
 
-def _list_offsets(address: KafkaAddress, topic: str, spec: OffsetSpec) -> dict[int, int]:
+def _list_offsets(
+    address: KafkaAddress,
+    topic: str,
+    spec: OffsetSpec,
+    level: IsolationLevel = IsolationLevel.READ_COMMITTED,
+) -> dict[int, int]:
     asked = {TopicPartition(topic, p): spec for p in range(partition_count(address, topic))}
-    admin = _admin(address)
+    admin = Admin(address)
     return _ask_until_settled(
         address,
         lambda: {
             place.partition: outcome.result(_TIMEOUT_S).offset
-            for place, outcome in admin.list_offsets(asked).items()
+            for place, outcome in admin.list_offsets(asked, isolation_level=level).items()
         },
     )
 
 
-def read_retention(address: KafkaAddress, topic: str) -> tuple[int, int]:
-    """Return `retention.ms` and `segment.ms` of a topic; -1 means never.
-
-    Kafka deletes a whole segment once its newest record is older than `retention.ms`.
-    """
-    retention = _read_topic_setting(address, topic, "retention.ms")
-    return int(retention), int(_read_topic_setting(address, topic, "segment.ms"))
-
-
-def _refuse_producer_clocks(address: KafkaAddress) -> None:
-    found = _read_topic_setting(address, SONG_PLAYS, "message.timestamp.type")
-    if found != "LogAppendTime":
-        what = f"Topic {SONG_PLAYS} has message.timestamp.type={found}."
-        raise MisuseError(what, "Set it to LogAppendTime: log time must be the broker's.")
-
-
-def _read_topic_setting(address: KafkaAddress, topic: str, name: str) -> str:
+def read_settings(address: KafkaAddress, topic: str) -> dict[str, str]:
+    """Return the settings of a topic, by name."""
     resource = ConfigResource(ResourceType.TOPIC, topic)
-    admin = _admin(address)
+    admin = Admin(address)
     return _ask_until_settled(
         address,
-        lambda: str(admin.describe_configs([resource])[resource].result(_TIMEOUT_S)[name].value),
+        lambda: {
+            name: str(entry.value)
+            for name, entry in admin.describe_configs([resource])[resource]
+            .result(_TIMEOUT_S)
+            .items()
+        },
     )
+
+
+def keeps_all_records(settings: Mapping[str, str]) -> bool:
+    """Check whether a topic with these settings deletes only from its beginning."""
+    return settings["cleanup.policy"] == "delete"
+
+
+def _check_settings(topic: str, settings: Mapping[str, str], *, retention_ms: int) -> None:
+    """Refuse settings that give wrong numbers; warn of those that can cost records."""
+    if (clock := settings["message.timestamp.type"]) != "LogAppendTime":
+        what = f"Topic {topic} has message.timestamp.type={clock}."
+        raise MisuseError(what, "Set it to LogAppendTime: log time must be the broker's.")
+    if topic == SONG_PLAYS and not keeps_all_records(settings):
+        what = f"Topic {topic} has cleanup.policy={settings['cleanup.policy']}."
+        cure = (
+            "Set it to delete: compaction deletes plays. Plays that it has deleted are lost: "
+            "send them again."
+        )
+        raise MisuseError(what, cure)
+    for name, why in _find_risks(settings, retention_ms):
+        _log.warning("topic setting", topic=topic, setting=f"{name}={settings[name]}", why=why)
+
+
+def _find_risks(settings: Mapping[str, str], retention_ms: int) -> Iterator[tuple[str, str]]:
+    """Yield each setting that can cost records, and how."""
+    early = "Kafka may delete records before they are read; the reader then stops"
+    if 0 <= int(settings["retention.ms"]) < retention_ms:
+        yield "retention.ms", early
+    if int(settings["retention.bytes"]) >= 0:
+        yield "retention.bytes", early
+    if int(settings["max.message.bytes"]) < MAX_RECORD_BYTES:
+        yield "max.message.bytes", f"Kafka refuses larger records; {MAX_RECORD_BYTES} is expected"
+    if settings["unclean.leader.election.enable"] == "true":
+        yield "unclean.leader.election.enable", "a change of leader may lose acknowledged records"
 
 
 def _ask_until_settled(address: KafkaAddress, ask: Callable[[], _Answer]) -> _Answer:
@@ -207,17 +209,5 @@ def _ask_until_settled(address: KafkaAddress, ask: Callable[[], _Answer]) -> _An
             return ask()
         except KafkaException as error:
             if error.args[0].code() not in _UNSETTLED or time.monotonic() > deadline:
-                raise _away(address, error) from None
+                raise explain_failure(address, error.args[0]) from None
             time.sleep(_LEARN_S)
-
-
-def _admin(address: KafkaAddress) -> AdminClient:
-    """Open an admin client. Keep a reference: its futures fail once it is garbage-collected."""
-    return AdminClient(
-        {**address.client_config(), "socket.timeout.ms": 10_000, "log_level": _SILENT}
-    )
-
-
-def _away(address: KafkaAddress, error: KafkaException) -> BrokerError:
-    what = f"Kafka at {address.bootstrap} does not answer: {error.args[0].str()}."
-    return BrokerError(what, 'Start it, or see "crossfade status".')

@@ -6,13 +6,12 @@ from typing import TypeVar
 from pyspark.sql import SparkSession
 
 from crossfade.config import Settings
-from crossfade.folder import ARCHIVE, DataFolder
+from crossfade.folder import DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.processing.batch.job import build_batch_session
 from crossfade.processing.failures import explain_errors
-from crossfade.processing.streams.driver import run_queries
+from crossfade.processing.streams.driver import archive_all
 from crossfade.stack.kafka_for_command import reach_kafka
-from crossfade.stack.stop_request import StopRequest
 
 _Result = TypeVar("_Result")
 
@@ -35,13 +34,12 @@ def run_without_stack(
     Raises:
         CrossfadeError: Kafka, the archive or Spark cannot start here.
     """
-    drain = StopRequest()
-    drain.asked.set()
     with reach_kafka(folder, settings) as address:
         report("Archiving what Kafka holds …")
-        run_queries(folder, settings, address, drain, names=(ARCHIVE,))
+        archive_all(folder, settings, address, report=report)
         with explain_errors("batch"):
             spark = build_batch_session(folder, settings)
+            spark.sparkContext.setLogLevel("WARN")
             try:
                 return work(spark, address)
             finally:

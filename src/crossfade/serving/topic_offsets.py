@@ -5,7 +5,7 @@ The timeout is shorter than that of `crossfade.kafka`: a reader's thread must en
 
 from collections.abc import Mapping
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from crossfade.errors import BrokerError
 
@@ -28,7 +28,7 @@ def count_partitions(reader: Consumer, topic: str) -> int:
 
 
 def read_offset_bounds(reader: Consumer, topic: str, partitions: int) -> dict[int, tuple[int, int]]:
-    """Return each partition's first offset and the offset after its last record."""
+    """Return each partition's first offset, and the end of what committed readers can read."""
     bounds = {}
     for partition in range(partitions):
         place = TopicPartition(topic, partition)
@@ -47,14 +47,21 @@ def find_offsets(
 
 
 def read_log_times(reader: Consumer, topic: str, offsets: Mapping[int, int]) -> dict[int, int]:
-    """Return the log time of one record in each partition; the consumer ends unassigned."""
+    """Return the log time of the first record at or after an offset in each partition, if any.
+
+    The consumer reports ends of partitions, and ends unassigned.
+
+    Raises:
+        KafkaException: Kafka cannot be reached, or does not answer in time.
+    """
     times: dict[int, int] = {}
     for partition, offset in offsets.items():
         reader.assign([TopicPartition(topic, partition, offset)])
         message = reader.poll(TIMEOUT_S)
-        if message is not None and (error := message.error()) is not None:
-            raise KafkaException(error)
-        if message is not None:
+        error = KafkaError(KafkaError._TIMED_OUT) if message is None else message.error()
+        if message is not None and error is None:
             times[partition] = message.timestamp()[1]
+        elif error.code() != KafkaError._PARTITION_EOF:
+            raise KafkaException(error)
     reader.unassign()
     return times

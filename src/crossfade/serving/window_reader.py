@@ -11,6 +11,7 @@ from crossfade.contract.time_rules import FUTURE_MS, TimeRules
 from crossfade.errors import BrokerError
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_reader
+from crossfade.kafka.reach import explain_failure
 from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS
 from crossfade.kafka.window_log import decode_record
 from crossfade.serving.topic_offsets import (
@@ -29,8 +30,9 @@ _SLICE = 500
 """How many records are applied under one lock, which a request may have to wait for."""
 _WATCH_EVERY_S = 1.0
 _RETRY_S = 1.0
-_SILENT = {"log_level": 0}
-"""librdkafka need not log: every failure is returned as an error."""
+_READER = {"log_level": 0, "enable.partition.eof": True}
+"""librdkafka need not log: every failure is returned as an error. A partition may end with offsets
+that have no record, so its end is reported."""
 _RECONNECTING = {
     KafkaError._TRANSPORT,
     KafkaError._ALL_BROKERS_DOWN,
@@ -78,14 +80,14 @@ class WindowReader:
     def _run_until_stopped(self, work: Callable[[Consumer], None]) -> None:
         """Run a thread's work, and start it again with a new consumer when Kafka fails."""
         while not self._stop.is_set():
-            reader = open_reader(self._address, **_SILENT)
+            reader = open_reader(self._address, **_READER)
             try:
                 work(reader)
             except BrokerError as error:
                 self._state.note_trouble(str(error))
                 self._stop.wait(_RETRY_S)
             except KafkaException as error:
-                self._state.note_trouble(f"Kafka cannot be reached: {_first_line(error)}")
+                self._state.note_trouble(explain_failure(self._address, error.args[0]).what)
                 self._stop.wait(_RETRY_S)
             finally:
                 reader.close()
@@ -126,7 +128,8 @@ class WindowReader:
         records: list[PlacedRecord] = []
         for message in messages:
             if (error := message.error()) is not None:
-                self._raise_unless_reconnecting(error)
+                if error.code() != KafkaError._PARTITION_EOF:
+                    self._raise_unless_reconnecting(error)
                 continue
             record = decode_record(message.key(), message.value())
             if record is not None:
@@ -150,7 +153,7 @@ class WindowReader:
             firsts = {p: low for p, (low, high) in bounds.items() if low < high}
             if firsts and not is_begin_known:
                 log_times = read_log_times(reader, SONG_PLAYS, firsts)
-                if is_begin_known := firsts.keys() == log_times.keys():
+                if is_begin_known := bool(log_times):
                     self._state.note_first_log_time(min(log_times.values()))
             self._state.note_end_offsets(at, {p: high for p, (_, high) in bounds.items()})
             self._stop.wait(_WATCH_EVERY_S)
@@ -165,7 +168,3 @@ def _read_some(reader: Consumer) -> list[Message]:
 def _find_unread(reader: Consumer, ends: Mapping[int, int]) -> dict[int, int]:
     positions = reader.position([TopicPartition(PLAYS_BY_WINDOW, p) for p in ends])
     return {at.partition: ends[at.partition] for at in positions if at.offset < ends[at.partition]}
-
-
-def _first_line(error: BrokerError | KafkaException) -> str:
-    return error.what if isinstance(error, BrokerError) else str(error.args[0].str())

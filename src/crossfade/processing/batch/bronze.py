@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from crossfade.erasure.suppression import ERASED_HEADER
+from crossfade.errors import DamagedError
+from crossfade.folder import ARCHIVE, DataFolder
+from crossfade.lake.archived import read_archived_ends
 from crossfade.lake.runs import Run
 from crossfade.lake.table_files import TableFile, count_rows, read_files
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, open_table
@@ -18,22 +22,25 @@ from crossfade.lake.tables import BRONZE_SONG_PLAYS, open_table
 class PinnedBronze:
     """A version of bronze, and its files that the previous run's version did not have.
 
-    `is_rewritten` is true if files of that version are gone: an erasure has blanked records.
+    `end_offsets` is how far the archive had read with it; empty if unknown. `is_rewritten` is true
+    if files of that version are gone: an erasure has blanked records.
     """
 
     version: int
+    end_offsets: Mapping[int, int]
     files: list[str]
     new_files: list[str]
     new_rows: int
     is_rewritten: bool
 
 
-def pin_bronze(lake: Path, previous: Run) -> PinnedBronze | None:
+def pin_bronze(folder: DataFolder, previous: Run) -> PinnedBronze | None:
     """Pin bronze's newest version; None while there is no bronze.
 
     New records lie in new files, whatever their log time, so no other file needs to be read. Files
     that an erasure rewrote are new as well; their old records are recognised by their offsets.
     """
+    lake = folder.lake
     table = open_table(lake, BRONZE_SONG_PLAYS)
     if table is None:
         return None
@@ -44,6 +51,7 @@ def pin_bronze(lake: Path, previous: Run) -> PinnedBronze | None:
     paths = {file.path for file in files}
     return PinnedBronze(
         version,
+        _read_ends(folder, table),
         sorted(paths),
         sorted(file.path for file in new),
         count_rows(new),
@@ -70,6 +78,13 @@ def mark_blank(records: DataFrame) -> DataFrame:
         & header["value"].isNull()
     )
     return records.withColumn("is_blank", is_blank)
+
+
+def _read_ends(folder: DataFolder, bronze: DeltaTable) -> Mapping[int, int]:
+    try:
+        return read_archived_ends(folder.checkpoint(ARCHIVE), bronze)
+    except DamagedError:  # the archive reports it; without it, a run ends at its last records
+        return {}
 
 
 def _start_of_partition(start_offsets: Mapping[int, int]) -> F.Column:

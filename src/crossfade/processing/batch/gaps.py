@@ -1,24 +1,30 @@
-"""Offsets missing from bronze: accepted as gaps only if Kafka shows that no record has them."""
+"""Offsets missing from bronze: accepted as gaps only if Kafka shows that no play has them."""
 
 from collections.abc import Mapping
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from crossfade.errors import UnprovenError
+from crossfade.errors import BrokerError, UnprovenError
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import read_record
-from crossfade.kafka.topics import SONG_PLAYS, read_start_offsets
+from crossfade.kafka.topics import SONG_PLAYS, keeps_all_records, read_settings, read_start_offsets
 
 Gap = dict[str, int]
 
 
-def find_gaps(decoded: DataFrame, start_offsets: Mapping[int, int]) -> list[Gap]:
-    """Return the ranges of offsets without a record, from each start offset to the last record."""
+def find_gaps(
+    spark: SparkSession,
+    decoded: DataFrame | None,
+    start_offsets: Mapping[int, int],
+    end_offsets: Mapping[int, int],
+) -> list[Gap]:
+    """Return the ranges of offsets without a record, between the start and end offsets."""
     in_order = Window.partitionBy("partition").orderBy("offset")
-    starts = [(p, offset - 1) for p, offset in start_offsets.items()]
-    before = decoded.sparkSession.createDataFrame(starts, "`partition` INT, `offset` BIGINT")
-    positions = decoded.select("partition", "offset").unionByName(before)
+    edges = [(p, offset - 1) for p, offset in start_offsets.items()] + list(end_offsets.items())
+    positions = spark.createDataFrame(edges, "`partition` INT, `offset` BIGINT")
+    if decoded is not None:
+        positions = positions.unionByName(decoded.select("partition", "offset"))
     followed = positions.withColumn("next", F.lead("offset").over(in_order))
     rows = followed.where("next > offset + 1").orderBy("partition", "offset").collect()
     return [
@@ -27,25 +33,50 @@ def find_gaps(decoded: DataFrame, start_offsets: Mapping[int, int]) -> list[Gap]
     ]
 
 
-def prove_gaps(address: KafkaAddress | None, gaps: list[Gap]) -> None:
-    """Check in Kafka that no record has the offsets, as is so for transaction markers.
+def offsets_of(gap: Gap) -> set[tuple[int, int]]:
+    """Return the positions of a gap: topic partition and offset."""
+    return {(gap["partition"], at) for at in range(gap["begin_offset"], gap["end_offset"])}
+
+
+def prove_gaps(
+    address: KafkaAddress | None, gaps: list[Gap], end_offsets: Mapping[int, int]
+) -> None:
+    """Check in Kafka that no committed record has the offsets: they are of transactions.
+
+    Kafka must skip exactly a gap; one that reaches to an end offset may go on beyond it. It shows
+    this only while it holds that part of its log and has not compacted it.
 
     Raises:
-        UnprovenError: Kafka has such a record, or has already deleted that part of its log.
+        UnprovenError: Kafka has such a record, or may have deleted one.
+        BrokerError: Kafka is away.
     """
     if not gaps:
         return
     if address is None:
         what = f"Bronze lacks {_name(gaps[0])}, and Kafka cannot be asked."
-        raise UnprovenError(what, "Start Kafka, then run again.")
-    starts = read_start_offsets(address, SONG_PLAYS)
+        raise BrokerError(what, "Start Kafka, then run again.")
+    settings = read_settings(address, SONG_PLAYS)
+    if not keeps_all_records(settings):
+        what = (
+            f"Bronze lacks {_name(gaps[0])}, and Kafka may have deleted plays there: "
+            f"{SONG_PLAYS} has cleanup.policy={settings['cleanup.policy']}."
+        )
+        raise UnprovenError(what, "Set it to delete, and send again the plays that are lost.")
     for gap in gaps:
-        partition, begin = gap["partition"], gap["begin_offset"]
-        record = read_record(address, SONG_PLAYS, partition, begin)
-        is_absent = record is None or record.offset() >= gap["end_offset"]
-        if begin < starts.get(partition, 0) or not is_absent:
-            what = f"Bronze lacks {_name(gap)}, and Kafka does not show that none existed."
+        is_open = gap["end_offset"] == end_offsets[gap["partition"]]
+        if not _is_skipped(address, gap, is_open=is_open):
+            what = f"Bronze lacks {_name(gap)}, and Kafka does not show that no play was there."
             raise UnprovenError(what, "The archive lost records: see its log before going on.")
+
+
+def _is_skipped(address: KafkaAddress, gap: Gap, *, is_open: bool) -> bool:
+    partition, begin, end = gap["partition"], gap["begin_offset"], gap["end_offset"]
+    record = read_record(address, SONG_PLAYS, partition, begin)
+    if begin < read_start_offsets(address, SONG_PLAYS).get(partition, 0):
+        return False
+    if record is None:
+        return is_open
+    return record.offset() == end or (is_open and record.offset() > end)
 
 
 def _name(gap: Gap) -> str:

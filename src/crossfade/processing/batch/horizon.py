@@ -9,6 +9,7 @@ from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.errors import BrokerError
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer, open_reader
+from crossfade.kafka.reach import explain_unreachable
 from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS, read_end_offsets
 from crossfade.kafka.window_log import encode_probe_key
 
@@ -60,17 +61,22 @@ def send_probe(address: KafkaAddress, run_uuid: str) -> int:
     producer.flush(_TIMEOUT_S)
     if not stamps:
         what = f"Kafka at {address.bootstrap} did not take a record for {PLAYS_BY_WINDOW}."
-        raise BrokerError(what, 'Start it, or see "crossfade status".')
+        raise explain_unreachable(address) or BrokerError(what, "Check the broker's log.")
     return stamps[0]
 
 
 def read_next_log_times(address: KafkaAddress, end_offsets: Mapping[int, int]) -> dict[int, int]:
-    """Return the log time of the first record at or beyond each end offset, where there is one."""
-    ends = read_end_offsets(address, SONG_PLAYS)
+    """Return the log time of the first record at or beyond each end offset, where there is one.
+
+    A record of an open transaction counts: it may be committed later, with its old log time.
+    """
+    ends = read_end_offsets(address, SONG_PLAYS, include_open=True)
     waiting = {p for p, end in ends.items() if end_offsets.get(p, 0) < end}
     if not waiting:
         return {}
-    reader = open_reader(address, **{"enable.partition.eof": True})
+    reader = open_reader(
+        address, **{"enable.partition.eof": True}, **{"isolation.level": "read_uncommitted"}
+    )
     found: dict[int, int] = {}
     try:
         reader.assign(
@@ -98,4 +104,4 @@ def _read_log_time(address: KafkaAddress, message: Message | None) -> tuple[int,
         return message.partition(), None
     reason = message.error().str() if message is not None else "no record came"
     what = f"Kafka at {address.bootstrap} did not give {SONG_PLAYS}: {reason}."
-    raise BrokerError(what, "Check the broker's log.")
+    raise explain_unreachable(address) or BrokerError(what, "Check the broker's log.")

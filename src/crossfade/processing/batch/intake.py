@@ -21,6 +21,7 @@ class Intake:
     last_log_times: Mapping[int, int]
     bronze_rows: Mapping[int, int] = field(default_factory=dict)
     rejected_by_reason: Mapping[str, int] = field(default_factory=dict)
+    dropped_by_field: Mapping[str, int] = field(default_factory=dict)
     erased: int = 0
     days: frozenset[date] = frozenset()
     rejected_bytes: int = 0
@@ -53,10 +54,17 @@ class Verdicts:
         return replace(self, touched=touched)
 
 
-def sum_intake(rows: Iterable[Row], previous: Run) -> Intake:
-    """Add up the summary of the new records, by topic partition and reason."""
-    bronze_rows, reasons = Counter[int](), Counter[str]()
+def sum_intake(
+    rows: Iterable[Row], previous: Run, archived: Mapping[int, int] | None = None
+) -> Intake:
+    """Add up the summary of the new records, by topic partition and reason.
+
+    The run ends at the `archived` end offsets, and without them at the last records.
+    """
+    bronze_rows, reasons, dropped = Counter[int](), Counter[str](), Counter[str]()
     ends, last_log_times = dict(previous.end_offsets), dict(previous.last_log_times)
+    for p, end in (archived or {}).items():
+        ends[p] = max(ends.get(p, 0), end)
     days: set[date] = set()
     erased = rejected_bytes = 0
     for row in rows:
@@ -69,6 +77,8 @@ def sum_intake(rows: Iterable[Row], previous: Run) -> Intake:
             erased += row.records
         elif row.reason is not None:
             reasons[row.reason] += row.records
+        for name in row.dropped.split(",") if row.dropped else ():
+            dropped[name] += row.records
         days.update(row.days)
         rejected_bytes += row.rejected_bytes
     return Intake(
@@ -77,6 +87,7 @@ def sum_intake(rows: Iterable[Row], previous: Run) -> Intake:
         last_log_times=last_log_times,
         bronze_rows=dict(bronze_rows),
         rejected_by_reason=dict(reasons),
+        dropped_by_field=dict(dropped),
         erased=erased,
         days=frozenset(days),
         rejected_bytes=rejected_bytes,

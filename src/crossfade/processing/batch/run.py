@@ -18,7 +18,7 @@ from crossfade.erasure.suppression import Suppression, load_suppression
 from crossfade.errors import BrokerError
 from crossfade.folder import DataFolder
 from crossfade.kafka.address import KafkaAddress
-from crossfade.lake.runs import Run, RunCounts
+from crossfade.lake.runs import Run, RunCounts, read_proven_gaps
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, SILVER_PLAYS
 from crossfade.processing.batch.bronze import PinnedBronze, pin_bronze, read_new_records
 from crossfade.processing.batch.charts import revise_charts
@@ -29,7 +29,7 @@ from crossfade.processing.batch.conservation import (
     played_days,
 )
 from crossfade.processing.batch.dead_run import undo_dead_run
-from crossfade.processing.batch.gaps import Gap, find_gaps, prove_gaps
+from crossfade.processing.batch.gaps import Gap, find_gaps, offsets_of, prove_gaps
 from crossfade.processing.batch.horizon import Horizon, ask_kafka, assume_without_kafka
 from crossfade.processing.batch.intake import Intake, Verdicts, sum_intake, sum_verdicts
 from crossfade.processing.batch.names import refresh_names
@@ -45,7 +45,13 @@ from crossfade.processing.batch.refine import (
 )
 from crossfade.processing.batch.seal import seal_files
 from crossfade.processing.batch.silver import append_judged, demote_losers, judge_orphaned
-from crossfade.processing.batch.tables import create_added_tables, head_versions, read_table
+from crossfade.processing.batch.tables import (
+    add_columns,
+    create_added_tables,
+    empty_tables,
+    head_versions,
+    read_table,
+)
 from crossfade.processing.batch.tuning import tune_for
 from crossfade.telemetry import get_logger
 
@@ -54,19 +60,29 @@ _log = get_logger("batch")
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What a run works with: its session, data folder and settings, and the run it follows."""
+    """What a run works with: its session, data folder and settings, and the run it follows.
+
+    `base` is the run whose rows are kept: the previous one, or, if the rules have changed since,
+    one before the first record, so that everything is computed again.
+    """
 
     spark: SparkSession
     folder: DataFolder
     settings: Settings
     address: KafkaAddress | None
     previous: Run
+    base: Run
     run_uuid: str
 
     @property
     def lake(self) -> Path:
         """Return the folder that the tables lie in."""
         return self.folder.lake
+
+    @property
+    def is_rebuild(self) -> bool:
+        """Check whether the run computes everything again."""
+        return self.base is not self.previous
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +104,19 @@ def compute_run(context: RunContext) -> Run | None:
     """
     started_at, lake = now_ms(), context.lake
     _prepare_tables(context)
-    pinned = pin_bronze(lake, context.previous)
+    pinned = pin_bronze(context.folder, context.base)
     if pinned is None:
         return None
+    if context.is_rebuild:
+        _log.info("computing everything again", why="the rules have changed", rules=RULES_VERSION)
+        empty_tables(lake, context.run_uuid)
     before = head_versions(lake)
     leaving = find_rows(lake, pinned.files, load_suppression(context.folder, pending=True))
     suppression = load_suppression(context.folder)
     with _decode_new(context, pinned, suppression) as decoded:
-        reach = _measure_reach(context, decoded)
-        has_news = reach.intake.bronze_rows or leaving or pinned.is_rewritten
+        reach = _measure_reach(context, decoded, pinned.end_offsets)
+        has_moved = reach.intake.end_offsets != context.previous.end_offsets
+        has_news = has_moved or leaving or pinned.is_rewritten or context.is_rebuild
         if not has_news and not _is_worth_publishing(context, reach.boundary):
             return None
         left = _remove_erased(context, leaving, suppression)
@@ -125,10 +145,11 @@ def compute_run(context: RunContext) -> Run | None:
 
 
 def _prepare_tables(context: RunContext) -> None:
-    """Create the tables that an earlier release lacks, and undo what a dead run wrote."""
+    """Add what tables of an earlier release lack, and undo what an unfinished run wrote."""
     create_added_tables(context.lake, context.run_uuid)
     if restored := undo_dead_run(context.lake, context.previous.pins, context.run_uuid):
         _log.warning("undid an unfinished run", tables=restored)
+    add_columns(context.lake, context.run_uuid)
 
 
 @contextmanager
@@ -140,7 +161,7 @@ def _decode_new(
         yield None
         return
     tune_for(context.spark, pinned.new_rows)
-    records = read_new_records(context.spark, pinned, context.previous.end_offsets)
+    records = read_new_records(context.spark, pinned, context.base.end_offsets)
     decoded = decode_records(records, suppression).persist()
     try:
         yield decoded
@@ -148,10 +169,11 @@ def _decode_new(
         decoded.unpersist()
 
 
-def _measure_reach(context: RunContext, decoded: DataFrame | None) -> _Reach:
+def _measure_reach(
+    context: RunContext, decoded: DataFrame | None, archived: Mapping[int, int]
+) -> _Reach:
     """Count the new records, explain gaps between them, and compute the boundary."""
-    intake = _take_in(context, decoded)
-    gaps = _explain_gaps(context, decoded, intake)
+    intake, gaps = _take_in(context, decoded, archived)
     horizon = _look_ahead(context, intake)
     boundary = next_boundary(
         context.previous.boundary,
@@ -162,18 +184,33 @@ def _measure_reach(context: RunContext, decoded: DataFrame | None) -> _Reach:
     return _Reach(intake, gaps, horizon, boundary)
 
 
-def _take_in(context: RunContext, decoded: DataFrame | None) -> Intake:
-    """Count the new records; this first use of the decoded frame fills its cache."""
+def _take_in(
+    context: RunContext, decoded: DataFrame | None, archived: Mapping[int, int]
+) -> tuple[Intake, list[Gap]]:
+    """Count the new records, and prove in Kafka that no play has the offsets between them.
+
+    This first use of the decoded frame fills its cache. If Kafka is away, the run ends at its last
+    records, because nothing proves what lies between them and the archive's end offsets.
+    """
     rows = [] if decoded is None else summarize_partitions(decoded).collect()
-    return sum_intake(rows, context.previous)
+    intake = sum_intake(rows, context.base, archived)
+    gaps = _find_gaps(context, decoded, intake)
+    try:
+        known = read_proven_gaps(context.lake) if context.is_rebuild else set()
+        unproven = [gap for gap in gaps if not offsets_of(gap) <= known]
+        prove_gaps(context.address, unproven, intake.end_offsets)
+    except BrokerError:
+        intake = sum_intake(rows, context.base)
+        gaps = _find_gaps(context, decoded, intake)
+        if gaps:
+            raise
+    return intake, gaps
 
 
-def _explain_gaps(context: RunContext, decoded: DataFrame | None, intake: Intake) -> list[Gap]:
-    if decoded is None or intake.is_dense:
+def _find_gaps(context: RunContext, decoded: DataFrame | None, intake: Intake) -> list[Gap]:
+    if intake.is_dense:
         return []
-    gaps = find_gaps(decoded, intake.start_offsets)
-    prove_gaps(context.address, gaps)
-    return gaps
+    return find_gaps(context.spark, decoded, intake.start_offsets, intake.end_offsets)
 
 
 def _look_ahead(context: RunContext, intake: Intake) -> Horizon:
@@ -247,7 +284,7 @@ def _rebuild(
     context: RunContext, verdicts: Verdicts, boundary: int, *, may_be_empty: bool
 ) -> tuple[Dirty, int]:
     """Rebuild what is dirty below the boundary; return it, and how many charts were revised."""
-    spark, lake, previous = context.spark, context.lake, context.previous.boundary
+    spark, lake, previous = context.spark, context.lake, context.base.boundary
     grain_ms = context.folder.time_rules.grain_ms
     touched = dict(verdicts.touched)
     if previous < 0:
@@ -278,6 +315,7 @@ def _count_run(intake: Intake, verdicts: Verdicts, revised_charts: int) -> RunCo
         duplicates=verdicts.duplicates,
         erased=intake.erased,
         rejected_by_reason=intake.rejected_by_reason,
+        dropped_by_field=intake.dropped_by_field,
         late=verdicts.late,
         counted_plays=verdicts.counted_plays,
         ms_played=verdicts.ms_played,

@@ -1,6 +1,5 @@
 """The archive query: copies every Kafka record to bronze exactly once, without parsing it."""
 
-from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
@@ -10,8 +9,9 @@ from crossfade.config import Settings
 from crossfade.folder import ARCHIVE, DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.topics import SONG_PLAYS, read_start_offsets, topic_id
+from crossfade.lake.archived import newest_archived
 from crossfade.lake.binding import ArchiveBinding, bind_archive, read_archive_binding
-from crossfade.lake.checkpoint import NO_BATCH, read_committed, read_query_id
+from crossfade.lake.checkpoint import read_committed
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, open_table, split_columns, table_path
 from crossfade.processing.new_table import create_table
 from crossfade.processing.streams.lost_records import refuse_lost_records
@@ -89,14 +89,9 @@ def _bind(folder: DataFolder, address: KafkaAddress) -> ArchiveBinding:
     )
     has_data = table is not None and bool(table.file_uris())
     bound = bind_archive(folder, found, has_data=has_data)
+    checkpoint = folder.checkpoint(ARCHIVE)
     if table is not None:
-        require_output_match(folder.checkpoints / ARCHIVE, _newest_written(folder, table), ARCHIVE)
-    reached = read_committed(folder.checkpoints / ARCHIVE).end_offsets or bound.first_offsets
+        require_output_match(checkpoint, newest_archived(checkpoint, table), ARCHIVE)
+    reached = read_committed(checkpoint).end_offsets or bound.first_offsets
     refuse_lost_records(ARCHIVE, reached, address)
     return bound
-
-
-def _newest_written(folder: DataFolder, table: DeltaTable) -> int:
-    query_id = read_query_id(folder.checkpoints / ARCHIVE)
-    written = None if query_id is None else table.transaction_version(query_id)
-    return NO_BATCH if written is None else int(written)

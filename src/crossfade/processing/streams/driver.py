@@ -1,43 +1,23 @@
 """The driver of the streaming queries: one Spark, with a session for each query."""
 
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from filelock import FileLock, Timeout
-from pyspark.sql import SparkSession
-from pyspark.sql.streaming.query import StreamingQuery
 
 from crossfade.clock import SECOND_MS, parse_duration
 from crossfade.config import Settings
-from crossfade.errors import BrokerError, CrossfadeError, DamagedError, StackError
+from crossfade.errors import StackError
 from crossfade.folder import ARCHIVE, SPEED, DataFolder
 from crossfade.kafka.address import KafkaAddress
-from crossfade.kafka.topics import SONG_PLAYS, await_broker, create_topics, read_end_offsets
-from crossfade.lake.checkpoint import BatchPlan, newest_committed, read_committed
-from crossfade.processing.failures import (
-    explain_errors,
-    explain_failure,
-    join_messages,
-    mentions_lost_records,
-)
-from crossfade.processing.progress import is_behind, write_progress
-from crossfade.processing.speed.running import RunningSpeed
-from crossfade.processing.streams.archive import start_archive
-from crossfade.processing.streams.classic import start_classic
-from crossfade.processing.streams.driver_spark import JAVA_CALL_ERRORS, open_spark, warm_up_workers
-from crossfade.processing.streams.lost_records import refuse_lost_records
-from crossfade.processing.streams.watchdog import Watchdog, start_watchdog
-from crossfade.stack.request_files import SPEED_RENEWAL_REQUEST
+from crossfade.kafka.reach import await_broker
+from crossfade.kafka.topics import create_topics
+from crossfade.processing.failures import explain_errors
+from crossfade.processing.streams.driver_spark import open_spark, warm_up_workers
+from crossfade.processing.streams.queries import BROKER_WITHIN_S, Queries
+from crossfade.processing.streams.watchdog import Stall, Watchdog, start_watchdog
 from crossfade.stack.stop_request import StopRequest
-from crossfade.telemetry import get_logger
-
-_POLL_S = 0.2
-_DRAIN_WITHIN_S = 45.0
-_BROKER_WITHIN_S = 60.0
-_HEAD_START_S = 15.0
-_log = get_logger("streams")
 
 
 def run_queries(
@@ -62,6 +42,55 @@ def run_queries(
         MisuseError: `song-plays` exists and takes its timestamps from producers.
         MachineError: the disk is full.
     """
+    with _open(folder, settings, address, request.asked, names=names) as queries:
+        for name in names:
+            queries.start(name)
+            if name == SPEED and len(names) > 1:
+                queries.await_first_batch(SPEED, request.asked)
+        queries.watch(request.asked)
+        queries.drain(request.immediate)
+
+
+def archive_all(
+    folder: DataFolder,
+    settings: Settings,
+    address: KafkaAddress,
+    *,
+    report: Callable[[str], object] = lambda _: None,
+) -> None:
+    """Run the archive until it has read everything that Kafka holds now, however long that takes.
+
+    Args:
+        folder: the data folder.
+        settings: the settings.
+        address: where Kafka is.
+        report: called now and then with a line that says how much is left.
+
+    Raises:
+        StackError: the archive makes no progress, another driver runs it, or it failed.
+        LakeError: checkpoint and output do not belong together.
+        BrokerError: Kafka no longer holds records that were not read yet, or is away.
+    """
+    stalls: list[Stall] = []
+    never = threading.Event()
+    with _open(
+        folder, settings, address, never, names=(ARCHIVE,), on_stall=stalls.append
+    ) as queries:
+        queries.start(ARCHIVE)
+        queries.read_all(ARCHIVE, stalls, report)
+
+
+@contextmanager
+def _open(
+    folder: DataFolder,
+    settings: Settings,
+    address: KafkaAddress,
+    given_up: threading.Event,
+    *,
+    names: Sequence[str],
+    on_stall: Callable[[Stall], object] | None = None,
+) -> Iterator[Queries]:
+    """Start Spark, wait for Kafka until `given_up` is set, and yield the queries, watched."""
     with ExitStack() as held:
         for name in names:
             held.enter_context(_hold_checkpoint(folder, name))
@@ -69,155 +98,25 @@ def run_queries(
         with explain_errors():
             if SPEED in names:
                 warm_up_workers(spark.newSession())
-            await_broker(address, _BROKER_WITHIN_S, request.asked)
+            await_broker(address, BROKER_WITHIN_S, given_up)
             create_topics(address, settings)
-            driver = Driver(spark, folder, settings, address)
-            held.callback(driver.stop)
-            held.callback(_start_watchdog(folder, settings, address, names).set)
-            for name in names:
-                driver.start(name)
-                if name == SPEED and len(names) > 1:
-                    driver.await_first_batch(SPEED, request.asked)
-            driver.watch(request.asked)
-            driver.drain(request.immediate)
+            queries = Queries(spark, folder, settings, address)
+            held.callback(queries.stop)
+            watchdog = _build_watchdog(folder, settings, names)
+            held.callback(start_watchdog(watchdog, address, on_stall=on_stall).set)
+            yield queries
 
 
-class Driver:
-    """The running queries and their progress, as read from their checkpoints."""
-
-    def __init__(
-        self, spark: SparkSession, folder: DataFolder, settings: Settings, address: KafkaAddress
-    ) -> None:
-        """Store what the queries need; no query is started yet."""
-        self._spark = spark
-        self._folder = folder
-        self._settings = settings
-        self._address = address
-        self._speed = RunningSpeed(spark, folder, settings, address)
-        self._has_replaced_speed = False
-        self._queries: dict[str, StreamingQuery] = {}
-        self._done: dict[str, BatchPlan] = {}
-
-    def start(self, name: str) -> None:
-        """Start a query in a new session."""
-        if name == SPEED:
-            try:
-                self._queries[name] = self._speed.start()
-            except DamagedError as error:
-                self._replace_damaged_speed(error)
-        else:
-            start = start_archive if name == ARCHIVE else start_classic
-            session = self._spark.newSession()
-            self._queries[name] = start(session, self._folder, self._settings, self._address)
-
-    def await_first_batch(self, name: str, asked: threading.Event) -> None:
-        """Wait until a query has committed its first micro-batch, if it has records to read.
-
-        Wait at most `_HEAD_START_S` seconds, and only until `asked` is set. Users wait for this
-        query's results, and just after Java's start a second query would slow it down most.
-        """
-        checkpoint = self._folder.checkpoints / name
-        done = read_committed(checkpoint)
-        if not is_behind(done, read_end_offsets(self._address, SONG_PLAYS)):
-            return
-        deadline = time.monotonic() + _HEAD_START_S
-        while newest_committed(checkpoint) == done.batch and time.monotonic() < deadline:
-            if asked.wait(_POLL_S):
-                return
-            self._check_queries()
-
-    def watch(self, asked: threading.Event) -> None:
-        """Check every query again and again until `asked` is set."""
-        self._write_progress(even_if_none=True)
-        while not asked.wait(_POLL_S):
-            self.check_once()
-
-    def check_once(self) -> None:
-        """Check every query once, write its progress, and renew speed if that is requested.
-
-        Raises:
-            CrossfadeError: a query failed.
-        """
-        self._check_queries()
-        self._write_progress()
-        if SPEED in self._queries:
-            if SPEED_RENEWAL_REQUEST.is_pending(self._folder):
-                self._queries[SPEED] = self._speed.renew()
-            self._speed.repeat_marker()
-
-    def drain(self, immediate: threading.Event) -> None:
-        """Wait until every query has read up to the topic's current end offsets.
-
-        Wait at most `_DRAIN_WITHIN_S` seconds, and only until `immediate` is set.
-        """
-        try:
-            targets = read_end_offsets(self._address, SONG_PLAYS)
-        except BrokerError as error:
-            _log.warning("not_drained", why=str(error))
-            return
-        deadline = time.monotonic() + _DRAIN_WITHIN_S
-        while behind := [name for name, done in self._done.items() if is_behind(done, targets)]:
-            if immediate.is_set() or time.monotonic() > deadline:
-                _log.warning("not_drained", queries=behind, why="the next start continues")
-                return
-            self._check_queries()
-            immediate.wait(_POLL_S)
-            self._write_progress()
-        _log.info("drained", end_offsets=targets)
-
-    def stop(self) -> None:
-        """Stop every query, even if Java is gone."""
-        for query in self._queries.values():
-            with suppress(*JAVA_CALL_ERRORS):
-                query.stop()
-        with suppress(*JAVA_CALL_ERRORS, CrossfadeError):
-            self._speed.stop()
-
-    def _check_queries(self) -> None:
-        for name, query in self._queries.items():
-            if not query.isActive:
-                text = join_messages(query.exception()) or "it was stopped"
-                error = explain_failure(name, text)
-                if name == SPEED and isinstance(error, DamagedError):
-                    self._replace_damaged_speed(error)
-                    return
-                if mentions_lost_records(text):
-                    reached = read_committed(self._folder.checkpoints / name).end_offsets
-                    refuse_lost_records(name, reached, self._address)
-                raise error
-
-    def _replace_damaged_speed(self, error: DamagedError) -> None:
-        """Begin a new generation of speed, but only once: a second damage has a lasting cause."""
-        if self._has_replaced_speed:
-            raise error
-        self._has_replaced_speed = True
-        self._queries[SPEED] = self._speed.replace_damaged(error.what)
-
-    def _write_progress(self, *, even_if_none: bool = False) -> None:
-        is_new = even_if_none
-        for name in self._queries:
-            checkpoint = self._folder.checkpoints / name
-            if name not in self._done or newest_committed(checkpoint) != self._done[name].batch:
-                self._done[name] = read_committed(checkpoint)
-                is_new = True
-        if is_new:
-            write_progress(self._folder, self._done)
-
-
-def _start_watchdog(
-    folder: DataFolder, settings: Settings, address: KafkaAddress, names: Sequence[str]
-) -> threading.Event:
-    """Start a watchdog for the queries; it ends when the returned event is set."""
+def _build_watchdog(folder: DataFolder, settings: Settings, names: Sequence[str]) -> Watchdog:
     triggers = {
         name: parse_duration(settings.speed_every if name == SPEED else settings.archive_every)
         for name in names
     }
-    watchdog = Watchdog(
+    return Watchdog(
         folder,
         {name: trigger / SECOND_MS for name, trigger in triggers.items()},
         parse_duration(settings.watchdog_after) / SECOND_MS,
     )
-    return start_watchdog(watchdog, address)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def refuse_lost_records(query: str, reached: Mapping[int, int], address: KafkaAd
     """
     starts, ends = (
         read_start_offsets(address, SONG_PLAYS),
-        read_end_offsets(address, SONG_PLAYS),
+        read_end_offsets(address, SONG_PLAYS, include_open=True),
     )
     if what := describe_lost_records(query, reached, starts, ends):
         raise BrokerError(what, _CURES.get(query, _ARCHIVE_CURE))

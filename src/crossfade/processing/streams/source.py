@@ -32,6 +32,8 @@ def read_stream(
         "startingOffsets": "earliest",
         "failOnDataLoss": "true",
         "includeHeaders": "true",
+        # What a transaction took back is not a play.
+        "kafka.isolation.level": "read_committed",
         # Without it, Kafka waits in each idle partition, one after the other.
         "kafka.fetch.max.wait.ms": "10",
         "kafka.max.partition.fetch.bytes": str(MAX_RECORD_BYTES * 4),

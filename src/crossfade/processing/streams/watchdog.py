@@ -112,7 +112,7 @@ def start_watchdog(
     watchdog: Watchdog,
     address: KafkaAddress,
     *,
-    on_stall: Callable[[Stall], None] | None = None,
+    on_stall: Callable[[Stall], object] | None = None,
     every_s: float = _EVERY_S,
 ) -> threading.Event:
     """Check the queries every `every_s` seconds, in a thread, until the returned event is set.
