@@ -297,4 +297,4 @@ def test_an_interrupted_replay_leaves_no_trace(reading: subprocess.Popen[bytes])
     reading.send_signal(signal.SIGINT)
     reading.wait(timeout=20)  # its input stays open until then
     stdout, stderr = reading.communicate(timeout=20)
-    assert (reading.returncode, stdout, stderr) == (130, b"", b"")
+    assert (reading.returncode, stdout, stderr) == (130, b"", b"Interrupted.\n")

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -5,15 +6,27 @@ import pytest
 from crossfade.errors import MachineError
 from crossfade.stack.java import find_java
 
+MODULES = ("java.compiler", "java.desktop", "java.logging", "java.management", "java.naming")
+MODULES += ("java.rmi", "java.security.jgss", "java.security.sasl", "java.sql", "java.xml")
+MODULES += ("jdk.incubator.vector", "jdk.management", "jdk.security.auth", "jdk.unsupported")
 
-def a_java(folder: Path, version: str, *, exit_code: int = 0) -> Path:
-    """Write a `java` that prints what the real one prints on standard error."""
+
+def a_java(
+    folder: Path,
+    version: str,
+    *,
+    exit_code: int = 0,
+    modules: Sequence[str] = MODULES,
+    prints: str = "Property settings:",
+) -> Path:
+    """Write a `java` that prints what the real one prints."""
     executable = folder / "bin" / "java"
     executable.parent.mkdir(parents=True)
     home = f"    java.home = {folder}"
     executable.write_text(
         "#!/bin/sh\n"
-        f"printf '%s\\n' 'Property settings:' '{home}' 'openjdk version \"{version}\"' >&2\n"
+        f"printf '%s\\n' '{prints}' '{home}' 'openjdk version \"{version}\"' >&2\n"
+        f"printf '%s@{version}\\n' {' '.join(modules)}\n"
         f"exit {exit_code}\n"
     )
     executable.chmod(0o755)
@@ -24,6 +37,7 @@ def a_java(folder: Path, version: str, *, exit_code: int = 0) -> Path:
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """Return a machine without any Java."""
     monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.delenv("JDK_JAVA_OPTIONS", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     return monkeypatch
 
@@ -88,3 +102,39 @@ def test_a_java_that_fails_to_start_is_not_used(
     machine.setenv("JAVA_HOME", str(tmp_path / "gone"))
     with pytest.raises(MachineError, match=r"JAVA_HOME has no working Java .*PATH has no working"):
         find_java()
+
+
+@pytest.mark.parametrize("module", ["java.sql", "jdk.unsupported", "java.management"])
+def test_a_runtime_without_a_module_that_spark_needs_is_named_with_it(
+    machine: pytest.MonkeyPatch, tmp_path: Path, module: str
+) -> None:
+    small = a_java(tmp_path / "jre", "21.0.8", modules=[one for one in MODULES if one != module])
+    machine.setenv("JAVA_HOME", str(tmp_path / "jre"))
+    with pytest.raises(MachineError, match="apt install") as refusal:
+        find_java()
+    expected = f"JAVA_HOME has Java 21 without the module {module} ({small})"
+    assert expected in str(refusal.value)
+
+
+def test_options_with_which_java_does_not_start_are_named(
+    machine: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    a_java(tmp_path / "jdk", "17", exit_code=1, prints="Unrecognized VM option NoSuch")
+    machine.setenv("JAVA_HOME", str(tmp_path / "jdk"))
+    machine.setenv("JDK_JAVA_OPTIONS", "-XX:+NoSuch")
+    with pytest.raises(MachineError) as refusal:
+        find_java()
+    assert "which prints 'Unrecognized VM option NoSuch'" in str(refusal.value)
+    assert "JDK_JAVA_OPTIONS is -XX:+NoSuch" in str(refusal.value)
+
+
+def test_options_meant_for_another_java_do_not_reach_ours(
+    machine: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    executable = a_java(tmp_path / "jdk", "17")
+    refuse = '[ -z "$JAVA_TOOL_OPTIONS$_JAVA_OPTIONS$CLASSPATH" ] || exit 1\n'
+    executable.write_text(executable.read_text().replace("#!/bin/sh\n", f"#!/bin/sh\n{refuse}"))
+    machine.setenv("JAVA_HOME", str(tmp_path / "jdk"))
+    for name in ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH"):
+        machine.setenv(name, "-agentpath:/nowhere")
+    assert find_java().version == 17

@@ -1,6 +1,6 @@
 """The command line; the commands are listed in the order in which a play travels."""
 
-import errno
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -32,8 +32,9 @@ from crossfade.cli import (
     up,
 )
 from crossfade.cli.command_line import Command, CommandGroup
+from crossfade.cli.ending import DEBUG, explain_ending, prepare_output
 from crossfade.cli.help_text import set_help_texts
-from crossfade.errors import CrossfadeError
+from crossfade.stack.python_path import require_own_packages
 from crossfade.telemetry import configure_logs
 
 _COMMANDS: dict[str, Callable[..., None]] = {
@@ -63,14 +64,6 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 _HIDDEN = {"streams"}
 _GROUPS = {"rejected": rejected.app, "lake": lake.app, "jars": jars.app}
 
-_FULL = ("The disk is full", "Make room; nothing is lost.")
-_DISK_FAULTS = {
-    errno.ENOSPC: _FULL,
-    errno.EDQUOT: _FULL,
-    errno.EROFS: ("The disk is read-only", "Mount it for writing again; nothing is lost."),
-    errno.EIO: ("The disk fails, Input/output error", "See the system's log; replace the disk."),
-}
-
 app = typer.Typer(
     name="crossfade",
     cls=CommandGroup,
@@ -82,18 +75,12 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line; print an expected error as one line and exit with its code."""
-    try:
+    """Run the command line; an error is one line on standard error, with its exit code."""
+    prepare_output()
+    with explain_ending():
+        if "doctor" not in sys.argv[1:3]:
+            require_own_packages()
         app(prog_name="crossfade")
-    except CrossfadeError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        sys.exit(error.exit_code)
-    except OSError as error:
-        if error.errno not in _DISK_FAULTS:
-            raise
-        what, cure = _DISK_FAULTS[error.errno]
-        sys.stderr.write(f"Error: {what}: {error.filename or error}. {cure}\n")
-        sys.exit(1)
 
 
 def _print_version(is_asked: bool) -> None:
@@ -110,7 +97,13 @@ def _configure(
             "--version", help="Print the version.", is_eager=True, callback=_print_version
         ),
     ] = False,
+    *,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the trace of an unexpected error.")
+    ] = False,
 ) -> None:
+    if debug:
+        os.environ[DEBUG] = "1"
     configure_logs()
 
 

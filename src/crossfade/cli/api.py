@@ -19,7 +19,10 @@ def fetch_answer(api: str, path: str, **params: str | int | None) -> dict[str, A
     """
     given = {name: value for name, value in params.items() if value is not None}
     try:
-        answer = httpx.get(f"{api}/api/v1/{path}", params=given, timeout=_TIMEOUT_S)
+        # No proxy of the environment: it could not reach our own API.
+        answer = httpx.get(
+            f"{api}/api/v1/{path}", params=given, timeout=_TIMEOUT_S, trust_env=False
+        )
         body = answer.json()
     except (httpx.HTTPError, ValueError) as error:
         what = f"The API at {api} does not answer: {error}."

@@ -1,19 +1,23 @@
 """Build Spark sessions with the settings that Crossfade needs, each with its reason."""
 
-import os
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
-from pyspark import SparkContext
+from pyspark import SparkConf, SparkContext
+from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
+from crossfade.errors import MachineError
 from crossfade.processing.session_checks import NEEDED_SETTINGS, require_settings
 from crossfade.stack.class_data import class_data_options
+from crossfade.stack.environment import clean_environment, cluster_variables, is_local
+from crossfade.stack.ivy import pyspark_jars
 from crossfade.stack.jars import require_jars
-from crossfade.stack.java import ENVIRONMENT, find_java
+from crossfade.stack.java import LOCALE_OPTIONS, common_options, find_java, home_option
+from crossfade.stack.native_libraries import make_temporary_folder
+from crossfade.stack.open_files import require_open_files
 
 _SETTINGS = {
     **NEEDED_SETTINGS,
@@ -47,7 +51,6 @@ _SETTINGS = {
     "spark.databricks.delta.snapshotPartitions": "1",
     # Plain Parquet readers must be right: no deletion vectors (also set on each table).
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
-    "spark.sql.warehouse.dir": "",
 }
 
 _LOCAL_FILES = {
@@ -61,12 +64,14 @@ _LOCAL_FILES = {
 }
 """For sessions whose executors are in this process, which has the jar on its class path."""
 
+_LOCAL_USER = "crossfade"
+"""The name that Spark and Hadoop use without a cluster; it appears nowhere."""
+
 _END_WITHIN_S = 120.0
 
 _claimed: dict[Path, BaseFileLock] = {}
 
 _JAVA_OPTIONS = (
-    "-Duser.timezone=UTC",
     # Exit when the heap is full: the supervisor starts a new process.
     "-XX:+ExitOnOutOfMemoryError",
     # Return memory after a peak: by default Java checks only on allocation.
@@ -122,45 +127,71 @@ def build_session(
         settings: further settings, which override the default ones.
 
     Raises:
-        MachineError: Java or a jar is missing.
+        MachineError: Java, a jar or something else of this machine is missing.
         MisuseError: a setting from elsewhere would give wrong numbers.
     """
     java = find_java()
+    require_open_files()
     jars = ":".join(str(path) for path in require_jars("spark", cache))
-    placed = [f'"{option}"' for option in class_data_options("spark", cache)]
     scratch = claim_scratch(scratch)
-    temporary = scratch / "tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    os.environ.update(
-        ENVIRONMENT,
-        JAVA_HOME=str(java.home),
-        PYSPARK_PYTHON=sys.executable,
-        PYSPARK_DRIVER_PYTHON=sys.executable,
-        SPARK_LOCAL_IP="127.0.0.1",
-        SPARK_LOCAL_DIRS=str(temporary),
-        TZ="UTC",
-    )
-    builder = SparkSession.builder.appName(name).master(master or "local[4,4]")
-    is_local = not master or master.startswith("local")
+    temporary = make_temporary_folder(scratch / "tmp", cache)
+    options = [*common_options(temporary), *class_data_options("spark", cache)]
+    variables = {
+        "JAVA_HOME": str(java.home),
+        "SPARK_HOME": str(pyspark_jars().parent),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_LOCAL_DIRS": str(scratch / "tmp"),
+        "TZ": "UTC",
+    }
     chosen = {
         **_SETTINGS,
-        **(_LOCAL_FILES if is_local else {}),
+        "spark.app.name": name,
+        "spark.master": master or "local[4,4]",
         "spark.driver.memory": memory,
-        "spark.driver.extraJavaOptions": " ".join(
-            [*_JAVA_OPTIONS, *placed, f'"-Djava.io.tmpdir={temporary}"']
-        ),
         "spark.driver.extraClassPath": jars,
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
-        **(settings or {}),
     }
-    if not is_local:
+    if is_local(master):
+        chosen |= _LOCAL_FILES
+        variables["SPARK_USER"] = _LOCAL_USER
+        options.append(home_option(temporary))
+    else:
         chosen["spark.jars"] = jars.replace(":", ",")
-    for key, value in chosen.items():
+        chosen["spark.executor.extraJavaOptions"] = " ".join(LOCALE_OPTIONS)
+        variables |= cluster_variables(master)
+    quoted = (f'"{option}"' for option in options)
+    chosen["spark.driver.extraJavaOptions"] = " ".join([*_JAVA_OPTIONS, *quoted])
+    clean_environment(variables)
+    return _start(chosen | dict(settings or {}))
+
+
+def _start(settings: Mapping[str, str]) -> SparkSession:
+    _start_java(settings)
+    builder = SparkSession.builder
+    for key, value in settings.items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
     require_settings(session)
     return session
+
+
+def _start_java(settings: Mapping[str, str]) -> None:
+    """Start Spark's Java process unless it runs; pyspark has no public call for that alone.
+
+    Without a cluster, Hadoop is told who the user is: it cannot find that out for a user without a
+    name, as in a container.
+    """
+    try:
+        SparkContext._ensure_initialized(conf=SparkConf().setAll(list(settings.items())))
+    except PySparkRuntimeError:
+        what = "Spark's Java process ended at its start."
+        cure = 'The lines above say why; "crossfade doctor" checks Java and its surroundings.'
+        raise MachineError(what, cure) from None
+    if is_local(settings["spark.master"]):
+        users = SparkContext._jvm.org.apache.hadoop.security.UserGroupInformation
+        users.setLoginUser(users.createRemoteUser(_LOCAL_USER))
 
 
 def end_java() -> None:

@@ -19,12 +19,20 @@ from crossfade.stack.child_log import last_line
 from crossfade.stack.class_data import class_data_options
 from crossfade.stack.disk_space import LEAST_FREE, describe_full_disk, require_disk_space
 from crossfade.stack.jars import class_path
-from crossfade.stack.java import ENVIRONMENT, find_java
+from crossfade.stack.java import common_options, find_java, home_option
+from crossfade.stack.native_libraries import make_temporary_folder
+from crossfade.stack.open_files import require_open_files
 from crossfade.stack.ports import LOOPBACK, describe_holder, find_free_ports, is_answering, is_free
 
 _COMPILER = "-XX:TieredStopAtLevel=1"
 """Only the quick compiler: a broker copies bytes, and the thorough compiler would slow down the
 start of Spark beside it."""
+
+_COLLECTOR = (
+    # JDK_JAVA_OPTIONS may choose another one, and Java refuses two.
+    *("-XX:-UseG1GC", "-XX:-UseParallelGC", "-XX:-UseZGC", "-XX:-UseShenandoahGC"),
+    *("-XX:+IgnoreUnrecognizedVMOptions", "-XX:+UseSerialGC"),
+)
 
 _POLL_S = 0.05
 _READY_WITHIN_S = 2.0
@@ -63,6 +71,7 @@ class Broker:
         self._least_free = least_free
         self._ports = BrokerPorts(0, 0, 0)
         self._child: Child | None = None
+        self._temporary = self._scratch
 
     @property
     def address(self) -> KafkaAddress:
@@ -90,8 +99,8 @@ class Broker:
         """
         require_disk_space(self.folder, self._least_free)
         self._ports = self._choose_ports()
-        shutil.rmtree(self._scratch, ignore_errors=True)
-        self._scratch.mkdir(parents=True)
+        require_open_files()
+        self._temporary = make_temporary_folder(self._scratch, self._cache)
         write_atomically(self._log_config, LOG_CONFIG.encode())
         if not (self._data / "meta.properties").exists():
             self._format()
@@ -99,7 +108,6 @@ class Broker:
         return ChildSpec(
             name="broker",
             command=self._command(self._heap, "kafka.Kafka", str(self._properties)),
-            env=ENVIRONMENT,
             ready=self.is_ready,
             stop_grace_s=20.0,
             alive=lambda: self.is_answering(_ALIVE_WITHIN_S),
@@ -206,7 +214,7 @@ class Broker:
         write_atomically(config, broker_properties(draft, self._ports).encode())
         tool = ("kafka.tools.StorageTool", "format", "--standalone")
         cluster = ("-t", uuid.uuid4().hex, "-c", str(config))
-        spec = ChildSpec("format", self._command("128m", *tool, *cluster), env=ENVIRONMENT)
+        spec = ChildSpec("format", self._command("128m", *tool, *cluster))
         child = Child(spec, self.log)
         try:
             while child.exit_code is None:
@@ -222,11 +230,11 @@ class Broker:
     def _command(self, heap: str, main_class: str, *arguments: str) -> list[str]:
         return [
             str(find_java().executable),
-            *("-Xms96m", f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"),
+            *("-Xms96m", f"-Xmx{heap}", *_COLLECTOR, "-XX:+ExitOnOutOfMemoryError"),
             *(_COMPILER, "-XX:-UsePerfData", f"-XX:ErrorFile={self.folder}/crash-%p.log"),
-            *("-Djava.awt.headless=true", "-Duser.timezone=UTC"),
+            *("-Djava.awt.headless=true", home_option(self._temporary)),
+            *common_options(self._temporary),
             *class_data_options("broker", self._cache),
-            f"-Djava.io.tmpdir={self._scratch}",
             f"-Dlog4j2.configurationFile={self._log_config.absolute().as_uri()}",
             *("-cp", ":".join(map(str, class_path("broker", self._cache)))),
             *(main_class, *arguments),

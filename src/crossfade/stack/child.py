@@ -16,6 +16,7 @@ import psutil
 from crossfade.clock import now_ms
 from crossfade.errors import StackError
 from crossfade.stack.child_log import RotatedLog
+from crossfade.stack.environment import inherited_environment
 
 _EXEC_WITH_PARENT = Path(__file__).with_name("exec_with_parent.py")
 _POLL_S = 0.02
@@ -29,7 +30,7 @@ class ChildSpec:
     Attributes:
         name: its name in logs and in `status`.
         command: program and arguments.
-        env: variables added to our environment.
+        env: variables added to the inherited environment.
         ready: called repeatedly after a start until it returns True.
         ready_within_s: how long that may take.
         drain: called before the child is asked to end; must limit its own time.
@@ -69,7 +70,7 @@ class Child:
         script = (sys.executable, "-I", "-S", str(_EXEC_WITH_PARENT))
         self._process = subprocess.Popen(
             [*script, str(os.getpid()), str(spec.nice), *spec.command],
-            env={**os.environ, **spec.env},
+            env={**inherited_environment(), **spec.env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -11,8 +11,10 @@ from urllib.request import getproxies
 from xml.sax.saxutils import quoteattr
 
 from crossfade.errors import MachineError
+from crossfade.stack.environment import inherited_environment
 from crossfade.stack.jar_lock import Jar
-from crossfade.stack.java import find_java
+from crossfade.stack.java import common_options, find_java, home_option
+from crossfade.stack.python_path import require_own_packages
 
 _DONE = re.compile(r"\[SUCCESSFUL \] (\S+)#(\S+);(\S+)!")
 _PROBLEM = re.compile(r"(Server access error|UnknownHost|[Cc]onnect|[Tt]imed out|not found|FAILED)")
@@ -53,8 +55,9 @@ def pyspark_jars() -> Path:
     """Return the folder of the jars inside pyspark, without importing pyspark.
 
     Raises:
-        MachineError: pyspark or its jars are not installed.
+        MachineError: pyspark or its jars are not installed, or PYTHONPATH has another pyspark.
     """
+    require_own_packages()
     spec = find_spec("pyspark")
     folder = Path(spec.origin).parent / "jars" if spec and spec.origin else None
     if folder is None or not folder.is_dir():
@@ -89,16 +92,18 @@ def download_jars(
     options.write_text("\n".join(proxy_options()), "utf-8")
     command = [
         *(str(find_java().executable), "-Xmx128m", f"@{options}"),
+        *(*common_options(folder), home_option(folder)),
         *("-jar", str(_ivy_jar()), "-settings", str(settings), "-ivy", str(module)),
     ]
     waiting = {(jar.organisation, jar.module, jar.revision): jar for jar in jars}
     reasons = []
     with subprocess.Popen(
         command,
+        env=inherited_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
         errors="replace",
     ) as ivy:
         try:
@@ -115,14 +120,23 @@ def download_jars(
 
 
 def proxy_options() -> list[str]:
-    """Return Java's options for http_proxy, https_proxy and no_proxy."""
+    """Return Java's options for http_proxy, https_proxy and no_proxy.
+
+    Raises:
+        MachineError: an address of a proxy is not one.
+    """
     proxies = getproxies()
     options = []
     for scheme in ("http", "https"):
-        address = urlsplit(proxies.get(scheme, ""))
+        text = proxies.get(scheme, "")
+        address = urlsplit(text if "://" in text else f"//{text}")
         if not address.hostname:
             continue
-        port = address.port or 80
+        try:
+            port = address.port or 80
+        except ValueError:
+            what = f"{scheme}_proxy is {text}, whose port is not a number."
+            raise MachineError(what, "Correct it, such as http://proxy.example:3128.") from None
         options += [f"-D{scheme}.proxyHost={address.hostname}", f"-D{scheme}.proxyPort={port}"]
         if address.username:
             options += [

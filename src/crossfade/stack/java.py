@@ -9,11 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossfade.errors import MachineError
+from crossfade.stack.environment import inherited_environment
 
 OLDEST_JAVA = 17
 
-ENVIRONMENT = {"LC_ALL": "C.UTF-8"}
-"""Environment of every Java: under a plain C locale it cannot open paths outside ASCII."""
+_MODULES = frozenset(
+    {
+        *("java.compiler", "java.desktop", "java.logging", "java.management", "java.naming"),
+        *("java.rmi", "java.security.jgss", "java.security.sasl", "java.sql", "java.xml"),
+        *("jdk.incubator.vector", "jdk.management", "jdk.security.auth", "jdk.unsupported"),
+    }
+)
+"""What Kafka and Spark use; a runtime made with jlink may lack some."""
+
+LOCALE_OPTIONS = (
+    *("-Duser.timezone=UTC", "-Dfile.encoding=UTF-8"),
+    # In Turkish, the lower case of I is not i.
+    *("-Duser.language=en", "-Duser.country=US"),
+)
 
 _INSTALL = (
     "Install it with apt install openjdk-17-jre-headless (Debian, Ubuntu), "
@@ -21,6 +34,7 @@ _INSTALL = (
     "or set JAVA_HOME to one."
 )
 _VERSION = re.compile(r'version "(?:1\.)?(\d+)')
+_MODULE = re.compile(r"^([a-z]\S*?)(?:@.*)?$", re.MULTILINE)
 _HOME = re.compile(r"^\s*java\.home = (.+)$", re.MULTILINE)
 _ANSWER_S = 30
 
@@ -35,16 +49,31 @@ class Java:
 
 
 def find_java() -> Java:
-    """Return the first Java that is new enough: that of JAVA_HOME, else that of PATH.
+    """Return the first Java that is suitable: that of JAVA_HOME, else that of PATH.
 
     Raises:
         MachineError: there is none; the message names what was found instead.
     """
-    return _find(os.environ.get("JAVA_HOME", ""), os.environ.get("PATH", ""))
+    read = (os.environ.get(name, "") for name in ("JAVA_HOME", "PATH", "JDK_JAVA_OPTIONS"))
+    return _find(*read)
+
+
+def common_options(temporary: Path) -> list[str]:
+    """Return options of every Java, so that it works alike in any environment.
+
+    Args:
+        temporary: the folder of its temporary files, the native libraries among them.
+    """
+    return [*LOCALE_OPTIONS, f"-Djava.io.tmpdir={temporary}"]
+
+
+def home_option(folder: Path) -> str:
+    """Return Java's option for its home folder, which a user without a name does not have."""
+    return f"-Duser.home={folder}"
 
 
 @functools.cache
-def _find(java_home: str, search_path: str) -> Java:
+def _find(java_home: str, search_path: str, options: str) -> Java:
     candidates = []
     if java_home:
         candidates.append(("JAVA_HOME", Path(java_home) / "bin" / "java"))
@@ -52,31 +81,54 @@ def _find(java_home: str, search_path: str) -> Java:
         candidates.append(("PATH", Path(on_path)))
     unsuitable = []
     for origin, executable in candidates:
-        java = _inspect(executable)
-        if java is not None and java.version >= OLDEST_JAVA:
-            return java
-        shown = "no working Java" if java is None else f"Java {java.version}"
-        unsuitable.append(f"{origin} has {shown} ({executable})")
-    found = ", ".join(unsuitable) or "there is none"
-    what = f"Crossfade needs Java {OLDEST_JAVA} or later; {found}."
-    raise MachineError(what, _INSTALL)
+        found = _inspect(executable)
+        if isinstance(found, Java):
+            return found
+        unsuitable.append(f"{origin} has {found} ({executable})")
+    shown, cure = ", ".join(unsuitable) or "there is none", _INSTALL
+    if unsuitable and options:
+        shown += f"; JDK_JAVA_OPTIONS is {options}"
+        cure = f"Unset JDK_JAVA_OPTIONS if it is wrong. {cure}"
+    what = f"Crossfade needs Java {OLDEST_JAVA} or later; {shown}."
+    raise MachineError(what, cure)
 
 
-def _inspect(executable: Path) -> Java | None:
-    """Run a Java to read its version and home, so that links and shims give the right home."""
-    command = [str(executable), "-XshowSettings:properties", "-version"]
+def _inspect(executable: Path) -> Java | str:
+    """Run a Java to read its version, home and modules; return why it is not suitable.
+
+    Only Java itself knows its home: the executable may be a link or a shim.
+    """
     try:
-        answer = subprocess.run(
-            command, capture_output=True, text=True, timeout=_ANSWER_S, check=True
-        ).stderr
-    except (OSError, subprocess.SubprocessError):
-        return None
-    version, home = _VERSION.search(answer), _HOME.search(answer)
-    if version is None:
-        return None
+        answer = _ask(executable, "-XshowSettings:properties", "-version")
+        version, home = _VERSION.search(answer), _HOME.search(answer)
+        if version is None:
+            return "no working Java"
+        if int(version[1]) < OLDEST_JAVA:
+            return f"Java {version[1]}"
+        missing = _MODULES.difference(_MODULE.findall(_ask(executable, "--list-modules")))
+    except (OSError, subprocess.TimeoutExpired):
+        return "no working Java"
+    except subprocess.CalledProcessError as error:
+        lines = [line for line in error.stdout.splitlines() if not line.startswith("NOTE: ")]
+        return f"no working Java, which prints {lines[0]!r}" if lines else "no working Java"
+    if missing:
+        return f"Java {version[1]} without the module {min(missing)}"
     resolved = executable.resolve()
     return Java(
         home=Path(home[1].strip()) if home else resolved.parent.parent,
         executable=resolved,
         version=int(version[1]),
     )
+
+
+def _ask(executable: Path, *options: str) -> str:
+    return subprocess.run(
+        [str(executable), *options],
+        env=inherited_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        timeout=_ANSWER_S,
+        check=True,
+    ).stdout

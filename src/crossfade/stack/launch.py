@@ -17,12 +17,16 @@ from crossfade.stack.broker import Broker
 from crossfade.stack.child import ChildSpec
 from crossfade.stack.disk_guard import DiskGuard
 from crossfade.stack.disk_space import require_disk_space
+from crossfade.stack.environment import cluster_variables
 from crossfade.stack.jars import require_jars
 from crossfade.stack.liveness import heartbeat_check
 from crossfade.stack.ports import describe_holder, find_free_ports, is_free
 from crossfade.stack.stop_request import StopRequest
 from crossfade.stack.supervisor import Supervisor
 from crossfade.stack.unfinished_work import list_unfinished_micro_batches, list_unfinished_runs
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""For requests to our own API: a proxy of the environment could not reach it."""
 
 _DRAIN_GRACE_S = 60.0
 _START_WITHIN_S = 180.0
@@ -88,11 +92,15 @@ def prepare_stack(folder: DataFolder, settings: Settings) -> Stack:
     require_disk_space(folder.lake, settings.least_free)
     broker_spec = broker.prepare()
     api = f"http://{settings.host}:{port}"
-    env = setting_variables(settings) | {
-        "CROSSFADE_DATA": str(folder.root),
-        "CROSSFADE_BOOTSTRAP": broker.inside.bootstrap,
-        "CROSSFADE_PORT": str(port),
-    }
+    env = (
+        setting_variables(settings)
+        | cluster_variables(settings.spark_master)
+        | {
+            "CROSSFADE_DATA": str(folder.root),
+            "CROSSFADE_BOOTSTRAP": broker.inside.bootstrap,
+            "CROSSFADE_PORT": str(port),
+        }
+    )
     streams = _child("streams", env, ready=_progress_check(folder), grace_s=_DRAIN_GRACE_S)
     batch = _child("batch", env, ready=lambda: True, nice=settings.batch_nice)
     specs = [
@@ -131,7 +139,7 @@ def prepare_stack(folder: DataFolder, settings: Settings) -> Stack:
 def is_answering(api: str, path: str = "/healthz", *, within_s: float = _ANSWER_WITHIN_S) -> bool:
     """Check whether the API answers a path with status 200 in time."""
     try:
-        with urllib.request.urlopen(f"{api}{path}", timeout=within_s) as answer:  # noqa: S310
+        with _DIRECT.open(f"{api}{path}", timeout=within_s) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False
