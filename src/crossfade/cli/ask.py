@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from crossfade.cli.answer_table import print_answer
 from crossfade.cli.api import fetch_answer
 from crossfade.clock import now_ms
 from crossfade.config import load_settings
@@ -91,35 +89,4 @@ def show_answer(answer: Mapping[str, Any], *, title: str, as_json: bool) -> None
     if as_json:
         sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
         return
-    rows = answer["rows"]
-    shown = [column for column in _COLUMNS if rows and column in rows[0]]
-    grid = Table(box=None, header_style="bold", pad_edge=False)
-    for column in shown:
-        is_text = column in _TEXTS
-        name = "#" if column == "rank" else column.replace("_", " ")
-        grid.add_column(name, justify="left" if is_text else "right", no_wrap=not is_text)
-    for row in rows:
-        grid.add_row(*(_cell(row[column]) for column in shown))
-    console = Console()
-    begin = answer["from"] or "the first play"
-    console.print(f"{title}, {begin} to {answer['to']}", style="bold", markup=False)
-    console.print(grid if rows else "No plays.")
-    state = Text("Complete", "green")
-    if not answer["complete"]:
-        state = Text(f"Incomplete: {answer['why']}", "yellow")
-    if answer["provisional"]:
-        state.append("; provisional: part of the range is not closed yet")
-    console.print(state.append("."))
-
-
-def _cell(value: str | float | None) -> Text:
-    if value is None:
-        return Text("-")
-    return Text(value if isinstance(value, str) else f"{value:,}")
-
-
-_TEXTS = {"title", "artist", "country"}
-_COLUMNS = (
-    *("rank", "title", "artist", "country"),
-    *("charted_plays", "counted_plays", "plays", "minutes", "listeners", "share"),
-)
+    print_answer(answer, title)
