@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient
 from datasketches import hll_sketch
 from pyspark.sql import SparkSession
 
-from crossfade.clock import MINUTE_MS, SECOND_MS, now_ms
+from crossfade.clock import DAY_MS, MINUTE_MS, SECOND_MS, now_ms
 from crossfade.config import load_settings
 from crossfade.contract.decode import Rejection, decode_play
 from crossfade.contract.examples import read_examples
@@ -56,7 +56,11 @@ def test_a_window_counts_each_play_on_time_once_and_its_marker_counts_the_others
         a_play(6, event_time=now - 29 * MINUTE_MS, country="ZZ"),
         a_play(7, event_time=now + 4 * MINUTE_MS, country="IS"),
     ]
-    late = [a_play(8, event_time=now - 31 * MINUTE_MS), a_play(9, event_time=1_500_000_000_000)]
+    late = [
+        a_play(8, event_time=now - 31 * MINUTE_MS),
+        *(a_play(n, event_time=1_500_000_000_000 + n, user_id=f"old-{n}") for n in range(20, 30)),
+        a_play(9, event_time=1_500_000_000_000 - 5 * DAY_MS),
+    ]
     rejected = [a_play(10, event_time=now + 6 * MINUTE_MS), b"no JSON", None, b"x" * 2_000_000]
     send(empty_topics, *on_time, on_time[0], on_time[0], *late, *rejected)
     with running_speed(spark, data_folder, empty_topics) as query:
@@ -76,7 +80,10 @@ def test_a_window_counts_each_play_on_time_once_and_its_marker_counts_the_others
     assert round(hll_sketch.deserialize(value.listeners).get_estimate()) == 4
 
     newest = said.markers_of(0)[-1]
-    assert (newest.accepted, newest.late, newest.repeats, newest.rejected) == (11, 2, 2, 4)
+    assert (newest.accepted, newest.late, newest.repeats, newest.rejected) == (21, 12, 2, 4)
+    newest_late = now - 31 * MINUTE_MS
+    assert newest.late_by_day == {17_361: 10, 17_356: 1, newest_late // DAY_MS: 1}
+    assert newest.newest_late == newest_late
     assert (newest.dropped, newest.watermark) == (0, None)
     assert newest.end_offsets == read_end_offsets(empty_topics, SONG_PLAYS)
 

@@ -6,7 +6,7 @@ import pytest
 from datasketches import hll_sketch
 
 from crossfade.contract.counting import SKETCH_LG_K
-from crossfade.processing.batch.charts import estimate_united
+from crossfade.processing.batch.charts import count_listeners, estimate_united
 from crossfade.serving.merge import estimate_listeners
 
 if TYPE_CHECKING:
@@ -30,6 +30,31 @@ def test_serving_reads_and_merges_sketches_as_spark_does(
 
     assert ours == united.listeners
     assert ours == pytest.approx(listeners, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("plays", "listeners"), [(1, 1), (299, 299), (100_000, None)], ids="{} plays".format
+)
+def test_a_published_entry_never_has_more_listeners_than_plays(
+    spark: "SparkSession", plays: int, listeners: int | None
+) -> None:
+    day = "DATE '2019-06-01' AS date"
+    key = "'songs' AS chart, 'day' AS period, DATE '2019-06-01' AS period_start"
+    entries = spark.sql(
+        f"SELECT {key}, 'song' AS kind, id, {plays}L AS plays "
+        "FROM VALUES ('heard'), ('not') AS songs(id)"
+    )
+    calendar = spark.sql(f"SELECT 'day' AS period, DATE '2019-06-01' AS period_start, {day}")
+    sketches = spark.sql(
+        f"SELECT 'song' AS kind, 'heard' AS key, {day}, "
+        f"hll_sketch_agg(concat('user-', id), {SKETCH_LG_K}) AS listeners FROM range(20000)"
+    )
+    [estimated] = sketches.agg(estimate_united("listeners").alias("all")).collect()
+
+    counted = count_listeners(entries, calendar, sketches).collect()
+
+    expected = estimated["all"] if listeners is None else listeners
+    assert {row.id: row.listeners for row in counted} == {"heard": expected, "not": None}
 
 
 def test_spark_and_serving_give_one_listener_the_same_place_in_a_sketch(

@@ -64,7 +64,7 @@ def rank_charts(
     ranked = [_rank_chart(spark.sql(chart.sql), chart) for chart in read_chart_files()]
     entries = reduce(DataFrame.unionByName, ranked).where(F.col("rank") <= chart_size)
     sketches = read_table(spark, lake, GOLD_LISTENERS, days).where(f"grain = 'day' AND {on}")
-    return _count_listeners(entries, calendar, sketches)
+    return count_listeners(entries, calendar, sketches)
 
 
 def _build_calendar(spark: SparkSession, periods: Sequence[Period]) -> DataFrame:
@@ -89,7 +89,7 @@ def _rank_chart(totals: DataFrame, chart: ChartFile) -> DataFrame:
     )
 
 
-def _count_listeners(entries: DataFrame, calendar: DataFrame, sketches: DataFrame) -> DataFrame:
+def count_listeners(entries: DataFrame, calendar: DataFrame, sketches: DataFrame) -> DataFrame:
     """Add each entry's number of listeners, estimated from the union of its days' sketches.
 
     An estimate can exceed the plays that it is of; the listeners of an entry cannot.
