@@ -10,7 +10,7 @@ def main() -> None:
     """Run the command line, unless PYTHONPATH keeps it from being loaded."""
     try:
         from crossfade.cli import main as run
-    except ImportError:
+    except Exception:
         try:
             require_own_packages()
         except MachineError as error:

@@ -16,9 +16,13 @@ from crossfade.errors import CrossfadeError
 from crossfade.folder import StackAddresses, open_folder, read_stack
 from crossfade.stack.class_data import is_recorded
 from crossfade.stack.disk_space import GIGABYTE, LEAST_FREE, free_bytes
-from crossfade.stack.jars import JarCheck, can_fetch, check_jars
+from crossfade.stack.environment import list_foreign_variables
+from crossfade.stack.jars import OTHER_CACHE, JarCheck, can_fetch, check_jars
 from crossfade.stack.java import find_java
+from crossfade.stack.native_libraries import choose_executable
+from crossfade.stack.open_files import require_open_files
 from crossfade.stack.ports import describe_holder, is_free
+from crossfade.stack.python_path import require_own_packages
 
 Verdict = Literal["ok", "warning", "fail"]
 
@@ -38,7 +42,8 @@ class MachineCheck(msgspec.Struct, frozen=True):
 
 def examine_machine(settings: Settings) -> Iterator[MachineCheck]:
     """Check everything that a stack needs; yield each result when it is known."""
-    yield _check_python()
+    yield _check("Python", _describe_python)
+    yield MachineCheck("environment", "ok", _describe_environment())
     java = _check("Java", _find_java)
     yield java
     jars = _check("jars", lambda: _verify_jars(settings))
@@ -52,6 +57,8 @@ def examine_machine(settings: Settings) -> Iterator[MachineCheck]:
     yield _check_port("Kafka port", settings.kafka_port, "--kafka-port", bootstrap)
     yield _check_port("API port", settings.port, "--port", api)
     yield _check("data folder", lambda: _describe_data_folder(settings))
+    yield _check("native libraries", lambda: _describe_native_libraries(settings))
+    yield _check("open files", lambda: f"a process may open {require_open_files()}")
     yield _check_disk("disk of the data folder", settings.data, "--data")
     yield _check_disk("disk of the cache", settings.cache, "CROSSFADE_CACHE")
     yield _check_memory()
@@ -64,13 +71,17 @@ def _check(check: str, find: Callable[[], str]) -> MachineCheck:
         return MachineCheck(check, "fail", error.what, error.cure)
 
 
-def _check_python() -> MachineCheck:
+def _describe_python() -> str:
+    require_own_packages()
     found = f"Python {platform.python_version()}, pyspark {importlib.metadata.version('pyspark')}"
     if sys.version_info < _OLDEST_PYTHON:
-        return MachineCheck(
-            "Python", "fail", found, "Install Python 3.11 or later, then scripts/setup."
-        )
-    return MachineCheck("Python", "ok", found)
+        raise CrossfadeError(found, "Install Python 3.11 or later, then scripts/setup.")
+    return found
+
+
+def _describe_environment() -> str:
+    foreign = list_foreign_variables()
+    return f"not passed on: {', '.join(foreign)}" if foreign else "nothing of other programs"
 
 
 def _find_java() -> str:
@@ -82,7 +93,10 @@ def _verify_jars(settings: Settings) -> str:
     checks = check_jars(settings.cache)
     wrong = [check for check in checks if check.state != "good"]
     if wrong:
-        raise CrossfadeError(_describe_jars(wrong, len(checks)), 'Run "crossfade jars fetch".')
+        cure = 'Run "crossfade jars fetch".'
+        if not _is_writable(_nearest(settings.cache)):
+            cure = f"{OTHER_CACHE} {cure}"
+        raise CrossfadeError(_describe_jars(wrong, len(checks)), cure)
     return f"{len(checks)} jars verified in {settings.cache / 'jars'}"
 
 
@@ -126,15 +140,32 @@ def _check_port(check: str, port: int, option: str, ours: str) -> MachineCheck:
 
 def _describe_data_folder(settings: Settings) -> str:
     root = settings.data.absolute()
-    _require_writable(next(path for path in (root, *root.parents) if path.exists()))
+    _require_writable(_nearest(root))
     if not root.exists() or not any(root.iterdir()):
         return f"{root} is new"
     folder = open_folder(settings, create=False)
     return f"{root}, format {folder.identity.format_version}, grain {folder.identity.grain}"
 
 
+def _describe_native_libraries(settings: Settings) -> str:
+    wanted = _nearest(settings.data)
+    if not _is_writable(wanted):
+        return f"not known, as {wanted} cannot be written"
+    return f"loaded from {choose_executable(wanted, _nearest(settings.cache))}"
+
+
+def _nearest(path: Path) -> Path:
+    """Return a path, or the first folder above it that exists."""
+    whole = path.absolute()
+    return next(one for one in (whole, *whole.parents) if one.exists())
+
+
+def _is_writable(path: Path) -> bool:
+    return path.is_dir() and os.access(path, os.W_OK | os.X_OK)
+
+
 def _require_writable(path: Path) -> None:
-    if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
+    if not _is_writable(path):
         what = f"{path} cannot be written."
         raise CrossfadeError(what, "Choose a folder that you may write with --data.")
 

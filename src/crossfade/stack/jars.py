@@ -22,7 +22,7 @@ OnProgress = Callable[[Jar, int, int], None]
 """Called for each fetched jar with the jar, the number fetched and the number to fetch."""
 
 _FETCH = 'Run "crossfade jars fetch".'
-_OTHER_CACHE = "Choose one that you may write with CROSSFADE_CACHE or XDG_CACHE_HOME."
+OTHER_CACHE = "Choose one that you may write with CROSSFADE_CACHE or XDG_CACHE_HOME."
 _LOGGING_JARS = ("slf4j-api-2.*.jar", "log4j-slf4j2-impl-*.jar")
 """Kafka's dependencies have log4j but nothing that connects slf4j to it; pyspark ships that."""
 
@@ -109,7 +109,7 @@ def fetch_jars(cache: Path, mirror: str = "", on_progress: OnProgress | None = N
             return wanted
     except OSError as error:
         what = f"Cannot write the cache of jars {cache}: {error.strerror or error}."
-        raise MachineError(what, f"Make room there. {_OTHER_CACHE}") from None
+        raise MachineError(what, f"Make room there. {OTHER_CACHE}") from None
 
 
 def can_fetch(mirror: str = "") -> bool:
@@ -161,7 +161,7 @@ def _stamp(path: Path, known: _Stamp | None) -> _Stamp | None:
         return None
     except PermissionError as error:
         what = f"Cannot read the cache of jars: {error.filename}: {error.strerror}."
-        raise MachineError(what, _OTHER_CACHE) from None
+        raise MachineError(what, OTHER_CACHE) from None
 
 
 def _hash(path: Path) -> str:

@@ -8,6 +8,7 @@ import hashlib
 import mmap
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from crossfade.errors import MachineError
@@ -17,24 +18,41 @@ def make_temporary_folder(wanted: Path, cache: Path) -> Path:
     """Make an empty folder for Java's temporary files: the wanted one, or else one in the cache.
 
     Raises:
-        MachineError: files in neither of them can be executed.
+        MachineError: files of neither can be executed.
     """
     _make_empty(wanted)
-    if can_execute(wanted):
-        return wanted
     name = hashlib.sha256(str(wanted.absolute()).encode()).hexdigest()[:16]
     other = cache / "native" / name
-    try:
-        _make_empty(other)
+    if not can_execute(wanted):
+        with suppress(OSError):
+            _make_empty(other)
+    return choose_executable(wanted, other)
+
+
+def choose_executable(wanted: Path, other: Path) -> Path:
+    """Return the first of two folders whose files can be executed.
+
+    Raises:
+        MachineError: there is none.
+    """
+    if can_execute(wanted):
+        return wanted
+    with suppress(OSError):
         if can_execute(other):
             return other
-    except OSError as error:
-        raise _refuse(wanted, f"{cache} cannot be written ({error.strerror})") from None
-    raise _refuse(wanted, f"neither can those in {cache}")
+    what = (
+        f"Java cannot load native libraries from {wanted} (mounted with noexec), nor from {other}."
+    )
+    cure = "Mount one of them with exec, or set CROSSFADE_CACHE to a folder on another disk."
+    raise MachineError(what, cure)
 
 
 def can_execute(folder: Path) -> bool:
-    """Check whether the system maps files of a folder as code, as it does for a library."""
+    """Check whether the system maps files of a folder as code, as it does for a library.
+
+    Raises:
+        OSError: no file can be written there.
+    """
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(b"\0")
         file.flush()
@@ -48,9 +66,3 @@ def can_execute(folder: Path) -> bool:
 def _make_empty(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-
-
-def _refuse(wanted: Path, reason: str) -> MachineError:
-    what = f"Libraries in {wanted} cannot be loaded (mount option noexec), and {reason}."
-    cure = "Mount one of the disks with exec, or set CROSSFADE_CACHE to a folder on another."
-    return MachineError(what, cure)
