@@ -18,6 +18,7 @@ from crossfade.errors import MachineError, MisuseError, StackError
 from crossfade.folder import DataFolder, StackAddresses, write_stack
 from support import handmade_lake as handmade
 from support.api_server import api_client
+from support.handmade_broker import write_broker_log
 
 _RUN = CliRunner()
 _APP = typer.Typer()
@@ -39,7 +40,9 @@ _ASKED = (
 def gold(data_folder: DataFolder) -> DataFolder:
     plays = [handmade.a_play(n) for n in range(8)]
     boundary = handmade.NOON + 13 * 3_600_000
-    return handmade.a_lake(handmade.records_of(*plays), boundary=boundary).write(data_folder)
+    lake = handmade.a_lake(handmade.records_of(*plays), boundary=boundary)
+    write_broker_log(data_folder, lake.tables["gold/run"][-1]["end_offsets"])
+    return lake.write(data_folder)
 
 
 def _ask(folder: DataFolder, words: list[str]) -> str:
@@ -71,6 +74,18 @@ def test_a_table_says_whether_the_answer_is_complete(gold: DataFolder) -> None:
     assert "Title 0" in day
     assert day.endswith("Complete.\n")
     assert "Incomplete: speed is not read here" in _ask(gold, ["trending"])
+
+
+def test_plays_in_kafka_that_batch_has_not_read_make_an_answer_incomplete(
+    gold: DataFolder,
+) -> None:
+    write_broker_log(gold, {0: 2_000, 1: 2_000})
+    for words in (["chart", "songs", "--day", "2026-01-01"], ["geography", "--month", "2019-06"]):
+        answer = json.loads(_ask(gold, [*words, "--json"]))
+        assert not answer["complete"]
+        assert answer["why"] == (
+            "3,992 records in Kafka wait for batch, which reads them when it runs"
+        )
 
 
 def test_an_impossible_country_or_range_is_misuse(gold: DataFolder) -> None:

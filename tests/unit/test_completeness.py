@@ -35,9 +35,10 @@ def why(
     begin: int = NOON - HOUR_MS,
     end: int = NOON + 30 * MINUTE_MS,
     batch_every_ms: int | None = None,
+    unread: int | None = None,
 ) -> str:
     plan = plan_range(begin, end, boundary=boundary, grain_ms=RULES.grain_ms)
-    context = TimeContext(boundary, NOW, RULES, batch_every_ms)
+    context = TimeContext(boundary, NOW, RULES, batch_every_ms, unread)
     return explain_incompleteness(plan, progress, context)
 
 
@@ -58,6 +59,22 @@ def test_time_that_batch_owns_is_complete_while_batch_has_read_all_that_kafka_ho
     assert why(SpeedStatus(trouble="Kafka cannot be reached"), end=NOON) != ""
     assert "last reported" in why(replace(FRESH, sent_at=NOW - HOUR_MS), end=NOON)
     assert "speed lags" in why(replace(FRESH, lag_ms=HOUR_MS), end=NOON)
+
+
+@pytest.mark.parametrize(
+    ("unread", "reason"),
+    [
+        (0, ""),
+        (1, "1 record in Kafka waits for batch, which reads them when it runs"),
+        (2_000, "2,000 records in Kafka wait for batch, which reads them when it runs"),
+        (None, "Kafka is not read here: plays that came after the newest batch run are unknown"),
+    ],
+)
+def test_where_speed_is_not_read_time_that_batch_owns_is_complete_if_batch_has_read_kafka(
+    unread: int | None, reason: str
+) -> None:
+    assert why(None, end=NOON, unread=unread) == reason
+    assert why(None, unread=unread).startswith("speed is not read here")
 
 
 TODAY = NOON // DAY_MS

@@ -1,6 +1,7 @@
 """Answers from a tiny gold, with and without speed, compared with plain counts."""
 
 from collections.abc import Callable, Hashable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,9 @@ def _bytes(sketch: datasketches.hll_sketch) -> bytes:
 
 
 def _view(folder: DataFolder, speed: WindowState | None) -> RequestView:
-    return RequestView(build_snapshot(folder), speed, RULES, NOW)
+    snapshot = build_snapshot(folder)
+    ends = snapshot.run.end_offsets if snapshot.run is not None else None
+    return RequestView(snapshot, speed, RULES, NOW, kafka_ends=ends)
 
 
 def _count(plays: Iterable[Play], field: str) -> dict[str, tuple[int, int, float]]:
@@ -332,6 +335,23 @@ def test_an_answer_with_late_plays_on_their_way_is_incomplete_also_without_rows(
         assert answer["why"].startswith("" if is_complete else "2 late plays wait for batch")
         assert is_complete or answer["why"].endswith("at the next run, at most 1m from now")
     assert answer_trending(view)["complete"]
+
+
+def test_gold_only_is_complete_while_kafka_holds_no_more_than_batch_has_read(
+    tmp_path: Path,
+) -> None:
+    view = _view(_write_gold(tmp_path, _plays()), None)
+    asked = read_range(RangeTexts(month="2019-06"), now=NOW, rules=RULES)
+    assert view.kafka_ends is not None
+    more = {partition: end + 1 for partition, end in view.kafka_ends.items()}
+
+    assert answer_chart(view, By.SONG, asked)["complete"]
+    waiting = answer_chart(replace(view, kafka_ends=more), By.SONG, asked)
+    assert waiting["why"].startswith(f"{len(more)} records in Kafka wait for batch")
+    unknown = answer_chart(replace(view, kafka_ends=None), By.SONG, asked)
+    assert unknown["why"].startswith("Kafka is not read here")
+    assert not waiting["complete"]
+    assert not unknown["complete"]
 
 
 def test_late_plays_are_answered_once_a_run_covers_them(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from crossfade.serving.ranges import check_country
 from crossfade.stack.supervisor import ChildState
 from support import handmade_lake as handmade
 from support.api_server import api_client
+from support.handmade_broker import write_broker_log
 
 BOUNDARY = handmade.NOON + 3_600_000
 REJECTED = (b"x" * 5_000, b"\xff", encode_play(handmade.a_play(99, song_id="")))
@@ -45,6 +46,7 @@ def gold(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
             "compared_at": BOUNDARY,
         }
     ]
+    write_broker_log(folder, lake.tables["gold/run"][-1]["end_offsets"])
     return lake.write(folder)
 
 

@@ -62,17 +62,21 @@ def ask(
     """Return the API's answer if a stack runs on the folder, else one computed only from gold."""
     country = parameters.get("country")
     check_country(None if country is None else str(country))
-    folder = open_folder(load_settings(data=data), create=False)
+    settings = load_settings(data=data)
+    folder = open_folder(settings, create=False)
     stack = read_stack(folder)
     if stack is not None:
         return fetch_answer(stack.api, path, **parameters)
 
+    from crossfade.kafka.log_files import read_embedded_ends
     from crossfade.serving.answers import RequestView
     from crossfade.serving.snapshot import build_snapshot
 
     snapshot = build_snapshot(folder)
     try:
-        return answer_from_gold(RequestView(snapshot, None, folder.time_rules, now_ms()))
+        ends = None if settings.bootstrap else read_embedded_ends(folder)
+        view = RequestView(snapshot, None, folder.time_rules, now_ms(), kafka_ends=ends)
+        return answer_from_gold(view)
     finally:
         snapshot.connection.close()
 

@@ -56,6 +56,7 @@ class RequestView:
     """What one request reads: a snapshot of batch, speed if it is read here, and the time.
 
     `batch_every_ms` is the interval between runs of batch, None if no schedule is known.
+    `kafka_ends` are the end offsets of `song-plays` where speed is not read, None if unknown.
     """
 
     snapshot: Snapshot
@@ -65,6 +66,7 @@ class RequestView:
     cache: AnswerCache[list[RankedRow]] = field(default_factory=AnswerCache)
     status_cache: AnswerCache[Answer] = field(default_factory=AnswerCache)
     batch_every_ms: int | None = None
+    kafka_ends: Mapping[int, int] | None = None
 
     @property
     def speed_status(self) -> SpeedStatus | None:
@@ -79,7 +81,13 @@ class RequestView:
     @property
     def time_context(self) -> TimeContext:
         """Return what the completeness of an answer is checked against."""
-        return TimeContext(self.snapshot.boundary, self.now, self.rules, self.batch_every_ms)
+        unread = None
+        if self.kafka_ends is not None:
+            covered = self.snapshot.run.end_offsets if self.snapshot.run is not None else {}
+            unread = sum(max(end - covered.get(p, 0), 0) for p, end in self.kafka_ends.items())
+        return TimeContext(
+            self.snapshot.boundary, self.now, self.rules, self.batch_every_ms, unread
+        )
 
 
 def answer_trending(view: RequestView, *, limit: int = 50, country: str | None = None) -> Answer:

@@ -1,6 +1,6 @@
 """The HTTP API: each answer comes from one snapshot of batch and the state of speed."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ import crossfade
 from crossfade.clock import now_ms
 from crossfade.folder import DataFolder, read_stack
 from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.log_files import read_embedded_ends
 from crossfade.serving.alarms import read_alarms
 from crossfade.serving.answer_cache import AnswerCache
 from crossfade.serving.answers import (
@@ -65,6 +66,7 @@ class Service:
         self.folder = folder
         self._batch_every_ms = batch_every_ms
         self._is_batch_scheduled = False
+        self._kafka_ends: Mapping[int, int] | None = None
         self._rules = folder.time_rules
         self._cache: AnswerCache[list[RankedRow]] = AnswerCache()
         self._status_cache: AnswerCache[Answer] = AnswerCache()
@@ -104,6 +106,7 @@ class Service:
             self._cache,
             self._status_cache,
             self._batch_every_ms if self._is_batch_scheduled else None,
+            self._kafka_ends,
         )
 
     def read_range(self, query: RangeQuery) -> AskedRange:
@@ -120,6 +123,8 @@ class Service:
         if self._state is not None and before.run is not None:
             self._state.forget_before(before.boundary, before.run.end_offsets)
         self._is_batch_scheduled = read_stack(self.folder) is not None
+        if self._state is None:
+            self._kafka_ends = read_embedded_ends(self.folder)
 
 
 def build_app(

@@ -44,13 +44,16 @@ class SpeedStatus:
 class TimeContext(NamedTuple):
     """The boundary, the current time and the time rules that an answer is checked against.
 
-    `batch_every_ms` is the interval between runs of batch, None if no schedule is known.
+    `batch_every_ms` is the interval between runs of batch, None if no schedule is known. `unread`
+    is the number of records in Kafka beyond the newest run, None if unknown; it is needed only
+    where speed is not read.
     """
 
     boundary: int
     now: int
     rules: TimeRules
     batch_every_ms: int | None = None
+    unread: int | None = None
 
 
 def explain_incompleteness(plan: Plan, speed: SpeedStatus | None, context: TimeContext) -> str:
@@ -73,10 +76,17 @@ def _explain_layers(plan: Plan, speed: SpeedStatus | None, context: TimeContext)
 
 def _explain_gold_only(plan: Plan, context: TimeContext) -> str:
     if plan.speed is None:
-        return ""
+        return _explain_unread(context.unread)
     unknown = f"plays from {format_time(plan.speed[0])} on are unknown"
     since = "no batch run yet" if context.boundary <= NO_BOUNDARY else unknown
     return f"speed is not read here: {since}"
+
+
+def _explain_unread(unread: int | None) -> str:
+    if unread is None:
+        return "Kafka is not read here: plays that came after the newest batch run are unknown"
+    waits = "1 record in Kafka waits" if unread == 1 else f"{unread:,} records in Kafka wait"
+    return f"{waits} for batch, which reads them when it runs" if unread else ""
 
 
 def _explain_speed(speed: SpeedStatus, context: TimeContext) -> str:
