@@ -2,18 +2,18 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from crossfade.cli.options import DataOption, JsonOption, open_or_create_folder
-from crossfade.clock import format_time
+from crossfade.cli.tables import format_counts, format_moment, open_console, print_facts
+from crossfade.clock import HOUR_MS, SECOND_MS, format_time
 from crossfade.config import Settings, load_settings
 from crossfade.errors import StackError
-from crossfade.folder import DataFolder, StackAddresses, read_stack
+from crossfade.folder import ARCHIVE, DataFolder, StackAddresses, read_stack
 from crossfade.kafka.address import KafkaAddress, address_from
 from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 
@@ -47,11 +47,10 @@ def batch(
         _run_schedule(folder, settings, address_from(settings, stack.readers if stack else ""))
         return
     run = _ask_stack(folder, settings, stack) if stack else _run_alone(folder, settings)
-    summary = _summarize(run)
     if as_json:
-        sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode(_summarize(run)).decode() + "\n")
     else:
-        _show(summary)
+        _show(run)
 
 
 def _run_schedule(folder: DataFolder, settings: Settings, address: KafkaAddress) -> None:
@@ -71,19 +70,33 @@ def _ask_stack(folder: DataFolder, settings: Settings, stack: StackAddresses) ->
     from crossfade.stack.request_files import BATCH_RUN_REQUEST
 
     ends = read_end_offsets(address_from(settings, stack.readers), SONG_PLAYS)
-    deadline = time.monotonic() + _WITHIN_S
-    ask_at = 0.0
+    waited_for, ask_at, deadline = "", 0.0, 0.0
     while True:
         run = read_newest_run(folder.lake)
         if run is not None and run.covers(ends):
             return run
-        if time.monotonic() > deadline:
-            what = f"No batch run covers what Kafka held {_WITHIN_S:.0f} s ago."
+        step = _describe_step(folder, run, ends)
+        if step != waited_for:
+            report_step(f"Waiting for {step} …")
+            waited_for, deadline = step, time.monotonic() + _WITHIN_S
+        elif time.monotonic() > deadline:
+            what = f"For {_WITHIN_S:.0f} s nothing has changed while waiting for {step}."
             raise StackError(what, 'See "crossfade status" and its logs.')
         if time.monotonic() >= ask_at:
             BATCH_RUN_REQUEST.ask(folder)
             ask_at = time.monotonic() + _ASK_AGAIN_S
         time.sleep(_POLL_S)
+
+
+def _describe_step(folder: DataFolder, run: "Run | None", ends: Mapping[int, int]) -> str:
+    """Return what must happen before a run can cover the end offsets; it changes with progress."""
+    from crossfade.lake.checkpoint import read_committed
+
+    done = read_committed(folder.checkpoint(ARCHIVE)).end_offsets
+    left = sum(max(end - done.get(partition, 0), 0) for partition, end in ends.items())
+    if left:
+        return f"the archive to read up to {left:,} records"
+    return f"batch run {0 if run is None else run.run + 1}"
 
 
 def _run_alone(folder: DataFolder, settings: Settings) -> "Run":
@@ -121,6 +134,7 @@ def _summarize(run: "Run") -> dict[str, Any]:
         "ms_played": run.counts.ms_played,
         "rejected": run.counts.rejected,
         "rejected_by_reason": dict(run.counts.rejected_by_reason),
+        "dropped_by_field": dict(run.counts.dropped_by_field),
         "duplicates": run.counts.duplicates,
         "erased": run.counts.erased,
         "late": run.counts.late,
@@ -128,9 +142,26 @@ def _summarize(run: "Run") -> dict[str, Any]:
     }
 
 
-def _show(summary: dict[str, Any]) -> None:
-    table = Table("published", "", box=None, header_style="bold")
-    for name, value in summary.items():
-        shown = f"{value:,}" if isinstance(value, int) else str(value)
-        table.add_row(name, shown)
-    Console().print(table)
+def _show(run: "Run") -> None:
+    from crossfade.contract.boundary import NO_BOUNDARY
+
+    counts = run.counts
+    has_boundary = run.boundary > NO_BOUNDARY
+    facts = [
+        ("run", f"{run.run:,}"),
+        ("answers up to", f"{format_moment(run.boundary)} UTC" if has_boundary else "-"),
+        ("published", f"{format_moment(run.published_at_ms)} UTC"),
+        ("took", f"{(run.published_at_ms - run.started_at_ms) / SECOND_MS:,.1f} s"),
+        ("records", f"{counts.bronze_rows:,}"),
+        ("accepted", f"{counts.accepted:,}"),
+        ("counted plays", f"{counts.counted_plays:,}"),
+        ("heard", f"{counts.ms_played / HOUR_MS:,.1f} hours"),
+        ("rejected", f"{counts.rejected:,}"),
+        ("by reason", format_counts(counts.rejected_by_reason.items())),
+        ("dropped fields", format_counts(counts.dropped_by_field.items())),
+        ("duplicates", f"{counts.duplicates:,}"),
+        ("erased", f"{counts.erased:,}"),
+        ("late", f"{counts.late:,}"),
+        ("revised charts", f"{counts.revised_charts:,}"),
+    ]
+    print_facts(open_console(), facts)

@@ -66,6 +66,7 @@ def _describe_run(run: Run | None) -> Answer | None:
         "run": run.run,
         **{name: getattr(run.counts, name) for name in counts},
         "rejected_by_reason": dict(run.counts.rejected_by_reason),
+        "dropped_by_field": dict(run.counts.dropped_by_field),
         "end_offsets": {str(p): end for p, end in run.end_offsets.items()},
         "rules": run.rules,
         "took_ms": run.published_at_ms - run.started_at_ms,
