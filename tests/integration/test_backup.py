@@ -19,6 +19,7 @@ from crossfade.errors import LakeError
 from crossfade.folder import DataFolder, open_folder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer
+from crossfade.kafka.read_topic import read_topic
 from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     SONG_PLAYS,
@@ -32,7 +33,6 @@ from crossfade.lake.runs import require_run
 from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files
 from crossfade.processing.batch.job import run_once
 from crossfade.processing.streams.archive import start_archive
-from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import prove_lake
 from crossfade.stack.broker import Broker
 from support.backups import back_up, read_table, restore

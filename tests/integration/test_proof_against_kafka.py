@@ -14,13 +14,13 @@ from crossfade.contract.decode import encode_play
 from crossfade.folder import DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer
+from crossfade.kafka.read_topic import read_topic
 from crossfade.kafka.topics import PLAYS_BY_WINDOW, SONG_PLAYS, read_end_offsets
 from crossfade.kafka.window_log import Grain, Marker, WindowKey, WindowValue, encode_probe_key
 from crossfade.lake.findings import Finding, Reconciliation, Verdict
 from crossfade.lake.handovers import read_handovers
 from crossfade.proof.handover_check import HANDED_OVER
 from crossfade.proof.kafka_copy import SAME_BYTES
-from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import prove_lake
 from crossfade.proof.speed_log import read_speed_log
 from crossfade.stack.broker import Broker

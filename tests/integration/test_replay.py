@@ -24,11 +24,11 @@ from crossfade.ingest.replay import SilverPlays, replay_records
 from crossfade.ingest.replay_report import Candidate, ReplayReport
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer
+from crossfade.kafka.read_topic import read_topic
 from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 from crossfade.lake.connection import connect, register_table
 from crossfade.lake.runs import Run, require_run
 from crossfade.lake.tables import SILVER_PLAYS, list_files
-from crossfade.proof.read_topic import read_topic
 from crossfade.proof.reconcile import prove_lake
 from crossfade.stack.broker import Broker
 from crossfade.stack.kafka_for_command import reach_kafka

@@ -9,6 +9,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
 
 from crossfade.erasure.suppression import ERASED_HEADER, is_blank
 from crossfade.kafka.address import KafkaAddress
+from crossfade.kafka.read_topic import read_topic
 from crossfade.kafka.topics import (
     LOG_APPEND_TIME,
     SONG_PLAYS,
@@ -19,7 +20,6 @@ from crossfade.kafka.topics import (
 from crossfade.lake.findings import Finding, judge, leave_out
 from crossfade.proof.pinned import PinnedLake
 from crossfade.proof.positions import format_position
-from crossfade.proof.read_topic import read_topic
 
 SAME_BYTES = "bronze = Kafka, byte for byte"
 KEPT = "Kafka deletes only the oldest records"

@@ -10,6 +10,7 @@ from crossfade.contract.boundary import NO_BOUNDARY
 from crossfade.contract.time_rules import FUTURE_MS
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import read_record
+from crossfade.kafka.read_topic import read_topic
 from crossfade.kafka.topics import (
     PLAYS_BY_WINDOW,
     read_end_offsets,
@@ -17,7 +18,6 @@ from crossfade.kafka.topics import (
     read_start_offsets,
 )
 from crossfade.kafka.window_log import Grain, Marker, WindowRow, decode_record, read_window_start
-from crossfade.proof.read_topic import read_topic
 from crossfade.proof.verdicts import SpeedProgress
 
 _NO_END = 1 << 62
