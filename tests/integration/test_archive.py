@@ -17,6 +17,7 @@ from crossfade.errors import LakeError
 from crossfade.folder import DataFolder, open_folder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_producer
+from crossfade.kafka.read_topic import read_topic
 from crossfade.kafka.topics import (
     LOG_APPEND_TIME,
     SONG_PLAYS,
@@ -31,7 +32,6 @@ from crossfade.lake.tables import BRONZE_SONG_PLAYS, list_files, table_path
 from crossfade.processing.streams.archive import start_archive
 from crossfade.processing.streams.classic import start_classic
 from crossfade.proof.classic_lake import list_classic_files
-from crossfade.proof.read_topic import read_topic
 from crossfade.stack.broker import Broker
 from support.temporary_topics import temporary_topics
 
