@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
+from itertools import pairwise
 from pathlib import Path
 
 from crossfade.clock import format_time, now_ms
@@ -139,7 +140,7 @@ def _list_log_folders() -> Iterator[Path]:
 
 
 def _find_data_option(words: list[str]) -> Path | None:
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*words, ""]):
         if word == "--data" and following:
             return Path(following)
         if word.startswith("--data="):
