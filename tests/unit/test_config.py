@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crossfade.config import expand_home, load_settings, setting_origin
+from crossfade.config import expand_home, load_settings, setting_origin, split_origins
 from crossfade.errors import MisuseError
 
 
@@ -24,6 +24,29 @@ def test_the_environment_is_named_as_origin(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_wrong_value_is_refused_with_the_names_to_correct() -> None:
     with pytest.raises(MisuseError, match=r"port has value 'x'.*CROSSFADE_PORT"):
         load_settings(port="x")
+
+
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("", []),
+        ("*", ["*"]),
+        (
+            "https://example.org, http://127.0.0.1:3000",
+            ["https://example.org", "http://127.0.0.1:3000"],
+        ),
+    ],
+)
+def test_origins_are_split_at_commas(text: str, origins: list[str]) -> None:
+    assert split_origins(load_settings(cors=text).cors) == origins
+
+
+@pytest.mark.parametrize(
+    "text", ["example.org", "https://example.org/", "https://a.example,b", "ftp://a", "null"]
+)
+def test_a_text_that_is_not_an_origin_is_refused(text: str) -> None:
+    with pytest.raises(MisuseError, match=r"is not an origin such as https://example.org.*_CORS"):
+        load_settings(cors=text)
 
 
 def test_the_password_is_not_in_the_text_of_the_settings() -> None:
