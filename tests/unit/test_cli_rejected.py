@@ -79,7 +79,7 @@ def test_the_newest_are_shown_with_what_was_expected_and_all_counted(folder: Dat
     shown = ask(folder, "--limit", "2").stdout
     assert shown.count("song_id_invalid: song_id must be") == 1
     assert shown.count("event_id_invalid: event_id must be") == 1
-    assert "2026-01-01T12:00:00.004Z" in shown
+    assert " 2026-01-01 12:00 " in shown
     assert shown.splitlines()[-1] == (
         "The newest 2 of 4 are shown. 4 rejected in total: "
         "song_id_invalid 2, encoding_invalid 1, event_id_invalid 1."

@@ -1,6 +1,8 @@
 """Tables for people: what they show, at which width, and how numbers and times are written."""
 
 import io
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +10,8 @@ from rich.console import Console
 
 from crossfade.cli import answer_table, tables
 from crossfade.cli.answer_table import choose_columns, print_answer
+from crossfade.cli.backup import show_summary
+from crossfade.cli.batch import show_run
 from crossfade.cli.tables import (
     Column,
     format_counts,
@@ -18,7 +22,10 @@ from crossfade.cli.tables import (
     print_table,
     shorten_times,
 )
-from crossfade.clock import parse_time
+from crossfade.clock import DAY_MS, parse_time
+from crossfade.folder import DataFolder
+from crossfade.lake.runs import require_run
+from support.handmade_lake import NOON, a_lake, a_play, records_of
 
 _LONG = "The Universal Sigh of a Very Long Title That Goes On, Pt. II (Remastered 2011)"
 
@@ -124,7 +131,12 @@ def test_a_piped_table_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
         (
             "2019-06-01T10:00:00Z",
             "2019-06-01T11:10:00Z",
-            "2019-06-01 10:00 to 2019-06-01 11:10 UTC",
+            "2019-06-01 10:00 to 11:10 UTC",
+        ),
+        (
+            "2019-06-01T23:50:00Z",
+            "2019-06-02T00:50:00Z",
+            "2019-06-01 23:50 to 2019-06-02 00:50 UTC",
         ),
         (None, "2019-06-02T00:00:00Z", "all plays until 2019-06-02 00:00 UTC"),
     ],
@@ -179,3 +191,41 @@ def test_only_texts_give_way(width: int) -> None:
 def test_a_console_that_is_no_terminal_breaks_no_line(capsys: pytest.CaptureFixture[str]) -> None:
     open_console().print("word " * 100)
     assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_the_summary_of_a_run_has_no_python_value(
+    data_folder: DataFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake = a_lake(records_of(*(a_play(n) for n in range(6))), boundary=NOON + DAY_MS)
+    run = require_run(lake.write(data_folder).lake)
+    reasons = {"title_missing": 1_000, "song_id_invalid": 1}
+    show_run(replace(run, counts=replace(run.counts, rejected_by_reason=reasons)))
+    shown = capsys.readouterr().out
+    assert re.search(r"^answers up to +2026-01-02 12:00 UTC$", shown, re.MULTILINE)
+    assert re.search(r"^by reason +title_missing 1,000, song_id_invalid 1$", shown, re.MULTILINE)
+    assert re.search(r"^dropped fields +-$", shown, re.MULTILINE)
+    assert not re.search(r"None|[{}']|\d{10,}", shown)
+
+
+def test_the_summary_of_a_backup_has_no_python_value(capsys: pytest.CaptureFixture[str]) -> None:
+    fields = {
+        "backup": "/backups/[a]",
+        "taken_at": "2026-01-01T12:30:00.250Z",
+        "bytes": 1_500_000,
+        "run": None,
+        "records": 1_234_567,
+        "end_offsets": {"1": 5_000, "0": 12},
+        "has_kafka": True,
+        "seconds": 2.0,
+    }
+    show_summary(fields, as_json=False)
+    assert [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()] == [
+        ["backup", "/backups/[a]"],
+        ["taken", "at     2026-01-01 12:30 UTC"],
+        ["bytes", "1.5 MB"],
+        ["run", "-"],
+        ["records", "1,234,567"],
+        ["end", "offsets  partition 0: 12, partition 1: 5,000"],
+        ["has", "kafka    yes"],
+        ["seconds", "2.0"],
+    ]

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from crossfade.cli.disk import format_bytes
 from crossfade.cli.options import DataOption, JsonOption, expand_home_option
+from crossfade.cli.tables import (
+    format_counts,
+    format_number,
+    open_console,
+    print_facts,
+    shorten_times,
+)
 from crossfade.config import load_settings
 from crossfade.folder import open_folder
 
@@ -65,15 +70,14 @@ def describe(manifest: "Manifest", began: float) -> dict[str, Any]:
 
 
 def show_summary(fields: dict[str, Any], *, as_json: bool) -> None:
-    """Print the fields on standard output, as JSON or as a table with the first as its header."""
+    """Print the fields on standard output, as JSON or as a table."""
     if as_json:
         sys.stdout.write(msgspec.json.encode(fields).decode() + "\n")
         return
-    name, *others = fields
-    table = Table(name, str(fields[name]), box=None, header_style="bold")
-    for other in others:
-        table.add_row(other, _format(other, fields[other]))
-    Console().print(table)
+    print_facts(
+        open_console(),
+        [(name.replace("_", " "), _format(name, value)) for name, value in fields.items()],
+    )
 
 
 def _format(name: str, value: Any) -> str:
@@ -82,5 +86,7 @@ def _format(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {one:,}" for key, one in sorted(value.items()))
-    return f"{value:,}" if isinstance(value, int) else str(value)
+        return format_counts((f"partition {key}:", one) for key, one in sorted(value.items()))
+    if name == "seconds":
+        return f"{value:,.1f}"
+    return shorten_times(format_number(value))

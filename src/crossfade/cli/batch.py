@@ -50,7 +50,7 @@ def batch(
     if as_json:
         sys.stdout.write(msgspec.json.encode(_summarize(run)).decode() + "\n")
     else:
-        _show(run)
+        show_run(run)
 
 
 def _run_schedule(folder: DataFolder, settings: Settings, address: KafkaAddress) -> None:
@@ -142,7 +142,8 @@ def _summarize(run: "Run") -> dict[str, Any]:
     }
 
 
-def _show(run: "Run") -> None:
+def show_run(run: "Run") -> None:
+    """Print what a run covers and what it counted."""
     from crossfade.contract.boundary import NO_BOUNDARY
 
     counts = run.counts

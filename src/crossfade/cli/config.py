@@ -3,12 +3,17 @@
 import sys
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from crossfade.cli.options import DataOption, JsonOption
+from crossfade.cli.tables import Column, open_console, print_table
 from crossfade.config import Settings, load_settings, setting_origin
 
+_COLUMNS = (
+    Column("setting"),
+    Column("value", "prose"),
+    Column("from"),
+    Column("meaning", "prose"),
+)
 _SECRET = frozenset({"sasl_password"})
 
 
@@ -32,7 +37,4 @@ def config(data: DataOption = None, *, as_json: JsonOption = False) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
         return
-    table = Table("setting", "value", "from", "meaning", box=None, header_style="bold")
-    for row in rows:
-        table.add_row(*row.values())
-    Console().print(table)
+    print_table(open_console(), _COLUMNS, (tuple(row.values()) for row in rows))

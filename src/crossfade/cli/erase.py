@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 
 from crossfade.cli.batch import report_step
 from crossfade.cli.options import DataOption, JsonOption
+from crossfade.cli.tables import open_console, shorten_times
 from crossfade.clock import format_time, now_ms, parse_duration
 from crossfade.config import Settings, load_settings
 from crossfade.contract.text import has_control, normalise
@@ -213,18 +213,17 @@ def _summarize_proof(proof: "ErasureProof") -> dict[str, Any]:
 def _show(summary: dict[str, Any], proof: "ErasureProof | None") -> None:
     from crossfade.cli.reconcile import show_findings
 
-    console = Console()
+    console = open_console()
     run = "no run yet" if summary["run"] is None else f"run {summary['run']}"
     console.print(
         f"{summary['records']:,} records found and erased ({run}), {summary['removed_files']:,} "
-        "old files removed. Later records of this listener are not accepted.",
-        soft_wrap=True,
+        "old files removed. Later records of this listener are not accepted."
     )
     if proof is None:
         return
     show_findings(console, proof.findings)
     console.print("\nWhat remains, beyond this folder's tables:", style="bold")
     for one in proof.remains:
-        console.print(f"  {one.place}, until {one.until}: {one.why}", soft_wrap=True, markup=False)
+        console.print(f"  {one.place}, until {shorten_times(one.until)}: {one.why}")
     end = "nothing is left" if proof.holds else "something is left"
     console.print(f"\nRun {proof.run}: {end}.", style="bold")

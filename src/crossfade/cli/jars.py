@@ -8,11 +8,11 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Column, Table
 
 from crossfade.cli.command_line import CommandGroup
 from crossfade.cli.disk import format_bytes
 from crossfade.cli.options import JsonOption
+from crossfade.cli.tables import Column, open_console, print_table
 from crossfade.config import load_settings
 from crossfade.errors import MachineError
 from crossfade.stack.jar_lock import Jar, read_lock
@@ -118,8 +118,7 @@ def list_jars(*, as_json: JsonOption = False) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
         return
-    columns = [Column(name, overflow="fold") for name in ("set", "coordinates", "bytes", "SHA-256")]
-    table = Table(*columns, box=None, header_style="bold")
-    for row in rows:
-        table.add_row(*map(str, row.values()))
-    Console().print(table)
+    names = [Column("set"), Column("coordinates", "text"), Column("size", "number")]
+    columns = [*names, Column("SHA-256", "text")]
+    cells = [(j.jar_set, j.coordinates, format_bytes(j.size), j.sha256) for j in read_lock()]
+    print_table(open_console(), columns, cells)

@@ -7,12 +7,11 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table as Grid
 
 from crossfade.cli.command_line import CommandGroup
 from crossfade.cli.disk import format_bytes
 from crossfade.cli.options import DataOption, JsonOption
+from crossfade.cli.tables import Column, format_number, open_console, print_table
 from crossfade.config import load_settings
 from crossfade.errors import MisuseError
 from crossfade.folder import open_folder
@@ -77,14 +76,14 @@ def tables(data: DataOption = None, *, as_json: JsonOption = False) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode([asdict(size) for size in sizes]).decode() + "\n")
         return
-    grid = Grid("table", box=None, header_style="bold")
-    for name in ("version", "pin", "rows", "files", "size"):
-        grid.add_column(name, justify="right")
-    for size in sizes:
-        pin = "" if size.pin is None else str(size.pin)
-        counts = (str(size.version), pin, f"{size.rows:,}", f"{size.files:,}")
-        grid.add_row(size.table, *counts, format_bytes(size.bytes))
-    Console().print(grid)
+    names = ("version", "pin", "rows", "files", "size")
+    columns = [Column("table"), *(Column(name, "number") for name in names)]
+    print_table(open_console(), columns, map(_cells, sizes))
+
+
+def _cells(size: _TableSize) -> list[str]:
+    counts = map(format_number, (size.version, size.pin, size.rows, size.files))
+    return [size.table, *counts, format_bytes(size.bytes)]
 
 
 def _list_files(lake: Path, table: str, version: int | None) -> list[str]:

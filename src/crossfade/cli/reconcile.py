@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table as Grid
 from rich.text import Text
 
 from crossfade.cli.options import DataOption, JsonOption, expand_home_option
+from crossfade.cli.tables import (
+    Cell,
+    Column,
+    format_moment,
+    format_number,
+    open_console,
+    print_table,
+)
 from crossfade.clock import format_time
 from crossfade.config import Settings, load_settings
 from crossfade.folder import DataFolder, open_folder, read_stack
@@ -30,6 +37,14 @@ LedgerOption = Annotated[
         help="A ledger of generate: check every record that was sent. May be repeated.",
     ),
 ]
+
+_COLUMNS = (
+    Column("", "text", least=30),
+    Column("", "number", least=14),
+    Column("", "number", least=14),
+    Column(""),
+)
+"""The same widths for each check."""
 
 _COLOURS = {"holds": "green", "unexplained": "bold red", "explained": "green"}
 
@@ -85,11 +100,11 @@ def _boundary(proof: "Reconciliation") -> str | None:
 
 
 def _show(proof: "Reconciliation") -> None:
-    console = Console()
+    console = open_console()
     show_findings(console, proof.findings)
-    boundary = _boundary(proof) or "none yet"
+    moment = f"{format_moment(proof.boundary)} UTC" if proof.boundary >= 0 else "none yet"
     end = "nothing is unexplained" if proof.holds else f"{len(proof.unexplained)} unexplained"
-    console.print(f"\nRun {proof.run}, boundary {boundary}: {end}.", style="bold")
+    console.print(Text(f"\nRun {proof.run:,}, boundary {moment}: {end}.", "bold"))
 
 
 def show_findings(console: Console, all_findings: "Sequence[Finding]") -> None:
@@ -99,24 +114,24 @@ def show_findings(console: Console, all_findings: "Sequence[Finding]") -> None:
         checks.setdefault(finding.check, []).append(finding)
     for check, findings in checks.items():
         console.print(Text(check, "bold"))
-        console.print(_draw(findings))
+        print_table(console, _COLUMNS, _cells(findings))
         for one in findings:
             if one.note:
                 console.print(Text(f"    {one.subject}: {one.note}", "dim"), soft_wrap=True)
     _print_wrong(console, [one for one in all_findings if one.verdict == "unexplained"])
 
 
-def _draw(findings: "Sequence[Finding]") -> Grid:
-    """Return a table whose columns have the same widths for each check."""
-    grid = Grid(box=None, show_header=False, padding=(0, 2, 0, 0))
-    grid.add_column("about", width=30)
-    grid.add_column("expected", width=16, justify="right")
-    grid.add_column("found", width=16, justify="right")
-    grid.add_column("verdict", no_wrap=True)
-    for one in findings:
-        verdict = Text(one.verdict, _COLOURS.get(one.verdict, "yellow"))
-        grid.add_row(f"  {one.subject}", _number(one.expected), _number(one.found), verdict)
-    return grid
+def _cells(findings: "Sequence[Finding]") -> list[tuple[Cell, ...]]:
+    """Return the cells of each finding: about what, expected, found and the verdict."""
+    return [
+        (
+            f"  {one.subject}",
+            format_number(one.expected),
+            format_number(one.found),
+            Text(one.verdict, _COLOURS.get(one.verdict, "yellow")),
+        )
+        for one in findings
+    ]
 
 
 def _print_wrong(console: Console, wrong: "Sequence[Finding]") -> None:
@@ -124,7 +139,3 @@ def _print_wrong(console: Console, wrong: "Sequence[Finding]") -> None:
         console.print(Text(f"\n{one.check}, {one.subject}:", "bold red"))
         for text in one.wrong:
             console.print(Text(f"  {text}"), soft_wrap=True)
-
-
-def _number(value: int | str) -> str:
-    return f"{value:,}" if isinstance(value, int) else value

@@ -1,18 +1,17 @@
 """`crossfade rejected`: the records that are not plays, with reasons and contents."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.console import Console, Group
-from rich.table import Table
 from rich.text import Text
 
+from crossfade.cli.command_line import CommandGroup
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.cli.rejected_replay import ReasonOption, parse_reason, replay_rejected
-from crossfade.clock import format_time
+from crossfade.cli.tables import Cell, Column, format_moment, open_console, print_table
 from crossfade.config import load_settings
 from crossfade.contract.reasons import Reason
 from crossfade.errors import MisuseError
@@ -21,13 +20,19 @@ from crossfade.folder import open_folder
 if TYPE_CHECKING:
     from crossfade.lake.rejected_log import RejectedRecord
 
+_COLUMNS = (
+    Column("partition", "number"),
+    Column("offset", "number"),
+    Column("log time (UTC)"),
+    Column("reason, what was expected, first bytes", "prose"),
+)
 _SHOWN = 20
 _CHARACTERS_SHOWN = 200
 
-app = typer.Typer(invoke_without_command=True)
+app = typer.Typer(cls=CommandGroup, invoke_without_command=True)
 
 LimitOption = Annotated[
-    int, typer.Option("--limit", min=0, help="Most records to show; 0: all of them.")
+    int, typer.Option("--limit", min=0, help="Most records to show; 0: all of them.", metavar="N")
 ]
 
 
@@ -46,7 +51,7 @@ def rejected(
     "value_base64".
 
     Example:
-        crossfade rejected --reason country_invalid
+        crossfade rejected --reason event_time_invalid
         crossfade rejected --limit 0 --json
     """
     if context.invoked_subcommand is not None:
@@ -74,29 +79,27 @@ app.command("replay")(replay_rejected)
 def _show(
     records: "Iterable[RejectedRecord]", counts: Mapping[str, int], wanted: Reason | None
 ) -> None:
-    from crossfade.lake.rejected_log import explain
-
     total = sum(counts.values()) if wanted is None else counts.get(wanted, 0)
     if not total:
         sys.stdout.write(f"Nothing was rejected{'' if wanted is None else f' for {wanted}'}.\n")
         return
-    grid = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("partition", "offset"):
-        grid.add_column(name, justify="right", no_wrap=True)
-    grid.add_column("log time", no_wrap=True)
-    grid.add_column("reason, what was expected, first bytes")
-    for record in records:
-        why = Text.assemble((record.reason, "yellow"), ": ", explain(record))
-        start = escape_for_terminal(record.value or b"")
-        begin = Text(start, "dim", no_wrap=True, overflow="ellipsis")
-        about = why if record.value is None else Group(why, begin)
-        place = (str(record.partition), str(record.offset), format_time(record.log_time))
-        grid.add_row(*place, about)
-    Console().print(grid)
+    shown = list(records)
+    print_table(open_console(), _COLUMNS, (cells for one in shown for cells in _rows(one)))
     listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-    more = f"The newest {grid.row_count:,} of {total:,} are shown. "
-    sys.stdout.write(f"{'' if grid.row_count == total else more}")
+    more = f"The newest {len(shown):,} of {total:,} are shown. "
+    sys.stdout.write(f"{'' if len(shown) == total else more}")
     sys.stdout.write(f"{sum(counts.values()):,} rejected in total: {listed}.\n")
+
+
+def _rows(record: "RejectedRecord") -> Iterator[tuple[Cell, ...]]:
+    """Yield a record's position, time and reason, and below them its first bytes."""
+    from crossfade.lake.rejected_log import explain
+
+    why = Text.assemble((record.reason, "yellow"), ": ", explain(record))
+    yield f"{record.partition}", f"{record.offset:,}", format_moment(record.log_time), why
+    if record.value is not None:
+        start = escape_for_terminal(record.value)
+        yield "", "", "", Text(start, "dim", no_wrap=True, overflow="ellipsis")
 
 
 def escape_for_terminal(value: bytes) -> str:

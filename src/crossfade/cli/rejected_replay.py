@@ -9,10 +9,9 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
 from crossfade.cli.options import DataOption, JsonOption, expand_home_option
+from crossfade.cli.tables import Column, format_number, open_console, print_table
 from crossfade.config import Settings, load_settings
 from crossfade.contract.reasons import Reason
 from crossfade.erasure.suppression import load_suppression
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from crossfade.lake.runs import Run
 
 _PROBLEMS_SHOWN = 20
+_COLUMNS = (Column("line", "number"), Column(""), Column("expected", "prose"))
 
 FileArgument = Annotated[
     str | None,
@@ -172,13 +172,11 @@ def _print_report(report: "ReplayReport") -> None:
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in report.reasons.most_common())
     listed = f": {reasons}" if reasons else ""
     sys.stdout.write(f"{summary}, {report.rejected:,} still rejected{listed}.\n")
-    table = Table("line", "", "expected", box=None, header_style="bold")
-    for refusal in report.refusals[:_PROBLEMS_SHOWN]:
-        table.add_row(str(refusal.line), "refused", Text(refusal.why))
-    for problem in report.problems[:_PROBLEMS_SHOWN]:
-        table.add_row(str(problem.line), problem.reason, Text(problem.expected))
-    if table.row_count:
-        Console().print(table)
+    refused = [(one.line, "refused", one.why) for one in report.refusals[:_PROBLEMS_SHOWN]]
+    wrong = [(one.line, str(one.reason), one.expected) for one in report.problems[:_PROBLEMS_SHOWN]]
+    rows = [(format_number(line), what, why) for line, what, why in refused + wrong]
+    if rows:
+        print_table(open_console(), _COLUMNS, rows)
 
 
 def _fail_unless_all_sent(report: "ReplayReport") -> None:

@@ -4,13 +4,11 @@ import sys
 from typing import Any
 
 import msgspec
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
-from crossfade.cli.disk import format_bytes, measure_disk
+from crossfade.cli.disk import measure_disk
 from crossfade.cli.options import DataOption, JsonOption
-from crossfade.clock import format_duration, format_time, now_ms
+from crossfade.cli.status_page import print_status
+from crossfade.clock import format_time
 from crossfade.config import load_settings
 from crossfade.errors import CrossfadeError
 from crossfade.folder import DataFolder, StackAddresses, open_folder, read_stack
@@ -19,7 +17,9 @@ from crossfade.stack.supervisor import read_state
 
 
 def status(data: DataOption = None, *, as_json: JsonOption = False) -> None:
-    """Show what runs, how far each layer is, where the logs are and how much disk is left.
+    """Show what runs, how far it is, what waits, what is wrong, and how much disk is left.
+
+    --json has the raw values: times in milliseconds, sizes in bytes, offsets by partition.
 
     Example:
         crossfade status --data data
@@ -39,7 +39,7 @@ def status(data: DataOption = None, *, as_json: JsonOption = False) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
     else:
-        _show(summary, folder)
+        print_status(summary)
 
 
 def _read_layers(folder: DataFolder, stack: StackAddresses | None) -> dict[str, Any]:
@@ -57,54 +57,3 @@ def _read_layers(folder: DataFolder, stack: StackAddresses | None) -> dict[str, 
         return {"error": "no batch run was published yet"}
     boundary = None if run.boundary <= NO_BOUNDARY else format_time(run.boundary)
     return {"run": run.run, "boundary": boundary, "as_of": format_time(run.published_at_ms)}
-
-
-def _show(summary: dict[str, Any], folder: DataFolder) -> None:
-    console = Console()
-    stack, disk, children = summary["stack"], summary["disk"], summary["children"]
-    if stack is None:
-        console.print(f"No stack runs on {folder.root}; 'crossfade up' starts one.")
-    else:
-        console.print(f"Kafka {stack['bootstrap']}   API {stack['api']}   pid {stack['pid']}")
-        console.print(_draw_children(children))
-        alarms = [f"{child['name']}: {child['alarm']}" for child in children if child["alarm"]]
-        for alarm in [*alarms, *filter(None, [summary["plays_refused"]])]:
-            console.print(Text(alarm, "bold red"))
-    layers = Table("what", "state", box=None, header_style="bold")
-    for name, value in _flatten(summary["layers"]):
-        layers.add_row(name, str(value))
-    console.print(layers)
-    parts = Table("disk", "size", box=None, header_style="bold")
-    for name, size in disk["parts"].items():
-        parts.add_row(name, format_bytes(size))
-    days = "" if disk["days_left"] is None else f", {disk['days_left']:,.0f} days at this rate"
-    parts.add_row("free", f"{format_bytes(disk['free'])}{days}")
-    console.print(parts)
-    console.print(f"Logs: {summary['logs']}")
-
-
-def _draw_children(children: list[dict[str, Any]]) -> Table:
-    columns = ("process", "state", "pid", "for", "restarts", Column("log", overflow="fold"))
-    table = Table(*columns, box=None, header_style="bold")
-    for child in children:
-        since = child["since_ms"]
-        running = "-" if since is None else format_duration((now_ms() - since) // 1000 * 1000)
-        table.add_row(
-            child["name"],
-            child["state"],
-            str(child["pid"] or "-"),
-            running,
-            str(child["restarts"]),
-            child["log"],
-        )
-    return table
-
-
-def _flatten(value: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    rows: list[tuple[str, Any]] = []
-    for name, inner in value.items():
-        if isinstance(inner, dict):
-            rows += _flatten(inner, f"{prefix}{name} ")
-        else:
-            rows.append((prefix + name, inner))
-    return rows

@@ -19,10 +19,14 @@ Cell = str | Text
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: a `text` gives way in a narrow terminal, a `label` and a `number` do not."""
+    """A column: in a narrow terminal a `text` is cut and `prose` goes on below itself.
+
+    A `label` and a `number` keep their width, which is at least `least`.
+    """
 
     name: str
-    kind: Literal["text", "label", "number"] = "label"
+    kind: Literal["text", "prose", "label", "number"] = "label"
+    least: int = 0
 
 
 def open_console() -> Console:
@@ -42,14 +46,23 @@ def print_table(
 
 def draw_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Table:
     """Return a table; where it is too wide, its texts end with an ellipsis."""
-    grid = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
+    has_names = any(column.name for column in columns)
+    grid = Table(
+        box=None, pad_edge=False, show_edge=False, show_header=has_names, header_style="bold"
+    )
     for column in columns:
-        is_text = column.kind == "text"
-        justify: Literal["left", "right"] = "right" if column.kind == "number" else "left"
-        # A column that may wrap gives way first; its cells are cut instead of wrapped.
-        grid.add_column(_one_line(column.name), justify=justify, no_wrap=not is_text)
+        # A column that may wrap gives way first; the cells of a text are cut instead of wrapped.
+        grid.add_column(
+            _one_line(column.name),
+            justify="right" if column.kind == "number" else "left",
+            no_wrap=column.kind in ("label", "number"),
+            overflow="fold",
+            min_width=column.least or None,
+        )
+    is_prose = [column.kind == "prose" for column in columns]
     for row in rows:
-        grid.add_row(*map(_one_line, row))
+        cells = zip(row, is_prose, strict=True)
+        grid.add_row(*(_as_text(cell) if prose else _one_line(cell) for cell, prose in cells))
     return grid
 
 
@@ -63,12 +76,7 @@ def print_grid(console: Console, grid: Table) -> None:
 
 def print_facts(console: Console, facts: Iterable[tuple[str, Cell]]) -> None:
     """Print names and values, one a line; a long value goes on below itself in a terminal."""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, value in facts:
-        grid.add_row(Text(name), _as_text(value))
-    print_grid(console, grid)
+    print_table(console, (Column(""), Column("", "prose")), facts)
 
 
 def format_number(value: float | str | None) -> str:

@@ -1,5 +1,7 @@
 """The second law of conservation: gold equals silver's sums over the same closed ranges."""
 
+from collections.abc import Iterable
+
 from crossfade.clock import DAY_MS, HOUR_MS, floor_to
 from crossfade.contract.counting import DAILY_CAP
 from crossfade.lake.findings import Finding, judge
@@ -63,7 +65,8 @@ def format_rows(pinned: PinnedLake, query: str, **values: object) -> list[str]:
     with pinned.open_cursor(query, **values) as cursor:
         names = [column[0] for column in cursor.description or ()]
         rows = cursor.fetchall()
-    return [
-        ", ".join(f"{name} {value}" for name, value in zip(names, row, strict=True) if value != "")
-        for row in rows
-    ]
+    return [_format_row(zip(names, row, strict=True)) for row in rows]
+
+
+def _format_row(row: Iterable[tuple[str, object]]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in row if value not in ("", None))
