@@ -210,7 +210,7 @@ def test_a_finding_names_twenty_wrong_records_and_counts_the_rest(data_folder: D
     assert finding.wrong[-1] == "and 13 more"
 
 
-def test_offsets_that_kafka_never_used_are_not_a_gap(data_folder: DataFolder) -> None:
+def test_offsets_of_transactions_are_not_a_gap(data_folder: DataFolder) -> None:
     handmade = lake()
     bronze, runs = handmade.tables["bronze/song_plays"], handmade.tables["gold/run"]
     assert bronze.pop()["offset"] == 35
@@ -220,7 +220,7 @@ def test_offsets_that_kafka_never_used_are_not_a_gap(data_folder: DataFolder) ->
     runs[1]["gaps"] = [{"partition": 0, "begin_offset": 35, "end_offset": 36}]
     proof = prove(handmade, data_folder)
     assert "bronze holds the range" not in [finding.check for finding in proof.unexplained]
-    assert "1 offsets that Kafka never used" in [finding.note for finding in proof.findings]
+    assert "1 offsets without a play: of transactions" in [finding.note for finding in proof.findings]
 
 
 def test_runs_that_begin_later_than_the_archive_fail_the_proof(data_folder: DataFolder) -> None:

@@ -101,9 +101,12 @@ def refuse_classic_lake(folder: DataFolder) -> None:
 def _run_until_gone(
     folder: DataFolder, address: KafkaAddress | None, run_batch: RunBatch
 ) -> Run | None:
-    """Run batch until everything in Kafka now is covered and the newest run pins blanked bronze."""
+    """Run batch until everything in Kafka now is covered and the newest run pins blanked bronze.
+
+    A run covers what the archive has read, so this waits for the archive, while it makes progress.
+    """
     ends = {} if address is None else read_end_offsets(address, SONG_PLAYS)
-    deadline, rounds = time.monotonic() + _COVERED_WITHIN_S, 0
+    deadline, reached, rounds = time.monotonic() + _COVERED_WITHIN_S, 0, 0
     while True:
         run_batch()
         newest = read_newest_run(folder.lake)
@@ -114,8 +117,10 @@ def _run_until_gone(
                 return newest
             rounds += 1
             continue
+        if (end := sum(newest.end_offsets.values())) > reached:
+            deadline, reached = time.monotonic() + _COVERED_WITHIN_S, end
         if time.monotonic() > deadline:
-            what = f"The archive has not archived what Kafka held {_COVERED_WITHIN_S:.0f} s ago."
+            what = f"The archive has read nothing for {_COVERED_WITHIN_S:.0f} s, and is not done."
             raise LakeError(what, 'See "crossfade status" and its logs, then erase again.')
         time.sleep(_POLL_S)
 

@@ -71,9 +71,9 @@ def prove_gaps(
 
 def _is_skipped(address: KafkaAddress, gap: Gap, *, is_open: bool) -> bool:
     partition, begin, end = gap["partition"], gap["begin_offset"], gap["end_offset"]
-    record = read_record(address, SONG_PLAYS, partition, begin)
     if begin < read_start_offsets(address, SONG_PLAYS).get(partition, 0):
         return False
+    record = read_record(address, SONG_PLAYS, partition, begin)
     if record is None:
         return is_open
     return record.offset() == end or (is_open and record.offset() > end)

@@ -32,7 +32,7 @@ BROKER_WITHIN_S = 60.0
 _POLL_S = 0.2
 _DRAIN_WITHIN_S = 45.0
 _HEAD_START_S = 15.0
-_ASK_EVERY_S = 5.0
+_ASK_EVERY_S = 10.0
 _log = get_logger("streams")
 
 
@@ -138,7 +138,7 @@ class Queries:
                 raise StackError(what, "See the log above. Run it again: it continues from there.")
             if time.monotonic() - asked_at > _ASK_EVERY_S:
                 await_broker(self._address, BROKER_WITHIN_S, threading.Event())
-                report(f"Archiving: {self._count_left(name, targets):,} records left …")
+                report(f"Archiving: up to {self._count_left(name, targets):,} records left …")
                 asked_at = time.monotonic()
             time.sleep(_POLL_S)
             self._check_queries()
