@@ -56,6 +56,13 @@ def test_an_old_python_is_not_accepted(clone: Path) -> None:
     assert "No Python 3.11" in set_up(clone).stderr
 
 
+def test_packages_and_settings_of_another_python_do_not_reach_it(clone: Path) -> None:
+    seen = clone.parent / "seen"
+    a_program(clone, "python3", f'echo "$PYTHONPATH,$PIP_TARGET,$PIP_USER" >{seen}; exit 1')
+    set_up(clone, PYTHONPATH="/opt/spark/python", PIP_TARGET="/elsewhere", PIP_USER="1")
+    assert seen.read_text() == ",,\n"
+
+
 def test_a_python_without_venv_is_reported_with_the_package_to_install(clone: Path) -> None:
     a_program(clone, "python3", 'case "$2" in *ensurepip*) exit 1;; esac')
     done = set_up(clone)
