@@ -161,7 +161,8 @@ def _nearest(path: Path) -> Path:
 
 
 def _is_writable(path: Path) -> bool:
-    return path.is_dir() and os.access(path, os.W_OK | os.X_OK)
+    as_writing = os.access in os.supports_effective_ids
+    return path.is_dir() and os.access(path, os.W_OK | os.X_OK, effective_ids=as_writing)
 
 
 def _require_writable(path: Path) -> None:
