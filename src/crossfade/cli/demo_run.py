@@ -12,13 +12,14 @@ from rich.console import Console
 from rich.live import Live
 
 from crossfade.cli.api import fetch_answer
-from crossfade.cli.demo_screen import DemoState, draw_demo
-from crossfade.cli.demo_summary import DemoSummary, draw_summary
+from crossfade.cli.demo_screen import DemoScreen, DemoState
+from crossfade.cli.demo_summary import DemoSummary, print_summary
+from crossfade.cli.options import open_or_create_folder
+from crossfade.cli.tables import open_console
 from crossfade.clock import SECOND_MS, floor_to, now_ms, parse_time
 from crossfade.config import Settings
 from crossfade.contract.ledger import open_ledger
 from crossfade.errors import CrossfadeError, StackError
-from crossfade.folder import open_folder
 from crossfade.generator.kafka_sink import KafkaSink
 from crossfade.generator.options import Report, SimulationOptions
 from crossfade.generator.produce import Simulation
@@ -41,7 +42,7 @@ _HANDOVER_WITHIN_MS = 180 * SECOND_MS
 
 def run_demo(settings: Settings, *, total_ms: int, rate: int) -> bool:
     """Run the demo and return whether the proof holds; stop everything at the end."""
-    folder = open_folder(settings)
+    folder = open_or_create_folder(settings)
     with stop_on_signals() as request, hold_folder(folder), ThreadPoolExecutor(4) as pool:
         stack = prepare_stack(folder, settings)
         state = DemoState(folder.time_rules.grain_ms, total_ms)
@@ -51,7 +52,7 @@ def run_demo(settings: Settings, *, total_ms: int, rate: int) -> bool:
             summary = demo.run(rate)
         finally:
             demo.close()
-    Console().print(draw_summary(summary))
+    print_summary(open_console(), summary)
     return summary.proof.holds
 
 
@@ -211,4 +212,4 @@ class _Demo:
 
     def _draw(self) -> None:
         if self.live.console.is_terminal:
-            self.live.update(draw_demo(self.state), refresh=True)
+            self.live.update(DemoScreen(self.state), refresh=True)
