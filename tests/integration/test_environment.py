@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,9 +55,17 @@ A_PLAY = {
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Path:
+def open_place() -> Iterator[Path]:
+    """Yield a temporary folder that every user can reach, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="crossfade-test-") as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+@pytest.fixture
+def elsewhere(open_place: Path) -> Path:
     """Return a folder with another Spark, its configuration, and modules that end Python."""
-    folder = tmp_path / "elsewhere"
+    folder = open_place / "elsewhere"
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "spark-submit").write_text("#!/bin/sh\nexit 3\n")
     (folder / "bin" / "spark-submit").chmod(0o755)
@@ -72,9 +81,9 @@ def elsewhere(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def no_exec_disk(tmp_path: Path) -> Iterator[Path]:
+def no_exec_disk(open_place: Path) -> Iterator[Path]:
     """Yield a folder from which nothing can be executed, if this user may make one."""
-    place = tmp_path / "noexec"
+    place = open_place / "noexec"
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=2g,mode=777,noexec", "none", str(place)]
     is_mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
@@ -84,9 +93,9 @@ def no_exec_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def surroundings(elsewhere: Path, tmp_path: Path, no_exec_disk: Path) -> dict[str, str]:
-    cache = tmp_path / "cache"
-    cache.mkdir(mode=0o777)
+def surroundings(elsewhere: Path, open_place: Path) -> dict[str, str]:
+    cache = open_place / "cache"
+    cache.mkdir()
     cache.chmod(0o777)
     (cache / "jars").symlink_to(load_settings().cache / "jars")
     other = str(elsewhere)
@@ -196,13 +205,13 @@ def test_a_command_reaches_the_api_past_a_proxy(
 
 
 def test_without_a_cache_that_can_be_written_the_cure_is_named(
-    surroundings: dict[str, str], elsewhere: Path, tmp_path: Path
+    surroundings: dict[str, str], elsewhere: Path, open_place: Path
 ) -> None:
     if os.getuid():
         pytest.skip("only root may become a user without a name")
     variables = surroundings | {"CROSSFADE_PORT": "0", "CROSSFADE_KAFKA_PORT": "0"}
     del variables["CROSSFADE_CACHE"]
-    doctor = ("-P", "-m", "crossfade", "doctor", "--json", "--data", str(tmp_path / "data"))
+    doctor = ("-P", "-m", "crossfade", "doctor", "--json", "--data", str(open_place / "data"))
     found = run(variables, elsewhere, *doctor)
     jars = next(one for one in json.loads(found.stdout) if one["check"] == "jars")
     assert jars["verdict"] == "fail"

@@ -1,6 +1,6 @@
 """The Spark settings that correct numbers depend on, and a check that a session has them.
 
-`spark-defaults.conf`, `SPARK_CONF_DIR` or `spark-submit --conf` may override a setting; the numbers
+With a cluster, its `spark-defaults.conf` in `SPARK_CONF_DIR` may override a setting; the numbers
 would then be wrong without an error.
 """
 
