@@ -9,6 +9,7 @@ from crossfade.contract.judge import judge_record
 from crossfade.contract.play import Play
 from crossfade.contract.reasons import Reason, Rejection
 from crossfade.ingest.jsonl import read_jsonl
+from crossfade.ingest.rows import EqualRows
 
 LONGEST_DETAIL = 250
 """Maximum length of a detail in characters; it is shown on one line."""
@@ -56,7 +57,7 @@ def check_lines(file: bytes) -> None:
     def judge(value: bytes) -> Play | Rejection:
         return decode_play(value, EXAMPLE_LOG_TIME_MS)
 
-    for row in read_jsonl(io.BytesIO(file), judge):
+    for row in read_jsonl(io.BytesIO(file), judge, equal_rows=EqualRows()):
         if isinstance(row.verdict, Rejection):
             assert isinstance(judge(row.value), Rejection)
         else:

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,16 @@ from confluent_kafka import Message, TopicPartition
 from crossfade.config import load_settings
 from crossfade.contract.decode import decode_play
 from crossfade.contract.play import Play
+from crossfade.erasure.suppression import add_listener
 from crossfade.folder import DataFolder
 from crossfade.ingest import delivery
-from crossfade.ingest.importing import ImportFormat, import_files, reader_of
+from crossfade.ingest.delivery import Delivery
+from crossfade.ingest.importing import import_files
+from crossfade.ingest.readers import ImportOptions
+from crossfade.ingest.report import ImportReport
 from crossfade.ingest.sample import sample_year_path
+from crossfade.ingest.sources import find_sources
+from crossfade.ingest.tally import Tally
 from crossfade.kafka.address import KafkaAddress
 from crossfade.kafka.clients import open_reader
 from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets, read_start_offsets
@@ -24,7 +30,24 @@ from crossfade.stack.kafka_for_command import reach_kafka
 
 pytestmark = pytest.mark.kafka
 
-JSONL = reader_of(ImportFormat.JSONL, user_id="")
+
+def import_paths(
+    paths: list[Path], address: KafkaAddress, on_progress: Callable[[int], None] = lambda _: None
+) -> ImportReport:
+    """Import files in a lake without a run."""
+    with (
+        find_sources([str(path) for path in paths], None) as sources,
+        Tally(paths[0].parent / "no-lake", None) as tally,
+    ):
+        import_files(
+            sources,
+            ImportOptions(user_id="listener"),
+            Delivery(address),
+            tally,
+            clock_slack_ms=1_000,
+            on_progress=on_progress,
+        )
+    return tally.report
 
 
 def read_since(address: KafkaAddress, starts: dict[int, int]) -> Iterator[Message]:
@@ -66,13 +89,11 @@ def write_plays(path: Path, count: int) -> Path:
 def test_the_real_year_arrives_completely_and_has_the_same_ids_when_imported_again(
     topics: Broker,
 ) -> None:
-    reader = reader_of(ImportFormat.SPOTIFY, user_id="listener")
     starts = read_end_offsets(topics.address, SONG_PLAYS)
     for _ in range(2):
-        report = import_files(
-            [str(sample_year_path())], reader, topics.address, clock_slack_ms=1_000
-        )
+        report = import_paths([sample_year_path()], topics.address)
         assert report.is_whole
+        assert (report.accepted, report.counted) == (29_632, 18_075)
     identities: dict[object, int] = {}
     for record in read_since(topics.address, starts):
         play = decode_play(record.value(), record.timestamp()[1])
@@ -87,7 +108,7 @@ def test_the_good_lines_of_a_broken_file_are_imported(topics: Broker, tmp_path: 
     path = write_plays(tmp_path / "plays.jsonl", 100)
     path.write_text(path.read_text("utf-8") + '\nnot json\n{"title":', "utf-8")
     starts = read_end_offsets(topics.address, SONG_PLAYS)
-    report = import_files([str(path)], JSONL, topics.address, clock_slack_ms=1_000)
+    report = import_paths([path], topics.address)
     assert (report.accepted, report.rejected) == (100, 2)
     assert [problem.line for problem in report.problems] == [101, 102]
     assert sum(1 for _ in read_since(topics.address, starts)) == 100
@@ -96,13 +117,7 @@ def test_the_good_lines_of_a_broken_file_are_imported(topics: Broker, tmp_path: 
 def test_progress_reaches_the_size_of_the_files(topics: Broker, tmp_path: Path) -> None:
     paths = [write_plays(tmp_path / name, 1_200) for name in ("a.jsonl", "b.jsonl")]
     seen: list[int] = []
-    import_files(
-        [str(path) for path in paths],
-        JSONL,
-        topics.address,
-        clock_slack_ms=1_000,
-        on_progress=lambda done, _report: seen.append(done),
-    )
+    import_paths(paths, topics.address, seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == sum(path.stat().st_size for path in paths)
 
@@ -113,7 +128,7 @@ def test_plays_that_kafka_does_not_take_are_counted(
     monkeypatch.setattr(delivery, "_DELIVERY_TIMEOUT_MS", 1_000)
     nowhere = KafkaAddress("127.0.0.1:9")
     path = write_plays(tmp_path / "plays.jsonl", 10)
-    report = import_files([str(path)], JSONL, nowhere, clock_slack_ms=1_000)
+    report = import_paths([path], nowhere)
     assert (report.accepted, report.undelivered) == (10, 10)
     assert report.undelivered_why
     assert not report.is_whole
@@ -125,7 +140,7 @@ def test_without_a_stack_the_folders_own_broker_runs_during_the_import(
     settings = load_settings(data=data_folder.root)
     path = write_plays(tmp_path / "plays.jsonl", 10)
     with reach_kafka(data_folder, settings) as address:
-        import_files([str(path)], JSONL, address, clock_slack_ms=1_000)
+        import_paths([path], address)
     with reach_kafka(data_folder, settings) as address:
         starts = read_start_offsets(address, SONG_PLAYS)
         assert sum(1 for _ in read_since(address, starts)) == 10
@@ -164,7 +179,8 @@ def test_a_broken_file_is_named_on_one_line_and_its_good_plays_are_imported(tmp_
     report = json.loads(outcome.stdout)
     assert report["accepted"] == 1
     assert report["breaks"][0]["line"] == 12
-    [line] = outcome.stderr.splitlines()
+    made, line = outcome.stderr.splitlines()
+    assert made == f"Made the data folder {data}."
     assert line.startswith(f"Error: {path}, line 12: expected well-formed JSON")
 
 
@@ -175,13 +191,61 @@ def test_rejected_lines_do_not_fail_an_import(tmp_path: Path) -> None:
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stdout.startswith("2 plays accepted, 2 of them counted")
     assert "json_syntax" in outcome.stdout
-    assert not outcome.stderr
+    assert outcome.stderr == f"Made the data folder {data}.\n"
+
+
+def test_what_is_reported_as_counted_is_new_and_of_no_erased_listener(
+    data_folder: DataFolder, tmp_path: Path
+) -> None:
+    add_listener(data_folder, "u_3")
+    data = str(data_folder.root)
+    path = write_plays(tmp_path / "plays.jsonl", 70)
+    outcomes = [
+        json.loads(run_import(str(path), str(path), "--data", data, "--json").stdout)
+        for _ in range(2)
+    ]
+    numbers = [
+        [one[name] for name in ("accepted", "counted", "known", "repeated", "erased")]
+        for one in outcomes
+    ]
+    assert numbers == [[120, 60, 0, 60, 20], [120, 0, 120, 0, 20]]
+    with reach_kafka(data_folder, load_settings(data=data_folder.root)) as address:
+        starts = read_start_offsets(address, SONG_PLAYS)
+        sent = [record.key() for record in read_since(address, starts)]
+    assert len(sent) == 240
+    assert b"u_3" not in sent
+
+
+@pytest.mark.parametrize("lines", ["x\n", '{"title": "T"}\n' * 3])
+def test_an_import_of_which_nothing_is_accepted_fails(tmp_path: Path, lines: str) -> None:
+    refused = tmp_path / "refused.jsonl"
+    data = str(tmp_path / "data")
+    outcome = run_import("jsonl", "-", "--data", data, "--refused", str(refused), lines=lines)
+    assert outcome.returncode == 1
+    assert "Error: Nothing in standard input was accepted." in outcome.stderr
+    rows = [json.loads(line) for line in refused.read_text("utf-8").splitlines()]
+    assert "".join(row["value"] + "\n" for row in rows) == lines
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+def test_what_generate_writes_import_reads(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"plays.jsonl{suffix}"
+    command = [sys.executable, "-m", "crossfade", "generate", "--events", "50", "--out", str(path)]
+    subprocess.run([*command, "--from", "2024-01-01"], check=True, capture_output=True)
+    outcome = run_import(str(path), "--data", str(tmp_path / "data"), "--json")
+    assert json.loads(outcome.stdout)["accepted"] == 50
 
 
 @pytest.mark.parametrize(
     "arguments, expected",
     [
         (["spotify", "absent.json"], "Cannot read absent.json"),
+        (["spotify", "-"], "those of two people would be merged"),
+        (["jsonl", "-", "--song-ids-of", ""], "--song-ids-of names no source"),
+        (["spotify", "-", "--user", "a", "--song-ids-of", "x"], "its files have no song ids"),
+        (["jsonl"], "No file is named after jsonl"),
+        (["sptify", "x.json"], 'Did you mean "spotify"?'),
+        (["listenbrainz", "x.json"], "Known formats: jsonl, spotify."),
         (["spotify", "-", "--user", "someone@example.org"], "is not a valid user_id"),
         (["jsonl", "-", "--user", "anna"], "each line has a user_id"),
     ],

@@ -9,7 +9,8 @@ from crossfade.config import load_settings
 from crossfade.folder import open_folder
 from crossfade.ingest.files import open_source
 from crossfade.ingest.formats import ImportFormat
-from crossfade.ingest.importing import ImportOptions, read_plays, reader_of
+from crossfade.ingest.importing import read_plays
+from crossfade.ingest.readers import ImportOptions, reader_of
 from crossfade.ingest.report import ImportReport
 from crossfade.ingest.sample import sample_year_path
 from support.batch_bench import BatchBench, newest_entries

@@ -13,10 +13,12 @@ from crossfade.contract.decode import Rejection, decode_play
 from crossfade.contract.examples import EXAMPLE_LOG_TIME_MS, Example, read_examples
 from crossfade.contract.examples.generated import generate_examples
 from crossfade.contract.play import Play
+from crossfade.contract.reasons import Reason
 from crossfade.contract.time_rules import FUTURE_MS
 from crossfade.ingest.files import open_source
 from crossfade.ingest.formats import ImportFormat
-from crossfade.ingest.importing import ImportOptions, read_plays, reader_of
+from crossfade.ingest.importing import read_plays
+from crossfade.ingest.readers import ImportOptions, reader_of
 from crossfade.ingest.report import ImportReport
 from crossfade.kafka.topics import LOG_APPEND_TIME
 from crossfade.kafka.window_log import encode_grains
@@ -54,8 +56,9 @@ IDS_DERIVED = {
     "missing_field/E14_no_event_id",
     "missing_field/E20_other_case",
     "missing_field/no_song_id",
+    *(example.name for example in EXAMPLES if example.reason == Reason.EVENT_ID_INVALID),
 }
-"""Examples that an importer completes with its own ids, and sends."""
+"""Examples that an importer completes with ids of its own, and sends."""
 
 
 def frame(spark: SparkSession, records: list[Judged]) -> DataFrame:

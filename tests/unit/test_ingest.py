@@ -6,6 +6,7 @@ import json
 import lzma
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,12 +16,15 @@ from crossfade.contract.play import Play
 from crossfade.contract.reasons import Reason
 from crossfade.errors import MisuseError
 from crossfade.ingest.files import check_files, open_source
-from crossfade.ingest.importing import ImportFormat, read_plays, reader_of
+from crossfade.ingest.formats import ImportFormat
+from crossfade.ingest.importing import read_plays
 from crossfade.ingest.json_array import read_elements
+from crossfade.ingest.readers import ImportOptions, reader_of
 from crossfade.ingest.report import PROBLEMS_KEPT, ImportReport
 from crossfade.ingest.rows import BrokenFileError
 from crossfade.ingest.sample import sample_year_path
 from crossfade.ingest.spotify import check_user_id
+from crossfade.ingest.tally import Tally
 
 LINE = {
     "schema_version": 1,
@@ -41,15 +45,16 @@ EXPORTED = {
 
 
 def read(
-    path: Path, import_format: ImportFormat = ImportFormat.JSONL
+    path: Path, import_format: ImportFormat = ImportFormat.JSONL, song_ids_of: str = ""
 ) -> tuple[list[Play], ImportReport]:
-    report = ImportReport()
-    reader = reader_of(import_format, user_id="listener")
-    with open_source(str(path)) as file:
-        plays = [
-            play for play, _ in read_plays(str(path), file, reader, report, clock_slack_ms=1_000)
-        ]
-    return plays, report
+    reader = reader_of(import_format, ImportOptions("listener", song_ids_of))
+    with Tally(path.parent / "no-lake", None) as tally, open_source(str(path)) as file:
+        plays = []
+        for play, _ in read_plays(str(path), file, reader, tally.report, clock_slack_ms=1_000):
+            tally.add(play)
+            plays.append(play)
+        tally.finish()
+    return plays, tally.report
 
 
 def write_lines(path: Path, *lines: object) -> Path:
@@ -183,11 +188,12 @@ def test_an_array_is_read_as_pythons_json_reads_it_with_correct_line_numbers(
 ) -> None:
     text = json.dumps(elements, indent=1)
     found = list(read_elements(io.BytesIO(text.encode())))
-    assert [element for _, element in found] == elements
+    assert [element.value for element in found] == elements
+    assert [json.loads(element.original) for element in found] == elements
     lines = text.split("\n")
     assert all(
-        json.dumps(element, indent=1).startswith(lines[line - 1].strip(" ,")[:3])
-        for line, element in found
+        json.dumps(one.value, indent=1).startswith(lines[one.line - 1].strip(" ,")[:3])
+        for one in found
     )
 
 
@@ -205,7 +211,7 @@ def test_no_bytes_make_the_array_reader_fail(content: bytes) -> None:
 def test_a_line_is_sent_unchanged(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "plays.jsonl", {**LINE, "mood": "blue"})
     with open_source(str(path)) as file:
-        reader = reader_of(ImportFormat.JSONL, user_id="")
+        reader = reader_of(ImportFormat.JSONL, ImportOptions())
         [(_, value)] = read_plays("x", file, reader, ImportReport(), clock_slack_ms=0)
     assert value == path.read_bytes()
 
@@ -254,6 +260,62 @@ def test_a_line_keeps_the_ids_that_it_has(tmp_path: Path) -> None:
     assert without_song.event_id == LINE["event_id"]
 
 
+@pytest.mark.parametrize(
+    "given", ["abc:def/ghi+==", "7", "x" * 500, "'; DROP TABLE--", "abcdefgh\n", "١٢٣٤٥٦٧٨"]
+)
+def test_an_event_id_of_another_form_costs_nothing(tmp_path: Path, given: str) -> None:
+    line = {**LINE, "event_id": given}
+    path = write_lines(tmp_path / "plays.jsonl", line, line, {**line, "user_id": "u_124"})
+    [play, repeat, other], report = read(path)
+    assert play.event_id == repeat.event_id != other.event_id
+    assert (report.accepted, report.repeated, report.counted) == (3, 1, 2)
+    is_kept = given.isprintable() and len(given) <= 256
+    assert play.source_play_id == (given if is_kept else None)
+    assert read(path)[0][0] == play
+
+
+def test_a_sources_play_id_is_kept_beside_a_derived_event_id(tmp_path: Path) -> None:
+    line = {**LINE, "event_id": "a/b", "source_play_id": "own"}
+    path = write_lines(tmp_path / "plays.jsonl", line, {**line, "source": "other"})
+    [play, other], _ = read(path)
+    assert play.source_play_id == other.source_play_id == "own"
+    assert play.event_id != other.event_id
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\t"])
+def test_a_blank_event_id_is_none_so_equal_lines_are_separate_plays(
+    tmp_path: Path, blank: str
+) -> None:
+    path = write_lines(tmp_path / "plays.jsonl", *[{**LINE, "event_id": blank}] * 2)
+    plays, report = read(path)
+    assert len({play.event_id for play in plays}) == report.counted == 2
+    assert {play.source_play_id for play in plays} == {None}
+
+
+def test_an_event_id_of_another_type_rejects_the_line(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "plays.jsonl", {**LINE, "event_id": 12_345_678})
+    _, report = read(path)
+    assert report.reasons == {Reason.TYPE_MISMATCH: 1}
+
+
+def test_song_ids_of_two_sources_are_told_apart(tmp_path: Path) -> None:
+    path = write_lines(
+        tmp_path / "plays.jsonl", LINE, without("event_id"), {**LINE, "event_id": "a/b"}
+    )
+    one, _ = read(path, song_ids_of="server-1")
+    again, _ = read(path, song_ids_of="server-1")
+    other, _ = read(path, song_ids_of="server-2")
+    [song_id] = {play.song_id for play in one}
+    assert len(song_id) == 22
+    assert one == again
+    assert song_id not in {play.song_id for play in other} | {LINE["song_id"]}
+
+
+def test_a_derived_song_id_does_not_depend_on_the_source(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "plays.jsonl", without("song_id"))
+    assert read(path, song_ids_of="server-1")[0] == read(path)[0]
+
+
 @pytest.mark.parametrize("lacking", ["user_id", "title", "artist", "event_time", "schema_version"])
 def test_a_line_without_ids_needs_all_other_required_fields(tmp_path: Path, lacking: str) -> None:
     path = write_lines(tmp_path / "plays.jsonl", without("event_id", "song_id", lacking))
@@ -286,7 +348,14 @@ def test_problems_beyond_a_thousand_are_only_counted(tmp_path: Path) -> None:
 # --- files -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress, bytes])
+def zstd(content: bytes) -> bytes:
+    target = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(target, "zstd") as stream:
+        stream.write(content)
+    return target.getvalue().to_pybytes()
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress, zstd, bytes])
 def test_compression_is_recognised_by_a_files_first_bytes(tmp_path: Path, compress) -> None:
     path = tmp_path / "plays"
     path.write_bytes(compress(json.dumps(LINE).encode() + b"\n"))
@@ -295,7 +364,7 @@ def test_compression_is_recognised_by_a_files_first_bytes(tmp_path: Path, compre
     assert report.is_whole
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress, zstd])
 def test_a_truncated_compressed_file_is_named_and_its_readable_part_is_read(
     tmp_path: Path, compress
 ) -> None:

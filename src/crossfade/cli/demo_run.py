@@ -24,8 +24,13 @@ from crossfade.generator.kafka_sink import KafkaSink
 from crossfade.generator.options import Report, SimulationOptions
 from crossfade.generator.produce import Simulation
 from crossfade.generator.scenario import read_scenario
-from crossfade.ingest.importing import ImportFormat, import_files, reader_of
+from crossfade.ingest.delivery import Delivery
+from crossfade.ingest.formats import ImportFormat
+from crossfade.ingest.importing import import_files
+from crossfade.ingest.readers import ImportOptions
 from crossfade.ingest.sample import sample_year_path
+from crossfade.ingest.sources import find_sources
+from crossfade.ingest.tally import Tally
 from crossfade.kafka.topics import SONG_PLAYS, read_end_offsets
 from crossfade.lake.runs import read_newest_run
 from crossfade.proof.reconcile import prove_lake
@@ -174,13 +179,19 @@ class _Demo:
             state.boundary = parse_time(boundary)
 
     def _import_year(self) -> None:
-        report = import_files(
-            [str(sample_year_path())],
-            reader_of(ImportFormat.SPOTIFY, user_id="listener"),
-            self.stack.address,
-            clock_slack_ms=self.stack.folder.time_rules.clock_slack_ms,
-        )
-        self.state.imported = report.accepted
+        folder = self.stack.folder
+        with (
+            find_sources([str(sample_year_path())], ImportFormat.SPOTIFY) as sources,
+            Tally(folder.lake, None) as tally,
+        ):
+            import_files(
+                sources,
+                ImportOptions(user_id="listener"),
+                Delivery(self.stack.address),
+                tally,
+                clock_slack_ms=folder.time_rules.clock_slack_ms,
+            )
+        self.state.imported = tally.report.accepted
 
     def _simulate(self, rate: int) -> None:
         scenario = read_scenario(_SCENARIO)

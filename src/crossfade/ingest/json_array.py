@@ -4,7 +4,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from crossfade.ingest.rows import BrokenFileError
 
@@ -16,8 +16,16 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _scan = json.JSONDecoder().raw_decode
 
 
-def read_elements(file: BinaryIO) -> Iterator[tuple[int, Any]]:
-    """Yield each element with the line on which it begins.
+class Element(NamedTuple):
+    """An element of an array: the line on which it begins, its value, and its bytes."""
+
+    line: int
+    value: Any
+    original: bytes
+
+
+def read_elements(file: BinaryIO) -> Iterator[Element]:
+    """Yield each element.
 
     Bytes that are not UTF-8 become lone surrogates, so only the element that contains them is
     rejected.
@@ -31,11 +39,11 @@ def read_elements(file: BinaryIO) -> Iterator[tuple[int, Any]]:
     if text.peek() == "]":
         text.take("]", "")
     else:
-        yield text.line, text.take_element()
+        yield text.take_element()
         while text.peek() == ",":
             text.take(",", "")
             text.peek()
-            yield text.line, text.take_element()
+            yield text.take_element()
         text.take("]", '"," or "]" after an element')
     if text.peek():
         raise BrokenFileError(text.line, "the end of the file after the array")
@@ -67,16 +75,18 @@ class _JsonText:
             raise BrokenFileError(self.line, expected)
         self._at += 1
 
-    def take_element(self) -> Any:
+    def take_element(self) -> Element:
         """Parse one value, reading more of the file until the value is complete."""
         while True:
             try:
-                element, end = _scan(self._text, self._at)
+                value, end = _scan(self._text, self._at)
             except (ValueError, RecursionError) as error:
                 if len(self._text) - self._at < _MAX_ELEMENT and self._read_on():
                     continue
                 raise self._broken(error) from None
             if end < len(self._text) or not self._read_on():
+                original = self._text[self._at : end].encode("utf-8", "surrogateescape")
+                element = Element(self.line, value, original)
                 self._move(end)
                 return element
 

@@ -30,17 +30,36 @@ class BrokenFile(msgspec.Struct, frozen=True):
 
 
 class ImportReport(msgspec.Struct):
-    """The outcome of an import: `accepted` minus `undelivered` plays are in Kafka."""
+    """The outcome of an import: `accepted` minus `undelivered` plays are in Kafka.
+
+    Of the accepted plays, `known` were there before the import, and `repeated` are in its files
+    more than once; these do not count. `counted` and `ms_played` are of the others, as batch
+    will count them. `erased` plays are of erased listeners, and are not sent.
+    """
 
     accepted: int = 0
+    known: int = 0
+    repeated: int = 0
     counted: int = 0
     ms_played: int = 0
+    erased: int = 0
     rejected: int = 0
     reasons: Counter[Reason] = msgspec.field(default_factory=Counter)
+    dropped: Counter[str] = msgspec.field(default_factory=Counter)
     problems: list[RejectedRow] = msgspec.field(default_factory=list)
     breaks: list[BrokenFile] = msgspec.field(default_factory=list)
+    left_out: list[str] = msgspec.field(default_factory=list)
+    fruitless: list[str] = msgspec.field(default_factory=list)
+    """The files with rows of which none was accepted."""
+    unread: int = 0
+    """The number of records in Kafka beyond the newest run, if too many to compare with."""
     undelivered: int = 0
     undelivered_why: str = ""
+
+    @property
+    def rows(self) -> int:
+        """Return the number of rows that were judged."""
+        return self.accepted + self.erased + self.rejected
 
     @property
     def is_whole(self) -> bool:
@@ -48,10 +67,9 @@ class ImportReport(msgspec.Struct):
         return not self.breaks and not self.undelivered
 
     def add_play(self, play: Play) -> None:
-        """Count an accepted play."""
+        """Count an accepted play, and the fields that were dropped from it."""
         self.accepted += 1
-        self.counted += play.is_counted
-        self.ms_played += play.ms_played or 0
+        self.dropped.update(play.dropped)
 
     def add_rejection(self, file: str, row: Row, rejection: Rejection) -> None:
         """Count a rejected row, and record its line and reason."""

@@ -1,7 +1,6 @@
 """Spotify's short export format: an array of {endTime, artistName, trackName, msPlayed}."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, BinaryIO
@@ -17,7 +16,7 @@ from crossfade.contract.reasons import Reason, Rejection
 from crossfade.contract.rules import RULES, BrokenRuleError
 from crossfade.errors import MisuseError
 from crossfade.ingest.json_array import read_elements
-from crossfade.ingest.rows import Judge, Row
+from crossfade.ingest.rows import EqualRows, Judge, Row
 
 SOURCE = "spotify"
 
@@ -33,7 +32,9 @@ class _ExportedPlay(msgspec.Struct, frozen=True):
     msPlayed: Annotated[int, Meta(ge=0, le=DAY_MS)]  # noqa: N815
 
 
-def read_spotify(file: BinaryIO, judge: Judge, *, user_id: str) -> Iterator[Row]:
+def read_spotify(
+    file: BinaryIO, judge: Judge, *, user_id: str, equal_rows: EqualRows
+) -> Iterator[Row]:
     """Yield a row for each play; its start is its end minus the time heard.
 
     Identical rows are separate plays. They are numbered, so importing the file again results in
@@ -43,15 +44,16 @@ def read_spotify(file: BinaryIO, judge: Judge, *, user_id: str) -> Iterator[Row]
         file: the uncompressed export.
         judge: the decoder to apply to each play.
         user_id: the listener, whom the export does not name.
+        equal_rows: numbers identical rows, over all files of the export.
     """
-    seen: Counter[tuple[int, str, int]] = Counter()
-    for line, element in read_elements(file):
-        play = _read_play(element, user_id, seen)
+    equal_rows.begin_file()
+    for line, element, original in read_elements(file):
+        play = _read_play(element, user_id, equal_rows)
         if isinstance(play, Rejection):
-            yield Row(line, b"", play)
+            yield Row(line, b"", play, original)
         else:
             value = encode_play(play)
-            yield Row(line, value, judge(value))
+            yield Row(line, value, judge(value), original)
 
 
 def check_user_id(user_id: str) -> None:
@@ -68,7 +70,7 @@ def check_user_id(user_id: str) -> None:
         raise MisuseError(what, f"A user_id is {rule.expected}.") from None
 
 
-def _read_play(element: Any, user_id: str, seen: Counter[tuple[int, str, int]]) -> Play | Rejection:
+def _read_play(element: Any, user_id: str, equal_rows: EqualRows) -> Play | Rejection:
     try:
         row = msgspec.convert(element, _ExportedPlay)
     except msgspec.ValidationError as error:
@@ -81,9 +83,7 @@ def _read_play(element: Any, user_id: str, seen: Counter[tuple[int, str, int]]) 
         return Rejection(Reason.EVENT_TIME_INVALID, expected)
     event_time = end - row.msPlayed
     song_id = derive_song_id(row.artistName, row.trackName)
-    equal = (event_time, song_id, row.msPlayed)
-    ordinal = seen[equal]
-    seen[equal] += 1
+    ordinal = equal_rows.number((event_time, song_id, row.msPlayed), end)
     return Play(
         event_id=derive_event_id(
             SOURCE,

@@ -1,0 +1,32 @@
+"""The data folder of a command that fills it: said when it is made, and never guessed."""
+
+import sys
+
+from crossfade.config import Settings
+from crossfade.errors import MisuseError
+from crossfade.folder import DataFolder, open_folder
+from crossfade.stack.running import list_stacks
+
+
+def open_chosen_folder(settings: Settings) -> DataFolder:
+    """Open the data folder that the settings name; make it, and say so, if it does not exist.
+
+    Raises:
+        MisuseError: no setting names the folder, and a stack runs on another one.
+    """
+    root = settings.data.absolute()
+    if "data" not in settings.model_fields_set and not settings.bootstrap:
+        _refuse_to_guess(settings)
+    is_new = not (root / "crossfade.json").exists()
+    folder = open_folder(settings)
+    if is_new:
+        sys.stderr.write(f"Made the data folder {folder.root}.\n")
+    return folder
+
+
+def _refuse_to_guess(settings: Settings) -> None:
+    root, stacks = settings.data.absolute(), list_stacks()
+    if stacks and root.resolve() not in [stack.resolve() for stack in stacks]:
+        others = " and ".join(map(str, stacks))
+        what = f"No folder is named; the default is {root}, but a stack runs on {others}."
+        raise MisuseError(what, f"Choose: --data {stacks[0]}, or --data {settings.data}.")
