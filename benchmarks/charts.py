@@ -38,7 +38,7 @@ def measure_charts(*, times: int = 2) -> None:
 def _measure() -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="crossfade-benchmark-") as scratch:
         data = Path(scratch) / "data"
-        _run("import", "spotify", str(_YEAR), "--data", str(data))
+        _run("import", "spotify", str(_YEAR), "--user", "anna", "--data", str(data))
         began = time.monotonic()
         _run("batch", "--once", "--data", str(data))
         command_s = time.monotonic() - began

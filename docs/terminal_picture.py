@@ -46,7 +46,8 @@ def main() -> None:
         return
     with TemporaryDirectory() as folder:
         data = Path(folder) / "data"
-        run("import", "spotify", str(sample_year_path()), "--data", str(data))
+        year = str(sample_year_path())
+        run("import", "spotify", year, "--user", "anna", "--data", str(data))
         run("batch", "--once", "--data", str(data))
         with running_stack(data):
             run("generate", "--rate", "500", "--for", "3m", "--data", str(data))

@@ -30,7 +30,8 @@ def stack(tmp_path: Path) -> Iterator[RunningStack]:
 def test_a_killed_driver_and_a_killed_broker_come_back_and_the_proof_holds(
     stack: RunningStack, tmp_path: Path
 ) -> None:
-    imported = stack.run("import", "spotify", str(_a_real_month(tmp_path)), "--json")
+    month = str(_a_real_month(tmp_path))
+    imported = stack.run("import", "spotify", month, "--user", "anna", "--json")
     assert imported.returncode == 0, imported.stderr
     ledger = tmp_path / "ledger"
     generator = stack.start(

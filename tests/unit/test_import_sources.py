@@ -139,26 +139,26 @@ def identities(names: Iterable[str], wanted: ImportFormat | None = None) -> set[
 @pytest.mark.parametrize(
     "content, title",
     [
-        (array(EXTENDED), "Spotify's extended streaming history"),
-        (array(EXTENDED, indent=None), "Spotify's extended streaming history"),
-        (array(*[EXTENDED] * 500), "Spotify's extended streaming history"),
-        (array(PODCAST), "Spotify's podcast history"),
-        (lines(LISTEN), "a ListenBrainz export"),
-        (array(LISTEN), "a ListenBrainz export"),
-        (json.dumps({"payload": {"listens": [LISTEN]}}).encode(), "a ListenBrainz export"),
-        (json.dumps(MALOJA, indent=2).encode(), "a Maloja export"),
-        (json.dumps(MALOJA).encode()[:130], "a Maloja export"),
-        (json.dumps(KOITO).encode(), "a Koito export"),
-        (lines(EVENTSIM), "events of eventsim"),
-        (array(YOUTUBE), "a history of YouTube"),
-        (b"Artist H,R,H3,01 Aug 2020 10:00\n", "a CSV of Last.fm"),
-        (b'"Artist, H","R","H3","1 Aug 2020, 10:00"\r\n', "a CSV of Last.fm"),
-        (b"uts,utc_time,artist,artist_mbid,album\n", "a CSV of Last.fm"),
-        (b"user_000001\t2009-05-04T23:08:57Z\t\tA\t\tT\n", "the data set lastfm-1k"),
-        (b"#AUDIOSCROBBLER/1.1\n", "a log of an Audioscrobbler player"),
-        (array(PLAY), "a JSON array of plays, not JSON lines"),
-        (array({"foo": 1}), "a JSON array, not JSON lines"),
-        (json.dumps(PLAY, indent=2).encode(), "plays as JSON over several lines"),
+        (array(EXTENDED), "is Spotify's extended streaming history"),
+        (array(EXTENDED, indent=None), "is Spotify's extended streaming history"),
+        (array(*[EXTENDED] * 500), "is Spotify's extended streaming history"),
+        (array(PODCAST), "is Spotify's podcast history"),
+        (lines(LISTEN), "is a ListenBrainz export"),
+        (array(LISTEN), "is a ListenBrainz export"),
+        (json.dumps({"payload": {"listens": [LISTEN]}}).encode(), "is a ListenBrainz export"),
+        (json.dumps(MALOJA, indent=2).encode(), "is a Maloja export"),
+        (json.dumps(MALOJA).encode()[:130], "is a Maloja export"),
+        (json.dumps(KOITO).encode(), "is a Koito export"),
+        (lines(EVENTSIM), "holds events of eventsim"),
+        (array(YOUTUBE), "is a history of YouTube"),
+        (b"Artist H,R,H3,01 Aug 2020 10:00\n", "is a CSV of Last.fm"),
+        (b'"Artist, H","R","H3","1 Aug 2020, 10:00"\r\n', "is a CSV of Last.fm"),
+        (b"uts,utc_time,artist,artist_mbid,album\n", "is a CSV of Last.fm"),
+        (b"user_000001\t2009-05-04T23:08:57Z\t\tA\t\tT\n", "is the data set lastfm-1k"),
+        (b"#AUDIOSCROBBLER/1.1\n", "is a log of an Audioscrobbler player"),
+        (array(PLAY), "is a JSON array of plays, not JSON lines"),
+        (array({"foo": 1}), "is a JSON array, not JSON lines"),
+        (json.dumps(PLAY, indent=2).encode(), "holds plays as JSON over several lines"),
     ],
 )
 def test_a_known_format_is_refused_in_one_line_with_its_name_and_the_cure(
@@ -168,7 +168,7 @@ def test_a_known_format_is_refused_in_one_line_with_its_name_and_the_cure(
     for wanted in (None, ImportFormat.JSONL):
         with pytest.raises(CrossfadeError) as caught, find_sources([name], wanted):
             pass
-        assert caught.value.what == f"{name} is {title}."
+        assert caught.value.what == f"{name} {title}."
         assert "jsonl" in caught.value.cure
         assert "\n" not in str(caught.value)
         assert caught.value.exit_code == 1

@@ -109,7 +109,8 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     song_id: Annotated[
         Id,
         Meta(
-            description="the song: 1 to 64 characters, no control characters",
+            description="the song, in one name space over all sources: 1 to 64 characters, no "
+            "control characters",
             extra={"reason": Reason.SONG_ID_INVALID},
         ),
     ]

@@ -26,20 +26,20 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _TAR_AT, _TAR = 257, b"ustar"
 _UTF16 = "Convert it: iconv -f UTF-16 -t UTF-8."
 _UNREADABLE = {
-    b"BZh": ("compressed with bzip2", "Unpack it with bunzip2."),
-    b"7z\xbc\xaf\x27\x1c": ("a 7-Zip archive", "Unpack it with 7z x."),
-    b"Rar!": ("a RAR archive", "Unpack it with unrar x."),
-    b"\x1f\x9d": ("compressed with compress", "Unpack it with uncompress."),
-    b"\x04\x22\x4d\x18": ("compressed with LZ4", "Unpack it with unlz4."),
-    b"LZIP": ("compressed with lzip", "Unpack it with lzip -d."),
-    b"\x5d\x00\x00": ("compressed with LZMA", "Unpack it with unlzma."),
-    b"\xff\xfe\x00\x00": ("UTF-32, not UTF-8", "Convert it: iconv -f UTF-32 -t UTF-8."),
-    b"\x00\x00\xfe\xff": ("UTF-32, not UTF-8", "Convert it: iconv -f UTF-32 -t UTF-8."),
-    b"\xff\xfe": ("UTF-16, not UTF-8", _UTF16),
-    b"\xfe\xff": ("UTF-16, not UTF-8", _UTF16),
-    b"PAR1": ("a Parquet file", "Write its rows as JSON lines."),
-    b"SQLite format 3": ("an SQLite database", "Write its rows as JSON lines."),
-    b"%PDF": ("a PDF document", "Choose the file with the plays."),
+    b"BZh": ("is compressed with bzip2", "Unpack it with bunzip2."),
+    b"7z\xbc\xaf\x27\x1c": ("is a 7-Zip archive", "Unpack it with 7z x."),
+    b"Rar!": ("is a RAR archive", "Unpack it with unrar x."),
+    b"\x1f\x9d": ("is compressed with compress", "Unpack it with uncompress."),
+    b"\x04\x22\x4d\x18": ("is compressed with LZ4", "Unpack it with unlz4."),
+    b"LZIP": ("is compressed with lzip", "Unpack it with lzip -d."),
+    b"\x5d\x00\x00": ("is compressed with LZMA", "Unpack it with unlzma."),
+    b"\xff\xfe\x00\x00": ("is UTF-32, not UTF-8", "Convert it: iconv -f UTF-32 -t UTF-8."),
+    b"\x00\x00\xfe\xff": ("is UTF-32, not UTF-8", "Convert it: iconv -f UTF-32 -t UTF-8."),
+    b"\xff\xfe": ("is UTF-16, not UTF-8", _UTF16),
+    b"\xfe\xff": ("is UTF-16, not UTF-8", _UTF16),
+    b"PAR1": ("is a Parquet file", "Write its rows as JSON lines."),
+    b"SQLite format 3": ("is an SQLite database", "Write its rows as JSON lines."),
+    b"%PDF": ("is a PDF document", "Choose the file with the plays."),
 }
 """The first bytes of files that cannot be read: what such a file is, and what to do with it."""
 
@@ -178,10 +178,10 @@ def _refuse_unreadable(name: str, start: bytes) -> None:
     """Raise an error if a content is known from its first bytes and cannot be read."""
     found = next((known for magic, known in _UNREADABLE.items() if start.startswith(magic)), None)
     if start[_TAR_AT:].startswith(_TAR):
-        found = "a tar archive", "Unpack it with tar -xf, and name the files in it."
+        found = "is a tar archive", "Unpack it with tar -xf, and name the files in it."
     elif found is None and [*map(bool, start[:4])] in ([True, False] * 2, [False, True] * 2):
-        found = "UTF-16, not UTF-8", _UTF16
+        found = "is UTF-16, not UTF-8", _UTF16
     if found is not None:
         kind, cure = found
-        what = f"{_name(name)} is {kind}."
+        what = f"{_name(name)} {kind}."
         raise CrossfadeError(what, f"{cure} {READABLE}.")

@@ -24,45 +24,48 @@ CONVERT = f"{SUPPORTED}; docs/sending-plays.md shows how to convert other files.
 
 
 class Content(NamedTuple):
-    """What a file holds: its name for users, its format if it is supported, else the cure."""
+    """What a file is, in words; its format if that is supported, else the cure."""
 
     title: str
     import_format: ImportFormat | None = None
     cure: str = CONVERT
 
 
-_JSON_LINES = Content("plays as JSON lines", ImportFormat.JSONL)
-_SPOTIFY = Content("Spotify's short history", ImportFormat.SPOTIFY)
+_JSON_LINES = Content("holds plays as JSON lines", ImportFormat.JSONL)
+_SPOTIFY = Content("is Spotify's short history", ImportFormat.SPOTIFY)
 _PRETTY = Content(
-    "plays as JSON over several lines",
+    "holds plays as JSON over several lines",
     cure="Write one play a line: jq -c . FILE | crossfade import jsonl -",
 )
 _ARRAY = Content(
-    "a JSON array of plays, not JSON lines",
+    "is a JSON array of plays, not JSON lines",
     cure="Write one play a line: jq -c '.[]' FILE | crossfade import jsonl -",
 )
-_OTHER_ARRAY = Content("a JSON array, not JSON lines", cure=CONVERT)
+_OTHER_ARRAY = Content("is a JSON array, not JSON lines", cure=CONVERT)
 
 _OBJECTS: Mapping[frozenset[str], Content] = {
     frozenset({"endTime", "artistName", "trackName", "msPlayed"}): _SPOTIFY,
-    frozenset({"endTime", "podcastName", "episodeName"}): Content("Spotify's podcast history"),
+    frozenset({"endTime", "podcastName", "episodeName"}): Content("is Spotify's podcast history"),
     frozenset({"ts", "master_metadata_track_name"}): Content(
-        "Spotify's extended streaming history"
+        "is Spotify's extended streaming history"
     ),
-    frozenset({"listened_at", "track_metadata"}): Content("a ListenBrainz export"),
-    frozenset({"scrobbles", "track", "time"}): Content("a Maloja export"),
-    frozenset({"exported_at", "listens", "listened_at"}): Content("a Koito export"),
-    frozenset({"recenttracks"}): Content("an answer of Last.fm's API"),
-    frozenset({"userId", "sessionId", "itemInSession"}): Content("events of eventsim"),
-    frozenset({"header", "titleUrl", "time"}): Content("a history of YouTube"),
+    frozenset({"listened_at", "track_metadata"}): Content("is a ListenBrainz export"),
+    frozenset({"scrobbles", "track", "time"}): Content("is a Maloja export"),
+    frozenset({"exported_at", "listens", "listened_at"}): Content("is a Koito export"),
+    frozenset({"recenttracks"}): Content("is an answer of Last.fm's API"),
+    frozenset({"userId", "sessionId", "itemInSession"}): Content("holds events of eventsim"),
+    frozenset({"header", "titleUrl", "time"}): Content("is a history of YouTube"),
 }
 """By the names that its first object, and the objects within it, must have."""
 
+_LASTFM = Content("is a CSV of Last.fm")
 _TABLES = {
-    re.compile(r'.*,"?\d{1,2} [A-Z][a-z]{2} \d{4},? \d{2}:\d{2}"?$'): Content("a CSV of Last.fm"),
-    re.compile(r'"?uts"?,"?utc_time"?,"?artist"?'): Content("a CSV of Last.fm"),
-    re.compile(r"user_\d+\t\d{4}-\d\d-\d\dT"): Content("the data set lastfm-1k"),
-    re.compile("#AUDIOSCROBBLER/"): Content("a log of an Audioscrobbler player"),
+    re.compile(r'.*,"?\d{1,2} [A-Z][a-z]{2} \d{4},? \d{2}:\d{2}"?$'): Content(
+        "is a CSV of Last.fm"
+    ),
+    re.compile(r'"?uts"?,"?utc_time"?,"?artist"?'): Content("is a CSV of Last.fm"),
+    re.compile(r"user_\d+\t\d{4}-\d\d-\d\dT"): Content("is the data set lastfm-1k"),
+    re.compile("#AUDIOSCROBBLER/"): Content("is a log of an Audioscrobbler player"),
 }
 """By the beginning of its first line."""
 
@@ -104,9 +107,9 @@ def require_format(name: str, found: Content | None, wanted: ImportFormat | None
         return wanted
     file = shlex.quote(name)
     if found.import_format is None:
-        what = f"{name} is {found.title}."
+        what = f"{name} {found.title}."
         raise CrossfadeError(what, found.cure.replace("FILE", file))
-    what = f"{name} is {found.title}, not {wanted}."
+    what = f"{name} {found.title}, not {wanted}."
     user = " --user USER_ID" if found is _SPOTIFY else ""
     raise CrossfadeError(what, f'Use "crossfade import {found.import_format} {file}{user}".')
 
