@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import KafkaError
 from typer.testing import CliRunner
 
-from crossfade.cli import app
+from crossfade.cli import app, generate
 from crossfade.config import load_settings
 from crossfade.errors import BrokerError
 from crossfade.folder import open_folder
@@ -106,10 +106,10 @@ def test_a_reader_that_is_let_down_reports_the_same(
     [
         ["batch", "--once"],
         ["import", "jsonl", "plays.jsonl"],
-        ["rejected", "replay", "plays.jsonl"],
+        ["generate", "--events", "1", "--rate", "max"],
         ["erase", "--user", "anna", "--yes"],
     ],
-    ids=["batch", "import", "rejected replay", "erase"],
+    ids=["batch", "import", "generate", "erase"],
 )
 @pytest.mark.parametrize("is_advertised", [False, True], ids=["refused", "misadvertised"])
 def test_a_command_reports_it_in_one_line(
@@ -122,6 +122,7 @@ def test_a_command_reports_it_in_one_line(
     is_advertised: bool,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(generate, "_BROKER_WITHIN_S", 0.0)
     open_folder(load_settings(data=tmp_path / "data"))
     (tmp_path / "plays.jsonl").write_text("{}\n")
     bootstrap = misadvertised.bootstrap if is_advertised else advertised

@@ -158,7 +158,7 @@ def test_windows_whose_rows_kafka_may_have_deleted_do_not_count_as_held(
 
 def test_without_kafka_the_state_reports_it_and_the_reader_ends_soon() -> None:
     with reading(KafkaAddress("127.0.0.1:1")) as state:
-        until(lambda: "Kafka cannot be reached" in state.status(now_ms()).trouble)
+        until(lambda: "Connection refused" in state.status(now_ms()).trouble)
         assert not is_ready(state)
         began = time.monotonic()
 
