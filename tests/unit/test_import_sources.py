@@ -5,6 +5,9 @@ import gzip
 import io
 import json
 import lzma
+import re
+import shutil
+import subprocess
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -367,3 +370,31 @@ def test_equal_lines_without_ids_run_on_over_numbered_files(tmp_path: Path) -> N
     assert len(identities([*paths, *paths])) == 6
     other = write(tmp_path / "plays.jsonl", lines(bare, bare))
     assert len(identities([*paths, other])) == 6
+
+
+# --- the page ------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="the page's conversions need jq")
+@pytest.mark.parametrize(
+    "start, content, times",
+    [
+        (
+            ".[] | select",
+            array(EXTENDED, {**EXTENDED, "master_metadata_track_name": None}),
+            [1_636_983_521_068],
+        ),
+        ("{\n", lines(LISTEN), [1_596_276_000_000]),
+    ],
+)
+def test_the_conversions_on_the_page_give_plays(
+    tmp_path: Path, start: str, content: bytes, times: list[int]
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sending-plays.md").read_text("utf-8")
+    programs = re.findall(r"jq -c '([^']+)' \S+ \| crossfade import jsonl -", page)
+    [program] = [one for one in programs if one.startswith(start)]
+    converted = subprocess.run(
+        ["jq", "-c", program], input=content, capture_output=True, check=True
+    )
+    with find_sources([write(tmp_path / "plays", converted.stdout)], None) as sources:
+        assert [play.event_time for play in read(sources)] == times
