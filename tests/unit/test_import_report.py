@@ -186,7 +186,7 @@ def test_a_file_of_which_nothing_was_accepted_fails_the_import() -> None:
 
 def test_a_new_data_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = load_settings(data=tmp_path / "new")
-    for expected in (f"Made the data folder {tmp_path / 'new'}.\n", ""):
+    for expected in (f"Created the data folder {tmp_path / 'new'}.\n", ""):
         open_chosen_folder(settings)
         assert capsys.readouterr().err == expected
 

@@ -10,9 +10,10 @@ import typer
 
 from crossfade.cli.answer_table import print_answer
 from crossfade.cli.api import fetch_answer
+from crossfade.cli.waiting import show_wait
 from crossfade.clock import now_ms
-from crossfade.config import load_settings
-from crossfade.folder import open_folder, read_stack
+from crossfade.config import Settings, load_settings
+from crossfade.folder import DataFolder, open_folder, read_stack
 from crossfade.serving.ranges import RangeTexts, check_country
 
 if TYPE_CHECKING:
@@ -66,8 +67,17 @@ def ask(
     folder = open_folder(settings, create=False)
     stack = read_stack(folder)
     if stack is not None:
-        return fetch_answer(stack.api, path, **parameters)
+        with show_wait(f"Waiting for the API at {stack.api} …"):
+            return fetch_answer(stack.api, path, **parameters)
+    with show_wait("Reading the lake …"):
+        return _read_gold(folder, settings, answer_from_gold)
 
+
+def _read_gold(
+    folder: DataFolder,
+    settings: Settings,
+    answer_from_gold: Callable[["RequestView"], dict[str, Any]],
+) -> dict[str, Any]:
     from crossfade.kafka.log_files import read_embedded_ends
     from crossfade.serving.answers import RequestView
     from crossfade.serving.snapshot import build_snapshot

@@ -10,6 +10,7 @@ import typer
 
 from crossfade.cli.options import DataOption, JsonOption, open_or_create_folder
 from crossfade.cli.tables import format_counts, format_moment, open_console, print_facts
+from crossfade.cli.waiting import Report, show_wait
 from crossfade.clock import HOUR_MS, SECOND_MS, format_time
 from crossfade.config import Settings, load_settings
 from crossfade.errors import StackError
@@ -46,7 +47,12 @@ def batch(
     if not once:
         _run_schedule(folder, settings, address_from(settings, stack.readers if stack else ""))
         return
-    run = _ask_stack(folder, settings, stack) if stack else _run_alone(folder, settings)
+    with show_wait("Reading Kafka …" if stack else "Starting Kafka …") as report:
+        run = (
+            _ask_stack(folder, settings, stack, report)
+            if stack
+            else _run_alone(folder, settings, report)
+        )
     if as_json:
         sys.stdout.write(msgspec.json.encode(_summarize(run)).decode() + "\n")
     else:
@@ -64,7 +70,9 @@ def _run_schedule(folder: DataFolder, settings: Settings, address: KafkaAddress)
         run_schedule(folder, settings, address, request.asked, record_handovers)
 
 
-def _ask_stack(folder: DataFolder, settings: Settings, stack: StackAddresses) -> "Run":
+def _ask_stack(
+    folder: DataFolder, settings: Settings, stack: StackAddresses, report: Report
+) -> "Run":
     """Ask the stack's batch process until a run covers what Kafka holds now."""
     from crossfade.lake.runs import read_newest_run
     from crossfade.stack.request_files import BATCH_RUN_REQUEST
@@ -77,7 +85,7 @@ def _ask_stack(folder: DataFolder, settings: Settings, stack: StackAddresses) ->
             return run
         step = _describe_step(folder, run, ends)
         if step != waited_for:
-            report_step(f"Waiting for {step} …")
+            report(f"Waiting for {step} …")
             waited_for, deadline = step, time.monotonic() + _WITHIN_S
         elif time.monotonic() > deadline:
             what = f"For {_WITHIN_S:.0f} s nothing has changed while waiting for {step}."
@@ -99,7 +107,7 @@ def _describe_step(folder: DataFolder, run: "Run | None", ends: Mapping[int, int
     return f"batch run {0 if run is None else run.run + 1}"
 
 
-def _run_alone(folder: DataFolder, settings: Settings) -> "Run":
+def _run_alone(folder: DataFolder, settings: Settings, report: Report) -> "Run":
     """Run batch once over everything that Kafka holds, and leave nothing running."""
     from crossfade.cli.handovers import record_handovers
     from crossfade.lake.runs import require_run
@@ -107,17 +115,12 @@ def _run_alone(folder: DataFolder, settings: Settings) -> "Run":
     from crossfade.processing.without_stack import run_without_stack
 
     def run_batch(spark: Any, address: KafkaAddress) -> None:
-        report_step("Running batch …")
+        report("Running batch …")
         if run_once(spark, folder, settings, address) is not None:
             record_handovers(folder, address)
 
-    run_without_stack(folder, settings, run_batch, report=report_step)
+    run_without_stack(folder, settings, run_batch, report=report)
     return require_run(folder.lake)
-
-
-def report_step(step: str) -> None:
-    """Write the step that begins to standard error."""
-    sys.stderr.write(f"{step}\n")
 
 
 def _summarize(run: "Run") -> dict[str, Any]:

@@ -1,10 +1,9 @@
 """The data folder of a command that fills it: said when it is made, and never guessed."""
 
-import sys
-
+from crossfade.cli.options import open_or_create_folder
 from crossfade.config import Settings
 from crossfade.errors import MisuseError
-from crossfade.folder import DataFolder, open_folder
+from crossfade.folder import DataFolder
 from crossfade.stack.running import list_stacks
 
 
@@ -14,14 +13,9 @@ def open_chosen_folder(settings: Settings) -> DataFolder:
     Raises:
         MisuseError: no setting names the folder, and a stack runs on another one.
     """
-    root = settings.data.absolute()
     if "data" not in settings.model_fields_set and not settings.bootstrap:
         _refuse_to_guess(settings)
-    is_new = not (root / "crossfade.json").exists()
-    folder = open_folder(settings)
-    if is_new:
-        sys.stderr.write(f"Made the data folder {folder.root}.\n")
-    return folder
+    return open_or_create_folder(settings)
 
 
 def _refuse_to_guess(settings: Settings) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from crossfade.cli.waiting import report_if_long
 from crossfade.errors import StackError
 from crossfade.stack.stop_request import stop_on_signals
 
@@ -19,7 +20,7 @@ def show_copying(what: str) -> Iterator[Callable[[int, int], None]]:
     console = Console(stderr=True)
     columns = (TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with stop_on_signals() as request, bar:
+    with stop_on_signals() as request, report_if_long(f"{what} …"), bar:
         task = bar.add_task("", total=None)
 
         def on_progress(copied: int, total: int) -> None:

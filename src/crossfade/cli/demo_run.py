@@ -1,6 +1,5 @@
 """One run of the demo: the stack, an imported year, an audience, the screen and the proof."""
 
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from crossfade.cli.demo_screen import DemoScreen, DemoState
 from crossfade.cli.demo_summary import DemoSummary, print_summary
 from crossfade.cli.options import open_or_create_folder
 from crossfade.cli.tables import open_console
+from crossfade.cli.waiting import report_step
 from crossfade.clock import SECOND_MS, floor_to, now_ms, parse_time
 from crossfade.config import Settings
 from crossfade.contract.ledger import open_ledger
@@ -105,7 +105,7 @@ class _Demo:
         self.stop.asked.set()
 
     def _sum_up(self, first_window_s: float) -> DemoSummary:
-        self.state.step = "proving"
+        self._begin("proving every number")
         self._draw()
         if self.audience is not None:
             self.audience.result()
@@ -138,9 +138,7 @@ class _Demo:
             StackError: it did not hold in time, or the user pressed Ctrl-C.
             CrossfadeError: a task in the background failed.
         """
-        self.state.step = step
-        if not self.live.console.is_terminal:
-            sys.stderr.write(f"{step}\n")
+        self._begin(step)
         deadline = now_ms() + within_ms
         while not is_over():
             self._raise_failure()
@@ -153,6 +151,11 @@ class _Demo:
             self._refresh()
             self._draw()
             time.sleep(_TICK_S)
+
+    def _begin(self, step: str) -> None:
+        self.state.step = step
+        if not self.live.console.is_terminal:
+            report_step(step)
 
     def _refresh(self) -> None:
         """Read what is shown: Kafka's offsets, the newest run, the API's trending and boundary."""

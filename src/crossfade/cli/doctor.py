@@ -9,6 +9,7 @@ from rich.text import Text
 
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.cli.tables import Cell, Column, open_console, print_table
+from crossfade.cli.waiting import show_wait
 from crossfade.config import load_settings
 from crossfade.stack.doctor import MachineCheck, examine_machine
 
@@ -22,7 +23,9 @@ def doctor(data: DataOption = None, *, as_json: JsonOption = False) -> None:
     Example:
         crossfade doctor --data data
     """
-    checks = list(examine_machine(load_settings(data=data)))
+    settings = load_settings(data=data)
+    with show_wait("Checking this machine …"):
+        checks = list(examine_machine(settings))
     if as_json:
         sys.stdout.write(msgspec.json.encode(checks).decode() + "\n")
     else:

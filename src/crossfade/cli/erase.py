@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from crossfade.cli.batch import report_step
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.cli.tables import open_console, shorten_times
+from crossfade.cli.waiting import Report, show_wait
 from crossfade.clock import format_time, now_ms, parse_duration
 from crossfade.config import Settings, load_settings
 from crossfade.contract.text import has_control, normalise
@@ -64,13 +64,16 @@ def erase(
     folder = open_folder(settings, create=False)
     _confirm(folder, yes=yes)
     stack = read_stack(folder)
-    erasure = (
-        _erase_beside(folder, settings, stack, user_id)
-        if stack is not None
-        else _erase_alone(folder, settings, user_id)
-    )
-    summary = _summarize(erasure)
-    proof = _prove(folder, settings, user_id) if prove and erasure.run is not None else None
+    proof = None
+    with show_wait("Starting Kafka …" if stack is None else "Starting Spark …") as report:
+        erasure = (
+            _erase_beside(folder, settings, stack, user_id, report)
+            if stack is not None
+            else _erase_alone(folder, settings, user_id, report)
+        )
+        summary = _summarize(erasure)
+        if prove and erasure.run is not None:
+            proof = _prove(folder, settings, user_id, report)
     if proof is not None:
         summary |= _summarize_proof(proof)
         path = folder.root / "erasures" / f"{summary['erased_at'].replace(':', '')}.json"
@@ -106,22 +109,22 @@ def _confirm(folder: DataFolder, *, yes: bool) -> None:
     typer.confirm(f"{what} Continue?", abort=True, err=True)
 
 
-def _erase_alone(folder: DataFolder, settings: Settings, user_id: str) -> "Erasure":
+def _erase_alone(folder: DataFolder, settings: Settings, user_id: str, report: Report) -> "Erasure":
     from crossfade.erasure.erase import erase_listener, refuse_classic_lake
     from crossfade.processing.batch.job import run_locked
     from crossfade.processing.without_stack import run_without_stack
 
     def work(spark: Any, address: KafkaAddress) -> "Erasure":
-        report_step("Erasing …")
+        report("Erasing …")
         run_batch = partial(run_locked, spark, folder, settings, address)
         return erase_listener(folder, address, user_id, run_batch=run_batch)
 
     refuse_classic_lake(folder)
-    return run_without_stack(folder, settings, work, report=report_step)
+    return run_without_stack(folder, settings, work, report=report)
 
 
 def _erase_beside(
-    folder: DataFolder, settings: Settings, stack: StackAddresses, user_id: str
+    folder: DataFolder, settings: Settings, stack: StackAddresses, user_id: str, report: Report
 ) -> "Erasure":
     """Erase beside a running stack, whose own batch process waits meanwhile."""
     from crossfade.erasure.erase import erase_listener, refuse_classic_lake
@@ -129,10 +132,9 @@ def _erase_beside(
 
     refuse_classic_lake(folder)
     address = address_from(settings, stack.readers)
-    sys.stderr.write("Starting Spark …\n")
     spark = build_batch_session(folder, settings, scratch="spark-erase")
     try:
-        sys.stderr.write("Erasing: the stack's batch runs wait until it is done …\n")
+        report("Erasing: the stack's batch runs wait until it is done …")
         return erase_listener(
             folder,
             address,
@@ -160,16 +162,16 @@ def _await_readers(stack: StackAddresses, run: "Run") -> None:
     time.sleep(_IN_FLIGHT_S)
 
 
-def _prove(folder: DataFolder, settings: Settings, user_id: str) -> "ErasureProof":
+def _prove(folder: DataFolder, settings: Settings, user_id: str, report: Report) -> "ErasureProof":
     from crossfade.erasure.proof import prove_erasure
     from crossfade.stack.request_files import SPEED_RENEWAL_REQUEST
 
     stack = read_stack(folder)
     is_renewed = stack is not None
     if stack is not None:
-        sys.stderr.write("Waiting for speed's new generation …\n")
+        report("Waiting for speed's new generation …")
         is_renewed = _wait(lambda: not SPEED_RENEWAL_REQUEST.is_pending(folder), _SPEED_WITHIN_S)
-    sys.stderr.write("Searching every file …\n")
+    report("Searching every file …")
     bootstrap = stack.readers if stack else ""
     has_kafka = bool(bootstrap or settings.bootstrap)
     address = address_from(settings, bootstrap) if has_kafka else None

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from crossfade.cli.waiting import report_if_long
 from crossfade.clock import SECOND_MS
 from crossfade.generator.options import SimulationOptions
 
@@ -24,7 +25,8 @@ def show_progress(options: SimulationOptions) -> Iterator[Callable[["SimulationP
     """Yield a callback that updates a line on standard error, if that is a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda _progress: None
+        with report_if_long("Creating the audience and sending its plays …"):
+            yield lambda _progress: None
         return
     silence = KafkaSilence()
     with Live("", console=console, transient=True, auto_refresh=False) as live:

@@ -13,6 +13,7 @@ from crossfade.cli.command_line import CommandGroup
 from crossfade.cli.disk import format_bytes
 from crossfade.cli.options import JsonOption
 from crossfade.cli.tables import Column, open_console, print_table
+from crossfade.cli.waiting import report_if_long, show_wait
 from crossfade.config import load_settings
 from crossfade.errors import MachineError
 from crossfade.stack.jar_lock import Jar, read_lock
@@ -40,9 +41,8 @@ def fetch(*, as_json: JsonOption = False) -> None:
         TextColumn("{task.fields[jar]}"),
     )
     screen = Console(stderr=True)
-    with Progress(
-        *columns, console=screen, transient=True, disable=not screen.is_terminal
-    ) as progress:
+    bar_shown = Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal)
+    with report_if_long("Fetching and verifying jars …"), bar_shown as progress:
         bar = progress.add_task("jars", total=None, jar="")
 
         def advance(jar: Jar, done: int, total: int) -> None:
@@ -78,7 +78,7 @@ def record(*, again: AgainOption = False) -> None:
 
     # On SIGTERM, exit by an exception, which ends the Javas and removes the folder.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with Console(stderr=True).status("Recording the classes of Kafka and Spark …"):
+    with show_wait("Recording the classes of Kafka and Spark, a minute or two …"):
         record_stack_classes()
     sys.stderr.write("The classes of Kafka and Spark are recorded.\n")
 
@@ -90,7 +90,9 @@ def verify(*, as_json: JsonOption = False) -> None:
     Example:
         crossfade jars verify
     """
-    checks = check_jars(load_settings().cache, thorough=True)
+    settings = load_settings()
+    with show_wait("Hashing the jars …"):
+        checks = check_jars(settings.cache, thorough=True)
     rows = [{"path": str(check.path), "state": check.state} for check in checks]
     wrong = [check for check in checks if check.state != "good"]
     if as_json:

@@ -12,6 +12,7 @@ from crossfade.cli.command_line import CommandGroup
 from crossfade.cli.disk import format_bytes
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.cli.tables import Column, format_number, open_console, print_table
+from crossfade.cli.waiting import show_wait
 from crossfade.config import load_settings
 from crossfade.errors import MisuseError
 from crossfade.folder import open_folder
@@ -59,7 +60,8 @@ def files(
         crossfade lake files gold/chart
     """
     lake = open_folder(load_settings(data=data), create=False).lake
-    paths = _list_files(lake, table, version)
+    with show_wait(f"Reading {table} …"):
+        paths = _list_files(lake, table, version)
     lines = [msgspec.json.encode(paths).decode()] if as_json else paths
     sys.stdout.writelines(f"{line}\n" for line in lines)
 
@@ -72,7 +74,8 @@ def tables(data: DataOption = None, *, as_json: JsonOption = False) -> None:
         crossfade lake tables
     """
     lake = open_folder(load_settings(data=data), create=False).lake
-    sizes = _measure_tables(lake)
+    with show_wait("Measuring the tables …"):
+        sizes = _measure_tables(lake)
     if as_json:
         sys.stdout.write(msgspec.json.encode([asdict(size) for size in sizes]).decode() + "\n")
         return

@@ -20,6 +20,7 @@ from crossfade.cli.tables import (
     open_console,
     print_table,
 )
+from crossfade.cli.waiting import show_wait
 from crossfade.clock import format_time
 from crossfade.config import Settings, load_settings
 from crossfade.folder import DataFolder, open_folder, read_stack
@@ -66,7 +67,10 @@ def reconcile(
     ledgers = [open_ledger(path) for path in dict.fromkeys(map(Path.resolve, ledger or ()))]
     settings = load_settings(data=data)
     folder = open_folder(settings, create=False)
-    proof = prove_lake(folder, _find_kafka(settings, folder), ledgers)
+    address = _find_kafka(settings, folder)
+    read = "the tables" if address is None else "the tables and Kafka"
+    with show_wait(f"Proving every number from {read} …"):
+        proof = prove_lake(folder, address, ledgers)
     if as_json:
         sys.stdout.write(_to_json(proof) + "\n")
     else:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from crossfade.cli.options import DataOption, JsonOption, expand_home_option
 from crossfade.cli.tables import Column, format_number, open_console, print_table
+from crossfade.cli.waiting import report_if_long
 from crossfade.config import Settings, load_settings
 from crossfade.contract.reasons import Reason
 from crossfade.erasure.suppression import load_suppression
@@ -31,7 +32,7 @@ FileArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="FILE",
-        help='Repaired lines of "crossfade rejected --json": plain, .gz or .xz; - for stdin. '
+        help='Repaired lines of "crossfade rejected --json": plain, .gz, .xz or .zst; - for stdin. '
         "Without it: the stored records that the current rules accept.",
         callback=expand_home_option,
     ),
@@ -87,7 +88,8 @@ def replay_rejected(
         check_files([file])
     settings = load_settings(data=data)
     folder = open_folder(settings, create=False)
-    with _show_progress() as on_progress, ExitStack() as opened:
+    waited = report_if_long("Judging rejected records …")
+    with waited, _show_progress() as on_progress, ExitStack() as opened:
         report = _replay(
             folder,
             require_run(folder.lake),

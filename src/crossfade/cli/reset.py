@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from crossfade.cli.options import DataOption
+from crossfade.cli.waiting import show_wait
 from crossfade.config import load_settings
 from crossfade.errors import MisuseError
 from crossfade.folder import open_folder
@@ -32,7 +33,8 @@ def reset(data: DataOption = None, *, yes: YesOption = False) -> None:
             listed = ", ".join(path.name for path in parts)
             what = f"This permanently deletes {listed} in {folder.root}."
             raise MisuseError(what, "Add --yes to do it.")
-        for path in sorted(parts, key=lambda path: path == folder.identity_file):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        with show_wait(f"Deleting {folder.root} …"):
+            for path in sorted(parts, key=lambda path: path == folder.identity_file):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
     shutil.rmtree(folder.run, ignore_errors=True)
     sys.stderr.write(f"{folder.root} is empty: the next start creates it from scratch.\n")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from crossfade.cli.options import DataOption
+from crossfade.cli.waiting import report_step
 from crossfade.clock import parse_duration
 from crossfade.config import load_settings, split_origins
 from crossfade.errors import MachineError
@@ -27,11 +28,8 @@ def serve(data: DataOption = None, *, port: PortOption = None) -> None:
     Example:
         crossfade serve --data data --port 8000
     """
-    import uvicorn
-
     from crossfade.folder import open_folder, read_stack
     from crossfade.kafka.address import address_from
-    from crossfade.serving.app import build_app
     from crossfade.stack.ports import describe_holder, is_free
 
     settings = load_settings(data=data, port=port)
@@ -39,6 +37,11 @@ def serve(data: DataOption = None, *, port: PortOption = None) -> None:
     if settings.port and not is_free(settings.port):
         what = f"Port {settings.port} is taken{describe_holder(settings.port)}."
         raise MachineError(what, "Stop that, or choose another with --port (0: any).")
+    report_step(f"Starting the API of {folder.root}: http://{settings.host}:{settings.port} …")
+    import uvicorn
+
+    from crossfade.serving.app import build_app
+
     stack = read_stack(folder)
     bootstrap = settings.bootstrap or (stack.readers if stack is not None else "")
     address = address_from(settings, bootstrap) if bootstrap else None

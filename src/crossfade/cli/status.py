@@ -8,6 +8,7 @@ import msgspec
 from crossfade.cli.disk import measure_disk
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.cli.status_page import print_status
+from crossfade.cli.waiting import show_wait
 from crossfade.clock import format_time
 from crossfade.config import load_settings
 from crossfade.errors import CrossfadeError
@@ -49,7 +50,8 @@ def _read_layers(folder: DataFolder, stack: StackAddresses | None) -> dict[str, 
 
     if stack is not None:
         try:
-            return fetch_answer(stack.api, "status")
+            with show_wait(f"Waiting for the API at {stack.api} …"):
+                return fetch_answer(stack.api, "status")
         except CrossfadeError as error:
             return {"error": str(error)}
     run = read_newest_run(folder.lake)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from crossfade.cli.options import DataOption, open_or_create_folder
+from crossfade.cli.waiting import report_step
 from crossfade.config import load_settings
 from crossfade.folder import ARCHIVE, CLASSIC, SPEED, open_folder, read_stack
 from crossfade.kafka.address import address_from
@@ -64,6 +65,7 @@ def _ask_for_renewal(data: DataOption) -> None:
 
 
 def _run(name: str, data: DataOption, names: Sequence[str]) -> None:
+    report_step(f"Starting Spark for {name} …")
     from crossfade.processing.heartbeat import keep_heartbeat
     from crossfade.processing.streams.driver import run_queries
     from crossfade.stack.stop_request import stop_on_signals

@@ -37,6 +37,7 @@ def run_without_stack(
     with reach_kafka(folder, settings) as address:
         report("Archiving what Kafka holds …")
         archive_all(folder, settings, address, report=report)
+        report("Starting Spark …")
         with explain_errors("batch"):
             spark = build_batch_session(folder, settings)
             spark.sparkContext.setLogLevel("WARN")
