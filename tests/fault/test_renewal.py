@@ -27,7 +27,7 @@ from crossfade.processing.batch.job import run_once
 from crossfade.processing.speed import renewal
 from crossfade.processing.streams.queries import Queries
 from crossfade.serving.answers import answer_trending
-from crossfade.serving.app import Service
+from crossfade.serving.service import Service
 from crossfade.stack.request_files import SPEED_RENEWAL_REQUEST
 from support.speed_runs import a_play, read_speed_output, send
 

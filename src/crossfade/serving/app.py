@@ -1,6 +1,6 @@
 """The HTTP API: each answer comes from one snapshot of batch and the state of speed."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Annotated, Any
@@ -10,16 +10,11 @@ from fastapi import APIRouter, FastAPI, Query, Response
 from starlette.middleware.cors import CORSMiddleware
 
 import crossfade
-from crossfade.clock import now_ms
-from crossfade.folder import DataFolder, read_stack
+from crossfade.folder import DataFolder
 from crossfade.kafka.address import KafkaAddress
-from crossfade.kafka.log_files import read_embedded_ends
 from crossfade.serving.alarms import read_alarms
-from crossfade.serving.answer_cache import AnswerCache
 from crossfade.serving.answers import (
     Answer,
-    RankedRow,
-    RequestView,
     answer_chart,
     answer_geography,
     answer_trending,
@@ -28,9 +23,9 @@ from crossfade.serving.error_responses import error_response, install_error_hand
 from crossfade.serving.head_requests import HeadRequests
 from crossfade.serving.metrics import Metrics, TimedRequests
 from crossfade.serving.queries import NoQuery, RangeQuery, RejectedQuery, TrendingQuery
-from crossfade.serving.ranges import AskedRange, read_range
 from crossfade.serving.rejected_records import answer_rejected
 from crossfade.serving.rollup import By
+from crossfade.serving.service import Service
 from crossfade.serving.shapes import (
     ArtistRow,
     CountryRow,
@@ -41,10 +36,7 @@ from crossfade.serving.shapes import (
     SongRow,
     Status,
 )
-from crossfade.serving.snapshot import Snapshot, SnapshotWatcher
 from crossfade.serving.status import answer_reconciliation, answer_status
-from crossfade.serving.window_reader import WindowReader
-from crossfade.serving.window_state import WindowState
 
 _METHODS = ("GET", "HEAD")
 _ABOUT = "What are people listening to, right now and over the years, and can you prove it?"
@@ -52,79 +44,6 @@ _PAGE_RULES = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-
-
-class Service:
-    """Serves one data folder: watches batch, and reads speed if Kafka's address is known.
-
-    `batch_every_ms` is the interval between runs of batch while a stack runs on the folder.
-    """
-
-    def __init__(
-        self, folder: DataFolder, address: KafkaAddress | None, batch_every_ms: int | None = None
-    ) -> None:
-        self.folder = folder
-        self._batch_every_ms = batch_every_ms
-        self._is_batch_scheduled = False
-        self._kafka_ends: Mapping[int, int] | None = None
-        self._rules = folder.time_rules
-        self._cache: AnswerCache[list[RankedRow]] = AnswerCache()
-        self._status_cache: AnswerCache[Answer] = AnswerCache()
-        self._state = WindowState() if address is not None else None
-        self._watcher = SnapshotWatcher(folder, self._note_poll)
-        self._reader = (
-            WindowReader(address, self._state, self._rules, self._find_boundary)
-            if address is not None and self._state is not None
-            else None
-        )
-
-    @property
-    def is_ready(self) -> bool:
-        """Check whether gold was polled, and speed's records from before the start were read."""
-        is_speed_read = self._state is None or self._state.status(now_ms()).is_ready
-        return self._watcher.has_polled and is_speed_read
-
-    def start(self) -> None:
-        """Start watching and reading in the background."""
-        self._watcher.start()
-        if self._reader is not None:
-            self._reader.start()
-
-    def stop(self) -> None:
-        """Stop watching and reading."""
-        if self._reader is not None:
-            self._reader.stop()
-        self._watcher.stop()
-
-    def view(self) -> RequestView:
-        """Return what one request reads."""
-        return RequestView(
-            self._watcher.current,
-            self._state,
-            self._rules,
-            now_ms(),
-            self._cache,
-            self._status_cache,
-            self._batch_every_ms if self._is_batch_scheduled else None,
-            self._kafka_ends,
-        )
-
-    def read_range(self, query: RangeQuery) -> AskedRange:
-        """Read the range of a query."""
-        return read_range(query.range_texts, now=now_ms(), rules=self._rules)
-
-    def _find_boundary(self) -> int:
-        """Return the boundary to read speed from; this can be the first poll of gold."""
-        self._watcher.try_refresh()
-        return self._watcher.current.boundary
-
-    def _note_poll(self, before: Snapshot) -> None:
-        """Forget what batch answers in the previous snapshot: requests may still need the rest."""
-        if self._state is not None and before.run is not None:
-            self._state.forget_before(before.boundary, before.run.end_offsets)
-        self._is_batch_scheduled = read_stack(self.folder) is not None
-        if self._state is None:
-            self._kafka_ends = read_embedded_ends(self.folder)
 
 
 def build_app(
