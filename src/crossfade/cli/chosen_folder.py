@@ -1,4 +1,4 @@
-"""The data folder of a command that fills it: said when it is made, and never guessed."""
+"""The data folder of a command that fills it, which is never guessed."""
 
 from crossfade.cli.options import open_or_create_folder
 from crossfade.config import Settings
@@ -8,7 +8,7 @@ from crossfade.stack.running import list_stacks
 
 
 def open_chosen_folder(settings: Settings) -> DataFolder:
-    """Open the data folder that the settings name; make it, and say so, if it does not exist.
+    """Open the data folder that the settings name; create it, and report that, if there is none.
 
     Raises:
         MisuseError: no setting names the folder, and a stack runs on another one.
@@ -21,6 +21,6 @@ def open_chosen_folder(settings: Settings) -> DataFolder:
 def _refuse_to_guess(settings: Settings) -> None:
     root, stacks = settings.data.absolute(), list_stacks()
     if stacks and root.resolve() not in [stack.resolve() for stack in stacks]:
-        others = " and ".join(map(str, stacks))
+        others = ", ".join(map(str, stacks))
         what = f"No folder is named; the default is {root}, but a stack runs on {others}."
         raise MisuseError(what, f"Choose: --data {stacks[0]}, or --data {settings.data}.")
