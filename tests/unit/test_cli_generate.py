@@ -7,10 +7,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from crossfade.cli import app
-from crossfade.cli.generate_progress import KafkaSilence
+from crossfade.cli.generate_progress import KafkaSilence, describe_progress
 from crossfade.contract.decode import decode_play
 from crossfade.contract.play import Play
 from crossfade.errors import CrossfadeError
+from crossfade.generator.options import SimulationOptions
 from crossfade.generator.produce import SimulationProgress
 
 SMALL = ("--songs", "100", "--listeners", "5000")
@@ -84,3 +85,19 @@ def test_a_silent_kafka_is_reported_after_a_while_and_no_longer_once_it_answers(
     warning = silence.describe(after(5_000, sent=900, waiting=500)).plain
     assert warning.strip() == "Kafka has not answered for 4 s: waiting"
     assert silence.describe(after(5_200, sent=900, waiting=300)).plain == ""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        SimulationOptions(events=1_000_000),
+        SimulationOptions(for_ms=600_000),
+        SimulationOptions(start_ms=0, end_ms=3_600_000),
+        SimulationOptions(),
+    ],
+)
+def test_the_progress_line_fits_eighty_columns(options: SimulationOptions) -> None:
+    busy = SimulationProgress("run", 987_654, 1_234, 0, 300_000, 1_200, 1_800_000)
+    line = describe_progress(busy, options).plain
+    assert len(line) <= 80
+    assert "987,654 sent  1,234 waiting  1.2 s behind" in line

@@ -16,7 +16,7 @@ from crossfade.generator.options import SimulationOptions
 if TYPE_CHECKING:
     from crossfade.generator.produce import SimulationProgress
 
-_BAR_WIDTH = 24
+_BAR_WIDTH = 16
 _SILENT_S = 3
 
 
@@ -32,7 +32,8 @@ def show_progress(options: SimulationOptions) -> Iterator[Callable[["SimulationP
     with Live("", console=console, transient=True, auto_refresh=False) as live:
         live.update(Text("creating the audience"), refresh=True)
         yield lambda progress: live.update(
-            Text.assemble(_describe(progress, options), silence.describe(progress)), refresh=True
+            Text.assemble(describe_progress(progress, options), silence.describe(progress)),
+            refresh=True,
         )
 
 
@@ -51,16 +52,17 @@ class KafkaSilence:
         silent_s = (progress.elapsed_ms - self.at_ms) // SECOND_MS
         if silent_s < _SILENT_S:
             return Text()
-        return Text(f"   Kafka has not answered for {silent_s} s: waiting", "bold yellow")
+        return Text(f"  Kafka has not answered for {silent_s} s: waiting", "bold yellow")
 
 
-def _describe(progress: "SimulationProgress", options: SimulationOptions) -> Text:
+def describe_progress(progress: "SimulationProgress", options: SimulationOptions) -> Text:
+    """Return the state of a run in a line that fits 80 columns."""
     return Text.assemble(
         _bar(progress, options),
         (f"{progress.rate:,.0f}", "bold green"),
-        f" plays/s   {progress.sent:,} sent   {progress.waiting:,} unacknowledged   ",
-        (f"{progress.failed:,} failed", "bold red" if progress.failed else ""),
-        f"   {progress.lag_ms / SECOND_MS:.1f} s behind the clock",
+        f" plays/s  {progress.sent:,} sent  {progress.waiting:,} waiting",
+        (f"  {progress.failed:,} failed" if progress.failed else "", "bold red"),
+        f"  {progress.lag_ms / SECOND_MS:.1f} s behind",
     )
 
 
@@ -76,5 +78,5 @@ def _bar(progress: "SimulationProgress", options: SimulationOptions) -> Text:
     part = min(1.0, done / whole)
     filled = round(part * _BAR_WIDTH)
     return Text.assemble(
-        ("━" * filled, "green"), ("━" * (_BAR_WIDTH - filled), "dim"), f" {part:4.0%}   "
+        ("━" * filled, "green"), ("━" * (_BAR_WIDTH - filled), "dim"), f" {part:4.0%}  "
     )
