@@ -33,7 +33,7 @@ _LEFT_OUT_SHOWN = 20
 WordsArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="[FORMAT] FILE...",
+        metavar="[FORMAT] FILE",
         help="Files: plain, .gz, .xz, .zst or .zip; - for stdin. FORMAT is jsonl or spotify; "
         "without it, the content decides.",
         show_default=False,
