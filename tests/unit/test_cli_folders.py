@@ -82,6 +82,8 @@ def test_every_path_of_an_option_may_begin_with_the_home_folder(
     out = ["--out=~/plays.jsonl", "--ledger=~/ledger"]
     assert runner.invoke(app, ["generate", *small, *out]).exit_code == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ledger", "plays.jsonl"]
+    error = runner.invoke(app, ["import", "jsonl", "~/none.jsonl"]).exception
+    assert str(tmp_path / "none.jsonl") in str(error)
     error = runner.invoke(app, ["restore", "~/backup", "--data=~/data"]).exception
     assert str(tmp_path / "backup") in str(error)
     error = runner.invoke(app, ["reconcile", "--ledger=~/none"]).exception

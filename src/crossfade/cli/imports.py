@@ -13,7 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from crossfade.cli.chosen_folder import open_chosen_folder
 from crossfade.cli.door import report_door
-from crossfade.cli.options import DataOption, JsonOption
+from crossfade.cli.options import DataOption, JsonOption, expand_home_option
+from crossfade.cli.waiting import report_if_long
 from crossfade.clock import HOUR_MS
 from crossfade.config import load_settings
 from crossfade.contract.reasons import Reason
@@ -37,6 +38,7 @@ WordsArgument = Annotated[
         help="Files: plain, .gz, .xz, .zst or .zip; - for stdin. FORMAT is jsonl or spotify; "
         "without it, the content decides.",
         show_default=False,
+        callback=expand_home_option,
     ),
 ]
 UserOption = Annotated[
@@ -62,6 +64,7 @@ RefusedOption = Annotated[
         "--refused",
         help="Write the refused rows, with reasons, to FILE as JSON lines.",
         metavar="FILE",
+        callback=expand_home_option,
     ),
 ]
 
@@ -105,6 +108,7 @@ def import_plays(
         folder = open_chosen_folder(settings)
         refused_rows = opened.enter_context(RefusedFile(refused)) if refused is not None else None
         opened.enter_context(report_door(folder))
+        opened.enter_context(report_if_long("Connecting to Kafka and importing …"))
         progress = opened.enter_context(_open_progress())
         task = progress.add_task("connecting to Kafka", total=None, accepted=0, rejected=0)
         address = opened.enter_context(reach_kafka(folder, settings))
