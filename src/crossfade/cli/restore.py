@@ -9,6 +9,7 @@ import typer
 
 from crossfade.cli.backup import describe, show_summary
 from crossfade.cli.options import DataOption, JsonOption, expand_home_option
+from crossfade.cli.waiting import report_step
 from crossfade.config import load_settings
 
 BackupArgument = Annotated[
@@ -38,6 +39,7 @@ def restore(
     began = time.monotonic()
     with show_copying("Restoring") as on_progress:
         manifest = restore_backup(backup, root, on_progress)
+    report_step(f"Created the data folder {root}.")
     show_summary({"data": str(root), **describe(manifest, began)}, as_json=as_json)
     if manifest.has_kafka or manifest.topic_id is None:
         sys.stderr.write(f'Next: "crossfade up --data {root}".\n')
