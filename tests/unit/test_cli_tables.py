@@ -163,6 +163,8 @@ def test_a_time_of_today_has_no_date(monkeypatch: pytest.MonkeyPatch) -> None:
     assert format_moment(parse_time("2026-01-01T12:30:10.999Z")) == "12:30:10"
     assert format_moment(parse_time("2025-12-31T23:59:00Z")) == "2025-12-31 23:59"
     assert shorten_times("at 2026-01-01T12:30:00.001Z.") == "at 12:30 UTC."
+    assert shorten_times("at most 1767270600000: 300000 ms") == "at most 12:30 UTC: 300000 ms"
+    assert shorten_times("id-17672706000001 a1767270600000") == "id-17672706000001 a1767270600000"
 
 
 def test_numbers_and_shares_have_fixed_decimals() -> None:

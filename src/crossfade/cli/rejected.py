@@ -11,7 +11,14 @@ from rich.text import Text
 from crossfade.cli.command_line import CommandGroup
 from crossfade.cli.options import DataOption, JsonOption
 from crossfade.cli.rejected_replay import ReasonOption, parse_reason, replay_rejected
-from crossfade.cli.tables import Cell, Column, format_moment, open_console, print_table
+from crossfade.cli.tables import (
+    Cell,
+    Column,
+    format_moment,
+    open_console,
+    print_table,
+    shorten_times,
+)
 from crossfade.config import load_settings
 from crossfade.contract.reasons import Reason
 from crossfade.errors import MisuseError
@@ -95,7 +102,7 @@ def _rows(record: "RejectedRecord") -> Iterator[tuple[Cell, ...]]:
     """Yield a record's position, time and reason, and below them its first bytes."""
     from crossfade.lake.rejected_log import explain
 
-    why = Text.assemble((record.reason, "yellow"), ": ", explain(record))
+    why = Text.assemble((record.reason, "yellow"), ": ", shorten_times(explain(record)))
     yield f"{record.partition}", f"{record.offset:,}", format_moment(record.log_time), why
     if record.value is not None:
         start = escape_for_terminal(record.value)

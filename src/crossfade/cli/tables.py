@@ -13,6 +13,8 @@ from crossfade.clock import DAY_MS, SECOND_MS, floor_to, format_time, now_ms, pa
 
 _UNLIMITED = 100_000
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+_EPOCH_MS = re.compile(r"\b1\d{12}\b")
+"""Milliseconds since 1970, from 2001 to 2033."""
 
 Cell = str | Text
 
@@ -106,8 +108,9 @@ def format_counts(counts: Iterable[tuple[str, int]]) -> str:
 
 
 def shorten_times(text: str) -> str:
-    """Return a sentence with its times as people write them."""
-    return _TIME.sub(lambda found: f"{format_moment(parse_time(found[0]))} UTC", text)
+    """Return a sentence with its times, also those in milliseconds, as people write them."""
+    named = _TIME.sub(lambda found: f"{format_moment(parse_time(found[0]))} UTC", text)
+    return _EPOCH_MS.sub(lambda found: f"{format_moment(int(found[0]))} UTC", named)
 
 
 def _one_line(cell: Cell) -> Text:
