@@ -159,14 +159,11 @@ def _find_kafka(data: Path | None, given_up: Event) -> "KafkaAddress":
     settings = load_settings(data=data)
     stack = None if settings.bootstrap else read_stack(open_folder(settings, create=False))
     address = address_from(settings, stack.bootstrap if stack else "")
-    errors: list[BrokerError] = []
 
-    def report_once(error: BrokerError) -> None:
-        if not errors:
-            sys.stderr.write(f"{error.what} Waiting up to {_BROKER_WITHIN_S:.0f} s for it.\n")
-        errors.append(error)
+    def report(error: BrokerError) -> None:
+        sys.stderr.write(f"{error.what} Waiting up to {_BROKER_WITHIN_S:.0f} s for it.\n")
 
-    await_broker(address, _BROKER_WITHIN_S, given_up, report=report_once)
+    await_broker(address, _BROKER_WITHIN_S, given_up, report=report)
     create_topics(address, settings)
     return address
 

@@ -95,19 +95,22 @@ def await_broker(
         address: where it is expected.
         within_s: how long to wait.
         given_up: set to stop waiting.
-        report: called with the error each time that Kafka did not answer.
+        report: called with the first error, if Kafka does not answer at once.
 
     Raises:
         BrokerError: it does not within that time, or until the wait is given up.
     """
     deadline = time.monotonic() + within_s
+    is_reported = False
     while True:
         try:
             return require_broker(address, _ASK_FOR_S)
         except BrokerError as error:
             if given_up.is_set() or time.monotonic() > deadline:
                 raise
-            report(error)
+            if not is_reported:
+                report(error)
+                is_reported = True
 
 
 def _require_advertised(

@@ -137,7 +137,12 @@ class Queries:
                 )
                 raise StackError(what, "See the log above. Run it again: it continues from there.")
             if time.monotonic() - asked_at > _ASK_EVERY_S:
-                await_broker(self._address, BROKER_WITHIN_S, threading.Event())
+                await_broker(
+                    self._address,
+                    BROKER_WITHIN_S,
+                    threading.Event(),
+                    report=lambda error: report(f"{error.what} Waiting for it …"),
+                )
                 report(f"Archiving: up to {self._count_left(name, targets):,} records left …")
                 asked_at = time.monotonic()
             time.sleep(_POLL_S)
