@@ -87,7 +87,7 @@ def await_broker(
     within_s: float,
     given_up: threading.Event,
     *,
-    report: Callable[[BrokerError], None] = lambda error: _log.info("waiting", why=str(error)),
+    report: Callable[[BrokerError], object] = lambda error: _log.info("waiting", why=str(error)),
 ) -> None:
     """Wait until Kafka, which may be starting, answers.
 
