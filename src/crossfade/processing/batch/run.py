@@ -15,7 +15,7 @@ from crossfade.contract.counting import RULES_VERSION
 from crossfade.erasure.listener_rows import ListenerRows, find_rows
 from crossfade.erasure.removal import PlayRef, remove_rows
 from crossfade.erasure.suppression import Suppression, load_suppression
-from crossfade.errors import BrokerError
+from crossfade.errors import BrokerError, UnprovenError
 from crossfade.folder import DataFolder
 from crossfade.kafka.address import KafkaAddress
 from crossfade.lake.runs import Run, RunCounts, read_proven_gaps
@@ -193,17 +193,17 @@ def _take_in(
     records, because nothing proves what lies between them and the archive's end offsets.
     """
     rows = [] if decoded is None else summarize_partitions(decoded).collect()
+    known = read_proven_gaps(context.lake) if context.is_rebuild else set()
     intake = sum_intake(rows, context.base, archived)
     gaps = _find_gaps(context, decoded, intake)
     try:
-        known = read_proven_gaps(context.lake) if context.is_rebuild else set()
         unproven = [gap for gap in gaps if not offsets_of(gap) <= known]
         prove_gaps(context.address, unproven, intake.end_offsets)
-    except BrokerError:
+    except BrokerError as error:
         intake = sum_intake(rows, context.base)
         gaps = _find_gaps(context, decoded, intake)
-        if gaps:
-            raise
+        if any(not offsets_of(gap) <= known for gap in gaps):
+            raise UnprovenError(error.what, error.cure) from None
     return intake, gaps
 
 
