@@ -233,7 +233,7 @@ def test_the_commands_say_what_they_did_and_what_is_next(
 
     made = runner.invoke(app, ["restore", str(backup), "--data", str(new)])
     assert made.exit_code == 0
-    assert "0: 10, 1: 10" in made.stdout
+    assert "partition 0: 10, partition 1: 10" in made.stdout
     assert "to the Kafka whose topic song-plays has the id topic" in made.stderr
     again = runner.invoke(app, ["restore", str(backup), "--data", str(new)])
     assert isinstance(again.exception, MisuseError)

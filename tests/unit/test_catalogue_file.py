@@ -145,7 +145,7 @@ DAY = "release_date must be a day such as 2019-06-28."
         ("release_date", "1959", DAY),
         ("release_date", "19590817", DAY),
         ("release_date", "1959-02-30", DAY),
-        ("isrc", "US-SM1-59-00113", f"isrc must be {RULE['isrc']}."),
+        ("isrc", "US-SM1-59-0011", f"isrc must be {RULE['isrc']}."),
         ("recording_mbid", "So What", f"recording_mbid must be {RULE['recording_mbid']}."),
     ],
 )

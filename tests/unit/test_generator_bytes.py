@@ -40,9 +40,9 @@ CASES = {
 }
 SUMS = {
     "plain": "02bb1664e59956433d6b20f5c3b632fdce9eeb3f39f2bcbd088ee2bfa0d5c6bb",
-    "messy": "9d619f3fc44299591f168a5860823ad2e913ab7feb12176c3207161fe0cafa71",
+    "messy": "cafb4eb4921a8179387580345e5591b1c34b003d6b32a8f3fa1f881c4577ad42",
     "all fields": "cec8159f31d3c19163217b0f9d6024a822e5776b3eeb7441ba966523c8cd2a47",
-    "messy, all fields": "e193d0a4a28c59412d96ebd1837b664f5ff467a11190d137153a9722f2a6eda6",
+    "messy, all fields": "b8e4967dd5c00fd6b5ad1dc7e31c2cf1d47c7b47a4adfdfdc7091328982c1d8e",
     "growing, changing": "352323c23880c098445371a51e95b74a354490e1f6923f06196bc4cb4504facc",
 }
 

@@ -15,6 +15,7 @@ from crossfade.contract.decode import decode_play
 from crossfade.contract.identities import derive_song_id
 from crossfade.contract.play import MIN_EVENT_TIME, SCHEMA_VERSION
 from crossfade.contract.reasons import Rejection
+from crossfade.contract.rules import RULES
 from crossfade.errors import MisuseError
 from crossfade.generator.catalogue_lines import REQUIRED, Line, read_csv, read_json_lines
 
@@ -25,6 +26,7 @@ MAX_WEIGHT = 2**24
 DEFAULT_DURATION_MS = 205_000
 
 _READERS = {".csv": read_csv, ".jsonl": read_json_lines, ".json": read_json_lines}
+_EXPECTED = {rule.name: rule.expected for rule in RULES}
 _is_date = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII).fullmatch
 _NOT_IN_PLAY = ("weight", "release_date")
 """Columns that are not fields of a play."""
@@ -114,6 +116,8 @@ def _check_song(line: Line) -> CatalogueRow:
     )
     if isinstance(play, Rejection):
         raise _wrong(line, play.detail)
+    for name in play.dropped:
+        raise _wrong(line, f"{name} must be {_EXPECTED[name]}.")
     if play.duration_ms == 0:
         raise _wrong(line, "duration_ms must be above 0.")
     return CatalogueRow(
