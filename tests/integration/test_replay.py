@@ -104,11 +104,11 @@ def stage(
 
 
 def repair(folder: DataFolder, path: Path) -> str:
-    """Write the repairable lines of the log, with the right country in each."""
+    """Write the repairable lines of the log, with a song id in each."""
     rows = [json.loads(line) for line in call(folder, "--limit", "0", "--json").splitlines()]
     rows = [row for row in rows if row["reason"] != "event_time_future"]
     for row in rows:
-        row["value"] = json.dumps(json.loads(row["value"]) | {"country": "SE"})
+        row["value"] = json.dumps(json.loads(row["value"]) | {"song_id": "song-1"})
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
     return str(path)
 
@@ -121,7 +121,7 @@ def test_a_record_is_counted_once_however_often_it_is_replayed(
     early = a_play(3, event_time=now + FUTURE_MS + _AHEAD_MS)
     stage.send(
         a_play(0, event_time=now - 1_000),
-        a_play(1, event_time=now - 1_000, country="se"),
+        a_play(1, event_time=now - 1_000, song_id=""),
         a_play(2, event_time=now - 1_000, event_id="short"),
         early,
     )
@@ -162,7 +162,7 @@ def _await_time(time_ms: int) -> None:
 def test_without_a_stack_the_folders_own_broker_takes_the_plays_keyed_by_listener(
     data_folder: DataFolder, tmp_path: Path
 ) -> None:
-    lake = a_lake([Record(0, 5, encode_play(a_play(7, country="se")), NOON)], boundary=NOON)
+    lake = a_lake([Record(0, 5, encode_play(a_play(7, song_id="")), NOON)], boundary=NOON)
     lake.write(data_folder)
     file = repair(data_folder, tmp_path / "repaired.jsonl")
     assert call(data_folder, "replay", file).startswith("1 sent, 0 already counted")
@@ -173,7 +173,7 @@ def test_without_a_stack_the_folders_own_broker_takes_the_plays_keyed_by_listene
         [record] = read_topic(address, SONG_PLAYS, begins=dict.fromkeys(ends, 0), ends=ends)
     play = decode_play(record.value(), record.timestamp()[1])
     assert isinstance(play, Play)
-    assert (play.event_id, play.country) == ("event-00007", "SE")
+    assert (play.event_id, play.song_id) == ("event-00007", "song-1")
     assert record.key() == play.user_id.encode()
 
 
