@@ -126,7 +126,7 @@ def test_a_record_is_counted_once_however_often_it_is_replayed(
         early,
     )
     first = stage.count()
-    assert (first.accepted, first.rejected) == (1, 3)
+    assert (first.counts.accepted, first.counts.rejected) == (1, 3)
     file = repair(stage.folder, tmp_path / "repaired.jsonl")
     for _ in range(2):
         report = replayed(stage.folder, file)
@@ -137,7 +137,7 @@ def test_a_record_is_counted_once_however_often_it_is_replayed(
         assert (report["sent"], report["already_counted"], report["rejected"]) == (1, 0, 0)
 
     second = stage.count()
-    assert (second.accepted, second.duplicates, second.rejected) == (3, 3, 0)
+    assert (second.counts.accepted, second.counts.duplicates, second.counts.rejected) == (3, 3, 0)
     ids = stage.ids()
     assert len(ids) == len(set(ids)) == 4
     assert {"event-00000", "event-00001", "event-00003"} < set(ids)
