@@ -92,7 +92,7 @@ def test_of_two_payloads_with_one_event_id_the_smaller_position_wins(
     bench.archive([Record(1, 0, encode_play(second), NOON + HOUR_MS)])
     bench.archive([Record(1, 1, encode_play(second), NOON + HOUR_MS)])
     bench.archive(closing_records([0, 2, 0], NOON + 2 * DAY_MS))
-    assert bench.published().duplicates == 1
+    assert bench.published().counts.duplicates == 1
     assert bench.ask("SELECT title FROM silver_plays WHERE event_id = 'event-00001'") == [
         {"title": "Second"}
     ]
