@@ -227,7 +227,7 @@ def test_a_boundary_from_the_latest_instead_of_the_earliest_partition_is_detecte
 
     judgement = stage.judge()
     assert judgement.wrong == 1, str(judgement)
-    assert "on time, and run" in str(judgement)
+    assert "on time; run" in str(judgement)
 
 
 def test_a_window_answered_by_both_layers_is_detected(

@@ -141,10 +141,17 @@ def bind_speed(
     return bound
 
 
-def has_other_rules(folder: DataFolder) -> bool:
-    """Check whether speed's generation counts by other rules than this release."""
+def has_other_rules(folder: DataFolder, topic_id: str) -> bool:
+    """Check whether speed's generation counts by other rules than this release.
+
+    Raises:
+        LakeError: it has read another topic of that name.
+    """
     bound = _read(_path(folder, SPEED), SpeedBinding)
-    return bound is not None and bound.rules != RULES_VERSION
+    if bound is None or bound.rules == RULES_VERSION:
+        return False
+    _refuse_other_topic(bound.topic_id, topic_id, SPEED)
+    return True
 
 
 def tie_speed(folder: DataFolder, query: str) -> None:

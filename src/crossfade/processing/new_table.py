@@ -25,7 +25,7 @@ _WITH_STATISTICS = (
 def add_missing_columns(opened: DeltaTable, table: Table, commit: CommitProperties) -> None:
     """Add the columns that a table of an earlier release lacks; its rows have NULL in them."""
     present = {field.name for field in opened.schema().fields}
-    if missing := [one for one in _schema_of(table).fields if one.name not in present]:
+    if missing := [one for one in schema_of(table).fields if one.name not in present]:
         opened.alter.add_columns(missing, commit_properties=commit)
 
 
@@ -36,7 +36,7 @@ def create_table(lake: Path, table: Table, note: str) -> DeltaTable:
     path.mkdir(parents=True, exist_ok=True)
     return DeltaTable.create(
         path,
-        _schema_of(table),
+        schema_of(table),
         partition_by=list(table.partitioned_by) or None,
         configuration={
             "delta.enableDeletionVectors": "false",
@@ -50,5 +50,6 @@ def create_table(lake: Path, table: Table, note: str) -> DeltaTable:
     )
 
 
-def _schema_of(table: Table) -> Schema:
+def schema_of(table: Table) -> Schema:
+    """Return the columns of a table as Delta has them."""
     return Schema.from_json(T.StructType.fromDDL(table.columns).json())

@@ -10,6 +10,7 @@ from crossfade.errors import LakeError
 from crossfade.lake.commits import commit_note
 from crossfade.lake.runs import Run, read_newest_run, row_of
 from crossfade.lake.tables import GOLD_RUN, require_table
+from crossfade.processing.new_table import schema_of
 
 _APPLICATION = "crossfade-batch"
 """The application id under which Delta keeps the greatest committed transaction number."""
@@ -27,13 +28,14 @@ def publish_run(lake: Path, run: Run) -> None:
     if published is not None and published >= number:
         what = f"Run {run.run} was not published: gold/run has run {published - 1} already."
         raise LakeError(what, "Let only one process run batch on a data folder.")
-    schema = pa.schema(table.schema().to_arrow())
+    schema = pa.schema(schema_of(GOLD_RUN).to_arrow())
     row = row_of(run)
     columns = [_column(row[field.name], field.type) for field in schema]
     write_deltalake(
         table,
         pa.Table.from_arrays(columns, schema=schema),
         mode="append",
+        schema_mode="merge",  # a table of an earlier release gets the added columns with the row
         commit_properties=CommitProperties(
             custom_metadata={"userMetadata": commit_note(run.run_uuid)},
             app_transactions=[Transaction(_APPLICATION, number)],

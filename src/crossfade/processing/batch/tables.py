@@ -46,7 +46,7 @@ def create_added_tables(lake: Path, run_uuid: str) -> None:
 
 def add_columns(lake: Path, run_uuid: str) -> None:
     """Add the columns that tables of an earlier release lack, with NULL in their rows."""
-    for table in (*BATCH_TABLES, GOLD_RUN):
+    for table in BATCH_TABLES:
         if table.added:
             add_missing_columns(require_table(lake, table), table, signed(run_uuid))
 

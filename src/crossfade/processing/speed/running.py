@@ -48,11 +48,12 @@ class RunningSpeed:
             LakeError: the checkpoint does not belong to this topic.
             BrokerError: Kafka is away, or no longer holds the next records to read.
         """
-        if SPEED_RENEWAL_REQUEST.is_pending(self._folder) or has_other_rules(self._folder):
+        topic = topic_id(self._address, SONG_PLAYS)
+        if SPEED_RENEWAL_REQUEST.is_pending(self._folder) or has_other_rules(self._folder, topic):
             remove_generation(self._folder)
             SPEED_RENEWAL_REQUEST.take(self._folder)
         require_metadata(self._checkpoint)
-        binding = self._bind()
+        binding = self._bind(topic)
         session = self._spark.newSession()
         self._markers = MarkerLog(self._address, first_marker(self._checkpoint, binding))
         sink = WindowSink(session, self._folder, self._address, self._markers)
@@ -102,10 +103,10 @@ class RunningSpeed:
         if query is not None and markers is not None and not query.status["isDataAvailable"]:
             markers.repeat()
 
-    def _bind(self) -> SpeedBinding:
+    def _bind(self, topic: str) -> SpeedBinding:
         binding = bind_speed(
             self._folder,
-            topic_id(self._address, SONG_PLAYS),
+            topic,
             lambda: find_beginning(self._folder, self._address),
         )
         reached = read_committed(self._checkpoint).end_offsets or binding.first_offsets
