@@ -143,7 +143,9 @@ def test_reading_all_ends_once_the_markers_are_read_and_reports_a_stall(
 ) -> None:
     monkeypatch.setattr(queries_module, "_ASK_EVERY_S", 0.0)
     stage.send(2, is_committed=False)
-    queries = Queries(stage.spark, stage.folder, SETTINGS, stage.address)
+    # One micro-batch, and no second one that would race with the stall.
+    settings = load_settings(archive_every="1h")
+    queries = Queries(stage.spark, stage.folder, settings, stage.address)
     reports: list[str] = []
     try:
         queries.start(ARCHIVE)
