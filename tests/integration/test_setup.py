@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -111,11 +110,8 @@ def test_an_interrupt_is_one_line_and_leaves_no_stamp(clone: Path) -> None:
     assert not (clone / ".venv" / ".crossfade-setup").exists()
 
 
-def test_a_second_start_takes_under_two_seconds_and_installs_nothing() -> None:
+def test_a_second_start_installs_nothing() -> None:
     command = [str(ROOT / "scripts" / "setup")]
     subprocess.run(command, capture_output=True, check=True, timeout=250)
-    began = time.monotonic()
     second = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    took = time.monotonic() - began
     assert second.stderr.strip() == "All jars are there and verified."
-    assert took < 2
