@@ -168,9 +168,7 @@ def _freeze_audience(bench: LiveBench) -> Injection:
             "a boundary that moves in silence",
             lambda: (bench.stack.ask("status").get("boundary") or "") > before,
         )
-        bench.stack.wait_for(
-            "a complete answer in silence", lambda: bench.stack.ask("trending").get("complete")
-        )
+        bench.stack.wait_for("a complete answer in silence", bench.stack.is_live)
     return Injection("silence, and the boundary moved" if seen else "", time.monotonic())
 
 

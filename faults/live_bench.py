@@ -70,7 +70,7 @@ class LiveBench:
         """Wait until the stack has healed; return the seconds since `began`.
 
         Healed means: all children run, archive and speed have read up to Kafka's end offsets after
-        the fault, and the answer about the present is complete. With `with_batch`, batch has also
+        the fault, and the answer about the present is live. With `with_batch`, batch has also
         begun a run after the fault; `Publications` checks that a run is published.
 
         Raises:
@@ -102,7 +102,7 @@ class LiveBench:
         for query in ("archive", "speed"):
             if any(done.get(query, {}).get(p, 0) < end for p, end in targets.items()):
                 return f"{query} up to {targets}"
-        if not self.stack.ask("trending").get("complete"):
+        if not self.stack.is_live():
             return "a complete answer"
         return ""
 

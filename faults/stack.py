@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ _POLL_S = 0.2
 _STOP_WITHIN_S = 150.0
 _ASK_WITHIN_S = 5.0
 _LOG_SHOWN = 3_000
+_only_late = re.compile(r"[\d,]+ late plays? waits? for batch[^;]*").fullmatch
 
 
 class RunningStack:
@@ -96,6 +98,14 @@ class RunningStack:
                 yield process
             finally:
                 process.kill()
+
+    def is_live(self) -> bool:
+        """Check whether the answer about the present lacks nothing but late plays.
+
+        An audience with late plays always has some that wait for batch's next run.
+        """
+        answer = self.ask("trending")
+        return bool(answer.get("complete") or _only_late(str(answer.get("why", ""))))
 
     def ask(self, path: str) -> dict[str, Any]:
         """Query the API; return an empty answer while it does not respond."""
